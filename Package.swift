@@ -1,0 +1,95 @@
+// swift-tools-version: 6.3
+// Targets and their settings; no logic. Layers point down only (docs/architecture.md §2).
+
+import PackageDescription
+
+/// Style settings of every Swift target; each one turns a class of mistakes into an error.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "dx",
+    products: [
+        .library(name: "DXTunnel", targets: ["DXTunnel"]),
+        .executable(name: "dxgateway", targets: ["dxgateway"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C shims: macros as functions, system calls that Swift cannot express.
+        .target(name: "CDXOpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(name: "CDXSystem"),
+
+        // Pure: no socket, clock, task or randomness that was not handed in.
+        .target(name: "DXWire", swiftSettings: strict),
+        .target(name: "DXStream", dependencies: ["DXWire", nioCore, collections], swiftSettings: strict),
+
+        // OpenSSL inside, datagrams at both ends.
+        .target(name: "DXSecure", dependencies: ["CDXOpenSSL", "DXWire"], swiftSettings: strict),
+        // The one module that touches UDP sockets.
+        .target(
+            name: "DXSocket", dependencies: ["CDXSystem", "DXWire", nioCore, nioPosix], swiftSettings: strict),
+        // Gateway: channels, tunnels, TCP bridging. The embedding API.
+        .target(
+            name: "DXTunnel",
+            dependencies: [
+                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXSocket", nioCore, nioPosix, collections, logging,
+                lifecycle,
+            ], swiftSettings: strict),
+        // Configuration files and the control API, shared by the programs.
+        .target(
+            name: "DXControl",
+            dependencies: [
+                "DXTunnel", nioCore, nioPosix, nioHTTP1, logging, lifecycle,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Yams", package: "Yams"),
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "dxgateway",
+            dependencies: [
+                "DXControl", "DXTunnel", logging, lifecycle,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
+
+        // Networks of channels in memory on virtual time; used by tests and Benchmarks.
+        .target(
+            name: "DXSimulator", dependencies: ["DXWire", "DXStream", nioCore, collections],
+            path: "Tests/DXSimulator", swiftSettings: strict),
+
+        .testTarget(name: "DXWireTests", dependencies: ["DXWire"], swiftSettings: strict),
+        .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "DXWire"], swiftSettings: strict),
+        .testTarget(
+            name: "DXStreamTests", dependencies: ["DXStream", "DXSimulator", "DXWire", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DXSocketTests", dependencies: ["DXSocket", "CDXSystem", "DXWire", nioCore, nioPosix],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DXTunnelTests", dependencies: ["DXTunnel", "DXWire", nioCore, nioPosix], swiftSettings: strict),
+        .testTarget(name: "DXControlTests", dependencies: ["DXControl", "DXTunnel"], swiftSettings: strict),
+        .testTarget(
+            name: "DXSimulatorTests", dependencies: ["DXSimulator", "DXStream", "DXWire", nioCore],
+            swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,77 @@
+/// What one end of a channel tells the other when the channel begins (`docs/wire-format.md` §4).
+public struct TransportParameters: Equatable, Sendable, BitwiseCopyable {
+    /// Stream data that the other end may send before the first MAX_DATA, in bytes.
+    public var initialChannelWindow: UInt64 = 0
+    /// Data that the other end may send on each stream before the first MAX_STREAM_DATA, in bytes.
+    public var initialStreamWindow: UInt64 = 0
+    /// Streams that the other end may open before the first MAX_STREAMS.
+    public var initialStreamCount: UInt64 = 0
+    /// How long the sender of these keeps a channel on which nothing arrives; nil is for ever.
+    public var idleTimeout: Interval?
+    /// The largest UDP payload that the sender of these can receive, in bytes; at least 1200.
+    public var largestDatagram: UInt64 = 1200
+    /// The longest time for which the sender of these holds back an acknowledgement.
+    public var maximumAckDelay: Interval = .milliseconds(25)
+    /// The largest data of a DATAGRAM frame that the sender of these takes, in bytes; 0 is none.
+    public var largestMessage: UInt64 = 0
+
+    private enum Key {
+        static let initialChannelWindow: UInt64 = 1
+        static let initialStreamWindow: UInt64 = 2
+        static let initialStreamCount: UInt64 = 3
+        static let idleTimeout: UInt64 = 4
+        static let largestDatagram: UInt64 = 5
+        static let maximumAckDelay: UInt64 = 6
+        static let largestMessage: UInt64 = 7
+    }
+
+    /// All at their defaults.
+    public init() {}
+
+    /// Reads parameters to the end of `reader`; unknown ones are skipped, of a repeated one the last counts.
+    public init(reading reader: inout ByteReader) throws(DecodeError) {
+        while reader.remaining > 0 {
+            let key = try reader.readVarInt()
+            let length = try reader.readLength()
+            let end = reader.position + length
+            switch key {
+            case Key.initialChannelWindow: initialChannelWindow = try reader.readVarInt()
+            case Key.initialStreamWindow: initialStreamWindow = try reader.readVarInt()
+            case Key.initialStreamCount: initialStreamCount = try reader.readVarInt()
+            case Key.idleTimeout:
+                let milliseconds = try reader.readVarInt()
+                idleTimeout = milliseconds == 0 ? nil : .milliseconds(Int64(milliseconds))
+            case Key.largestDatagram:
+                largestDatagram = try reader.readVarInt()
+                guard largestDatagram >= 1200 else { throw .invalidValue }
+            case Key.maximumAckDelay:
+                let microseconds = try reader.readVarInt()
+                // RFC 9000 §18.2: 2^14 ms and more is invalid.
+                guard microseconds < 1 << 14 * 1_000 else { throw .invalidValue }
+                maximumAckDelay = .microseconds(Int64(microseconds))
+            case Key.largestMessage: largestMessage = try reader.readVarInt()
+            default: try reader.skip(length)
+            }
+            guard reader.position == end else { throw .invalidValue }
+        }
+    }
+
+    /// Appends all parameters; at most 77 bytes.
+    @_lifetime(output: copy output)
+    public func write(to output: inout OutputRawSpan) {
+        Self.write(Key.initialChannelWindow, initialChannelWindow, to: &output)
+        Self.write(Key.initialStreamWindow, initialStreamWindow, to: &output)
+        Self.write(Key.initialStreamCount, initialStreamCount, to: &output)
+        Self.write(Key.idleTimeout, UInt64(max(0, idleTimeout?.milliseconds ?? 0)), to: &output)
+        Self.write(Key.largestDatagram, largestDatagram, to: &output)
+        Self.write(Key.maximumAckDelay, UInt64(max(0, maximumAckDelay.microseconds)), to: &output)
+        Self.write(Key.largestMessage, largestMessage, to: &output)
+    }
+
+    @_lifetime(output: copy output)
+    private static func write(_ key: UInt64, _ value: UInt64, to output: inout OutputRawSpan) {
+        output.writeVarInt(key)
+        output.writeVarInt(UInt64(VarInt.byteCount(value)))
+        output.writeVarInt(value)
+    }
+}

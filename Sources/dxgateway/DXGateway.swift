@@ -1,0 +1,4 @@
+@main
+struct DXGateway {
+    static func main() {}
+}
