@@ -3,7 +3,7 @@ public import DXWire
 /// What a `UDPEndpoint` calls, always on its event loop and never from inside one of the sender's methods.
 ///
 /// A generic parameter, not an existential: the calls are made for every datagram.
-public protocol DatagramHandler: AnyObject {
+public protocol DatagramHandler: AnyObject, SendableMetatype {
     /// One datagram came in.
     /// - Parameters:
     ///   - datagram: Its bytes, for the length of this call. They may be changed in place (decryption). May be empty.

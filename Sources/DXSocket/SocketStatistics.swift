@@ -10,6 +10,8 @@ public struct SocketStatistics: Hashable, Sendable {
     public var batchesIn: UInt64 = 0
     /// Datagrams dropped because they filled their slot and so may have been cut.
     public var truncated: UInt64 = 0
+    /// Errors that reading met, fatal to the socket (then there is a rebind) or not.
+    public var readErrors: UInt64 = 0
     /// Datagrams that the kernel took.
     public var datagramsOut: UInt64 = 0
     /// Their payload bytes.
@@ -37,4 +39,14 @@ public struct SocketStatistics: Hashable, Sendable {
 
     /// All zero.
     public init() {}
+
+    /// Adds the receiving counters of `other`; the sending ones are kept by the sender.
+    mutating func merge(_ other: SocketStatistics) {
+        datagramsIn &+= other.datagramsIn
+        bytesIn &+= other.bytesIn
+        messagesIn &+= other.messagesIn
+        batchesIn &+= other.batchesIn
+        truncated &+= other.truncated
+        readErrors &+= other.readErrors
+    }
 }
