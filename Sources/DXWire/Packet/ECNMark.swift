@@ -1,20 +1,21 @@
-/// The two ECN bits of an IP header (RFC 3168 §5).
-public enum ECNMark: UInt8, Sendable, BitwiseCopyable {
-    /// The sender does not take part.
-    case notECT = 0
-    /// The sender takes part, codepoint ECT(1).
-    case ect1 = 1
-    /// The sender takes part, codepoint ECT(0).
-    case ect0 = 2
-    /// A router saw congestion.
-    case ce = 3
+/// The two ECN bits of an IP header (RFC 3168 §5), as they stand in the low end of TOS or traffic class.
+public enum ECNMark: UInt8, Hashable, Sendable, BitwiseCopyable {
+    /// The sender does not use ECN.
+    case notECT = 0b00
+    /// ECN-capable, code point 1 (RFC 9331 gives it to L4S).
+    case ect1 = 0b01
+    /// ECN-capable, code point 0: the one that classic ECN sets.
+    case ect0 = 0b10
+    /// Congestion experienced: a router marked the datagram instead of dropping it.
+    case ce = 0b11
 
-    /// The mark in the low two bits of a TOS or traffic class byte.
+    /// The mark in the low two bits of a TOS or traffic class byte; the other six (DSCP) are ignored.
+    @inlinable
     public init(trafficClass: UInt8) {
-        switch trafficClass & 3 {
-        case 1: self = .ect1
-        case 2: self = .ect0
-        case 3: self = .ce
+        switch trafficClass & 0b11 {
+        case 0b01: self = .ect1
+        case 0b10: self = .ect0
+        case 0b11: self = .ce
         default: self = .notECT
         }
     }
