@@ -1,4 +1,5 @@
-public import DXWire
+// Exported, so that a program that embeds a gateway imports DXTunnel and nothing else.
+@_exported public import struct DXWire.GatewayID
 
 /// All that a gateway needs to know: who it is, whom it trusts, and which micro-tunnels exist.
 ///

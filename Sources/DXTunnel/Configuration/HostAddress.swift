@@ -1,4 +1,4 @@
-public import DXWire
+import DXWire
 
 /// A host and a port as a person writes them: `192.0.2.1:80`, `[2001:db8::1]:80`, `cloud.example:7700`, or `:80`.
 ///
@@ -42,7 +42,7 @@ public struct HostAddress: Hashable, Sendable {
     }
 
     /// The address without a look-up, when the host is an IP address; nil for a name and for an empty host.
-    public var endpoint: Endpoint? { Endpoint(address: host, port: port) }
+    var endpoint: Endpoint? { Endpoint(address: host, port: port) }
 
     /// Whether it stands for every address of the machine in at least one IP version.
     public var isWildcard: Bool { host.isEmpty || endpoint?.isUnspecified == true }
