@@ -38,10 +38,11 @@ public enum FuzzDriver {
         let list = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: copies.count)
         list.initialize(from: copies, count: copies.count)
         var values: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = list
-        exit(LLVMFuzzerRunDriver(&count, &values) { data, size in
-            FuzzDriver.runOne(UnsafeBufferPointer(start: data, count: size))
-            return 0
-        })
+        exit(
+            LLVMFuzzerRunDriver(&count, &values) { data, size in
+                FuzzDriver.runOne(UnsafeBufferPointer(start: data, count: size))
+                return 0
+            })
     }
 
     private static func runOne(_ bytes: UnsafeBufferPointer<UInt8>) {
