@@ -20,8 +20,11 @@ struct ControlRoutes<Target: ControlTarget> {
     }
 
     private func ping(_ request: Request) async throws -> PingReply {
-        let body = try await request.body.collect(upTo: Self.maximumRequestBytes)
         let example = "send {\"peer\": \"cloud-1\", \"count\": 4}"
+        let body: ByteBuffer
+        do { body = try await request.body.collect(upTo: Self.maximumRequestBytes) } catch is NIOTooManyBytesError {
+            throw ControlError(code: .badRequest, message: "the body is too long", hint: example)
+        }
         guard let ping = try? JSONDecoder().decode(PingRequest.self, from: Data(body.readableBytesView)) else {
             throw ControlError(code: .badRequest, message: "the body is not a ping request", hint: example)
         }
