@@ -174,6 +174,17 @@ import Testing
         #expect(controller.windowBytes == 120_000)
     }
 
+    /// Packets sent after the reduction, and before the path was found dead, belong to the same trouble.
+    @Test func lossesFromBeforePersistentCongestionAreIgnored() {
+        var controller = CongestionController(.newReno, maximumDatagram: 1200)
+        exchange(&controller, first: 0, count: 90, now: start)
+        controller.onCongestionEvent(sentAt: start, largestSent: 99, now: start + .seconds(1), isECN: false)
+        controller.onPersistentCongestion(now: start + .seconds(3))
+        controller.onCongestionEvent(
+            sentAt: start + .seconds(2), largestSent: 99, now: start + .seconds(4), isECN: false)
+        #expect(controller.slowStartThreshold == 60_000)
+    }
+
     @Test func persistentCongestionAloneSetsAThreshold() {
         var controller = CongestionController(.newReno, maximumDatagram: 1200)
         exchange(&controller, first: 0, count: 90, now: start)
