@@ -45,9 +45,9 @@ struct Cubic: Sendable, BitwiseCopyable {
     /// When the flow did not use its window, the window stays and the time since the last acknowledgement is taken out
     /// of the epoch (RFC 9438 §5.8).
     mutating func onAcknowledged(
-        bytes: Int, isApplicationLimited: Bool, smoothedRTT: Interval, now: Instant, state: inout CongestionState
+        bytes: Int, isWindowUnused: Bool, smoothedRTT: Interval, now: Instant, state: inout CongestionState
     ) {
-        guard !isApplicationLimited else { return skipUnused(until: now) }
+        guard !isWindowUnused else { return skipUnused(until: now) }
         let segment = Double(state.maximumDatagram)
         let window = Double(state.window) + fraction
         let epochStart = self.epochStart ?? beginEpoch(window: window, segment: segment, now: now)
