@@ -356,6 +356,7 @@ extension MessageChannel {
         paths[index].lastSentAt = now
         paths[index].statistics.packetsSent &+= 1
         paths[index].statistics.bytesSent &+= UInt64(size)
+        counters.bytesSent &+= UInt64(size)
         if number >= paths[index].nextSkip { skipNumber(on: index, now: now) }
         return Transmit(
             path: paths[index].id, destination: destination, ecn: isMarked ? .ect0 : .notECT, byteCount: byteCount)

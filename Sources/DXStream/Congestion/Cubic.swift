@@ -136,7 +136,7 @@ struct Cubic: Sendable, BitwiseCopyable {
         guard value > 0 else { return 0 }
         // A third of the exponent is a first guess within a factor of two; each step then doubles the right digits.
         var root = Double(sign: .plus, exponent: value.exponent / 3, significand: 1.5)
-        for _ in 0..<6 { root -= (root - value / (root * root)) / 3 }
+        for _ in 0..<8 { root -= (root - value / (root * root)) / 3 }
         return root
     }
 }
