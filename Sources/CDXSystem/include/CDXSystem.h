@@ -61,3 +61,13 @@ static inline int64_t dx_monotonic_nanoseconds(void) {
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
+
+// What something in the file system is. `struct stat` itself comes to Swift through whichever module happened to
+// include it first, so that a file that imports NIO may not name its fields.
+typedef struct dx_path {
+    uint64_t device, inode;  // together they name it
+    bool is_socket;
+} dx_path;
+
+// Looks at a path; a link at its end is followed when `follows_links`. Returns 0 or a negative errno.
+int dx_path_facts(const char *path, bool follows_links, dx_path *out);

@@ -1,3 +1,4 @@
+import CDXSystem
 import DXSecure
 public import DXWire
 import Glibc
@@ -57,9 +58,9 @@ public enum KeyFiles {
     }
 
     private static func refuseExisting(_ path: String) throws(KeyFileProblem) {
-        var status = stat()
-        // lstat: a dangling link is something too.
-        guard unsafe lstat(path, &status) == 0 else { return }
+        var facts = dx_path()
+        // Without following it: a dangling link is something too.
+        guard unsafe dx_path_facts(path, false, &facts) == 0 else { return }
         throw KeyFileProblem(
             path: path, message: "it exists already", remedy: "name another file, or move it away first")
     }
