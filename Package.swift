@@ -86,7 +86,8 @@ let package = Package(
             name: "DXSocketTests", dependencies: ["DXSocket", "CDXSystem", "DXWire", nioCore, nioPosix],
             swiftSettings: strict),
         .testTarget(
-            name: "DXTunnelTests", dependencies: ["DXTunnel", "DXWire", nioCore, nioPosix], swiftSettings: strict),
+            name: "DXTunnelTests", dependencies: ["DXTunnel", "DXWire", nioCore, nioPosix, logging, lifecycle],
+            swiftSettings: strict),
         .testTarget(name: "DXControlTests", dependencies: ["DXControl", "DXTunnel"], swiftSettings: strict),
         .testTarget(
             name: "DXSimulatorTests", dependencies: ["DXSimulator", "DXStream", "DXWire", nioCore],

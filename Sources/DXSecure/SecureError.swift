@@ -1,3 +1,5 @@
+import CDXOpenSSL
+
 /// Why a command to a session or to the secure endpoint was refused: misuse, a limit, or a failure of OpenSSL. Nothing
 /// that came off the network makes one of these.
 public enum SecureError: Error, Equatable, Sendable {
@@ -22,6 +24,16 @@ public enum SecureError: Error, Equatable, Sendable {
     /// OpenSSL failed where it should not: out of memory, or a build without the needed algorithms. The number is its
     /// error code (`openssl errstr`), in hexadecimal.
     case cryptography(code: UInt)
+}
+
+extension SecureError {
+    /// The error of the OpenSSL call that just failed; clears OpenSSL's queue.
+    @inline(never)
+    static func lastOpenSSL() -> SecureError {
+        let code = ERR_peek_error()
+        ERR_clear_error()
+        return .cryptography(code: code)
+    }
 }
 
 extension SecureError: CustomStringConvertible {

@@ -1,5 +1,5 @@
 /// Why a veiled datagram was dropped without an answer. Each has a counter in `SecureStatistics`.
-public enum VeilDrop: UInt8, CaseIterable, Equatable, Sendable {
+public enum VeilDrop: UInt8, Error, CaseIterable, Equatable, Sendable {
     /// It does not open under any of this gateway's veils: noise, a scanner, a wrong group key, or damage.
     case notVeiled
     /// Its nonce was seen before: a duplicate or a replay.

@@ -16,6 +16,10 @@ extension Endpoint {
     /// Reads `192.0.2.1:7700`, `[2001:db8::1]:7700` or `[fe80::1%eth0]:7700`. Numbers only: nothing is resolved.
     /// Throws `AddressTextError` with words for the user.
     public init(text: String) throws(AddressTextError) {
+        // The C library reads up to the first zero byte, and would not see what follows it.
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+            throw AddressTextError(text: text, problem: "has characters that no address has")
+        }
         if text.hasPrefix("[") {
             guard let end = text.firstIndex(of: "]") else {
                 throw AddressTextError(text: text, problem: "lacks the ] after the IPv6 address")
@@ -56,9 +60,9 @@ extension Endpoint {
     }
 
     private static func parseV4(_ text: Substring, port: UInt16) -> Endpoint? {
-        var address = in_addr()
-        guard unsafe inet_pton(AF_INET, String(text), &address) == 1 else { return nil }
-        return Endpoint(v4: UInt32(bigEndian: address.s_addr), port: port)
+        var bytes: UInt32 = 0
+        guard unsafe inet_pton(AF_INET, String(text), &bytes) == 1 else { return nil }
+        return Endpoint(v4: UInt32(bigEndian: bytes), port: port)
     }
 
     private static func parseV6(

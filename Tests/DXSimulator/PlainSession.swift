@@ -22,13 +22,15 @@ public struct PlainSession: Sendable {
 
     /// Bytes of a datagram beyond its packet: as AES-GCM has.
     public static let overheadByteCount = 38
-    private static let headByteCount = 22
+    /// Bytes before the packet.
+    static let headByteCount = 22
     private static let tagByteCount = 16
 
     /// What opening a datagram gave.
     public enum Opened: Sendable {
-        /// A packet that is new.
-        case packet(ByteBuffer)
+        /// A packet that is new, and whether its record is newer than all before: only such a one may move the path to
+        /// another address.
+        case packet(ByteBuffer, isNewest: Bool)
         /// Damaged, or for another session.
         case failed
         /// Seen before, or too old to tell.
@@ -48,9 +50,12 @@ public struct PlainSession: Sendable {
     /// A buffer with room at its head for what `seal` fills in; the packet is appended by the caller.
     public static func makeBuffer(packetCapacity: Int) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: packetCapacity + overheadByteCount)
-        buffer.writeRepeatingByte(0, count: headByteCount)
+        writeHead(to: &buffer)
         return buffer
     }
+
+    /// Appends room for what `seal` fills in to an empty buffer.
+    static func writeHead(to buffer: inout ByteBuffer) { buffer.writeRepeatingByte(0, count: headByteCount) }
 
     /// Makes a datagram out of a buffer from `makeBuffer` that the packet was appended to.
     public mutating func seal(_ buffer: inout ByteBuffer) {
@@ -84,9 +89,10 @@ public struct PlainSession: Sendable {
             openFailedCount += 1
             return .failed
         }
+        let isNewest = window.isNewest(number)
         window.insert(number)
         body.moveReaderIndex(forwardBy: Self.headByteCount)
-        return .packet(body)
+        return .packet(body, isNewest: isNewest)
     }
 
     /// The connection id at the head of a datagram; nil when it is too short.

@@ -11,16 +11,19 @@ public struct ReplayWindow: Sendable {
     /// A window that has seen nothing.
     public init() {}
 
+    /// Whether a record of this number is newer than all that were seen.
+    public func isNewest(_ number: UInt64) -> Bool { seen == 0 || number > newest }
+
     /// Whether a record of this number would be let through.
     public func accepts(_ number: UInt64) -> Bool {
-        if seen == 0 || number > newest { return true }
+        if isNewest(number) { return true }
         let age = newest - number
         return age < Self.width && seen & (1 << age) == 0
     }
 
     /// Notes a record whose tag was right.
     public mutating func insert(_ number: UInt64) {
-        if seen == 0 || number > newest {
+        if isNewest(number) {
             let shift = seen == 0 ? Self.width : number - newest
             seen = (shift < Self.width ? seen << shift : 0) | 1
             newest = number

@@ -21,7 +21,7 @@ import Testing
 
     private static func text(_ opened: PlainSession.Opened) -> String? {
         switch opened {
-        case .packet(let packet): String(buffer: packet)
+        case .packet(let packet, _): String(buffer: packet)
         case .failed, .replayed: nil
         }
     }

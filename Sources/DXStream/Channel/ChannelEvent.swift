@@ -73,8 +73,10 @@ public enum ChannelError: Error, Equatable, Sendable {
 
 /// What became of a packet.
 public enum ReceiveOutcome: UInt8, Sendable {
-    /// Its frames were applied.
+    /// Its frames were applied, and no later packet of its path had arrived before.
     case accepted
+    /// Its frames were applied; a later packet of its path had overtaken it.
+    case acceptedLate
     /// Its number had been seen.
     case duplicate
     /// A limit on early pieces was reached: not acknowledged, so the peer sends its content again.

@@ -57,6 +57,10 @@ public struct PathSnapshot: Sendable {
 
 /// What happened on a channel so far.
 public struct ChannelStatistics: Sendable, BitwiseCopyable {
+    /// Datagram bytes sent, over all paths.
+    public var bytesSent: UInt64 = 0
+    /// Datagram bytes received, over all paths.
+    public var bytesReceived: UInt64 = 0
     /// Packets that repeated a number.
     public var packetsDuplicate: UInt64 = 0
     /// Packets that were refused whole, because a limit on early pieces of a stream was reached.

@@ -62,6 +62,7 @@ extension MessageChannel {
                 sentAt: now, firstObligation: paths[index].sent.nextObligation, byteCount: UInt16(size), traits: []))
         paths[index].statistics.packetsSent &+= 1
         paths[index].statistics.bytesSent &+= UInt64(size)
+        counters.bytesSent &+= UInt64(size)
         return Transmit(path: paths[index].id, destination: .current, ecn: .notECT, byteCount: byteCount)
     }
 }

@@ -36,14 +36,16 @@ extension MessageChannel {
         firstSentSinceReceived = nil
         paths[index].statistics.packetsReceived &+= 1
         paths[index].statistics.bytesReceived &+= UInt64(datagramByteCount)
+        counters.bytesReceived &+= UInt64(datagramByteCount)
         do throws(FrameFailure) {
             let isAckEliciting = try applyFrames(packet, from: reader.position, on: index, now: now)
             // CLOSE ends it all; the path may be gone.
             guard phase == .open, let index = self.index(of: pathID) else { return .accepted }
+            let isNewest = paths[index].received.largest.map { number > $0 } ?? true
             paths[index].received.onReceived(
                 number, isAckEliciting: isAckEliciting, ecn: ecn, maximumAckDelay: configuration.maximumAckDelay,
                 now: now)
-            return .accepted
+            return isNewest ? .accepted : .acceptedLate
         } catch {
             switch error {
             case .violation(let code, let reason): return violate(code, "\(reason)", now: now)

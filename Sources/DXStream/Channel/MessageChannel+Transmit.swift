@@ -72,14 +72,17 @@ extension MessageChannel {
         if !mayElicit && !isAckDue {
             return nil
         }
-        var builder = PacketBuilder(path: paths[index], output: output, limit: paths[index].mtu.current, now: now)
+        // A probe is of the size that every path carries: in an MTU black hole nothing else would ever be acknowledged, and
+        // so nothing found lost (RFC 8899 §4.3).
+        let limit = isProbe ? paths[index].mtu.minimum : paths[index].mtu.current
+        var builder = PacketBuilder(path: paths[index], output: output, limit: limit, now: now)
         guard builder.hasRoom else { return nil }
         builder.begin(&output)
         writeAck(of: index, on: index, &builder, &output, now: now)
         if mayElicit {
             writeSmallFrames(on: index, &builder, &output)
             writeControl(on: index, &builder, &output)
-            writeMessages(&builder, &output)
+            writeMessages(on: index, &builder, &output)
             writeStreams(on: index, &builder, &output)
             if isProbe {
                 paths[index].probesPending &-= 1
@@ -237,12 +240,14 @@ extension MessageChannel {
     }
 
     @_lifetime(output: copy output)
-    private mutating func writeMessages(_ builder: inout PacketBuilder, _ output: inout OutputRawSpan) {
+    private mutating func writeMessages(
+        on index: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan
+    ) {
         while let message = messages.first {
             let count = message.bytes.readableBytes
             guard builder.room(output) >= FrameSize.datagramHeadMaximum + count else {
                 // It may fit into the next packet; one that fits into none goes.
-                guard builder.isEmpty(output), !builder.traits.contains(.isAckEliciting) else { return }
+                guard builder.isEmpty(output), builder.capacity >= paths[index].packetCapacity else { return }
                 dropFirstMessage()
                 counters.messagesDropped &+= 1
                 continue
@@ -351,6 +356,7 @@ extension MessageChannel {
         paths[index].lastSentAt = now
         paths[index].statistics.packetsSent &+= 1
         paths[index].statistics.bytesSent &+= UInt64(size)
+        counters.bytesSent &+= UInt64(size)
         if number >= paths[index].nextSkip { skipNumber(on: index, now: now) }
         return Transmit(
             path: paths[index].id, destination: destination, ecn: isMarked ? .ect0 : .notECT, byteCount: byteCount)

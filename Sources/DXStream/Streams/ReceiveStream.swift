@@ -85,11 +85,14 @@ struct ReceiveStream: Sendable {
         if let finalSize, finalSize != size { throw .finalSize }
         if size < window.highestReceived { throw .finalSize }
         guard let new = window.onReceived(upTo: size) else { throw .flowControl }
+        let wasFinished = finalSize != nil
         finalSize = size
         switch phase {
         case .receiving:
-            // All data arrived before the reset did: the application gets it (RFC 9000 §3.2 leaves the choice).
-            if reassembler.contiguousOffset == size {
+            // Data and FIN all arrived before the reset did: the application gets them (RFC 9000 §3.2 leaves the
+            // choice). Without the FIN it is a reset, even if no byte is missing: an end that was not orderly must not
+            // look so.
+            if wasFinished && reassembler.contiguousOffset == size {
                 return Received(newByteCount: new, discardedByteCount: 0, isReadable: true)
             }
             phase = .resetReceived

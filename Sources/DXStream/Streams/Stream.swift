@@ -39,6 +39,7 @@ struct Stream: Sendable {
         opening == .pending || send.phase == .resetPending || receive.isStopDue || receive.isAnnouncementDue
     }
 
-    /// Whether both halves have ended and the application knows.
-    var isEnded: Bool { send.phase == .done && receive.phase == .done && opening != .pending && opening != .awaited }
+    /// Whether both halves have ended and the application knows. Not before the OPEN is acknowledged: a stream that is
+    /// reset and stopped at once may end while its OPEN is lost, and the peer would wait for one for ever.
+    var isEnded: Bool { send.phase == .done && receive.phase == .done && opening == .done }
 }

@@ -74,9 +74,11 @@ import Testing
 
     @Test func missingCountsFail() {
         var validator = validator(sent: 3)
-        #expect(validator.onAcknowledged(newlyAckedMarked: 0, counts: nil, largestAckedChanged: true, now: .zero) == false)
+        #expect(
+            validator.onAcknowledged(newlyAckedMarked: 0, counts: nil, largestAckedChanged: true, now: .zero) == false)
         #expect(validator.phase == .testing)
-        #expect(validator.onAcknowledged(newlyAckedMarked: 1, counts: nil, largestAckedChanged: true, now: .zero) == false)
+        #expect(
+            validator.onAcknowledged(newlyAckedMarked: 1, counts: nil, largestAckedChanged: true, now: .zero) == false)
         #expect(validator.phase == .failed)
     }
 
@@ -133,8 +135,18 @@ import Testing
             ),
         ]
         let inputs: [(String, (inout ECNValidator) -> Bool)] = [
-            ("marked packet sent", { $0.onSent(packetNumber: 20, marked: true); return false }),
-            ("unmarked packet sent", { $0.onSent(packetNumber: 20, marked: false); return false }),
+            (
+                "marked packet sent",
+                {
+                    $0.onSent(packetNumber: 20, marked: true); return false
+                }
+            ),
+            (
+                "unmarked packet sent",
+                {
+                    $0.onSent(packetNumber: 20, marked: false); return false
+                }
+            ),
             ("ACK 1 marked, ECT(0) 5", { acknowledge(&$0, 1, 5) }),
             ("ACK 1 marked, ECT(0) 4 CE 1", { acknowledge(&$0, 1, 4, ce: 1) }),
             ("ACK 1 marked, ECT(0) 0 CE 5", { acknowledge(&$0, 1, 0, ce: 5) }),
@@ -150,8 +162,18 @@ import Testing
                 { $0.onAcknowledged(newlyAckedMarked: 0, counts: nil, largestAckedChanged: true, now: .zero) }
             ),
             ("reordered ACK 1 marked, ECT(0) 2", { acknowledge(&$0, 1, 2, isLargest: false) }),
-            ("1 marked lost", { $0.onLost(marked: 1); return false }),
-            ("10 marked lost", { $0.onLost(marked: 10); return false }),
+            (
+                "1 marked lost",
+                {
+                    $0.onLost(marked: 1); return false
+                }
+            ),
+            (
+                "10 marked lost",
+                {
+                    $0.onLost(marked: 10); return false
+                }
+            ),
         ]
         var table = "state | input | next state | congestion\n"
         for (stateName, state) in states {
