@@ -1,11 +1,12 @@
 """The command line: what is wrong is refused before anything starts, by name and line."""
 
 import os
+import socket
 import stat
 
 from harness.data import Server, echo, echo_works
 from harness.gateway import PORTS, Pair, command, make_identity, make_veil
-from harness.lab import check
+from harness.lab import check, wait_until
 from harness.runner import test
 
 from .connections import target_port, tunnel
@@ -97,7 +98,6 @@ def status_and_ping(run):
 @test(cells=("clean",))
 def port_in_use(run):
     """A UDP or TCP port that something else has is named."""
-    import socket
     each = tunnel(run)
     pair = Pair(run.lab, run.directory / "dx", [each], start=False)
     with pair:
@@ -111,8 +111,6 @@ def port_in_use(run):
         with run.lab.listen("a", each.port):
             pair.b.start()
             pair.a.start()
-            pair.a.wait_control()
-            from harness.lab import wait_until
             wait_until(lambda: str(each.port) in pair.a.process.output(), "the TCP port in use is named in the log", 30.0,
                        alive=[pair.b.process])
         if not pair.a.process.running():
