@@ -5,7 +5,7 @@ import socket
 import stat
 
 from harness.data import Server, echo, echo_works
-from harness.gateway import PORTS, Pair, command, make_identity, make_veil
+from harness.gateway import PORTS, Pair, binary, command, make_identity, make_veil
 from harness.lab import check, wait_until
 from harness.runner import test
 
@@ -92,6 +92,16 @@ def status_and_ping(run):
         control = pair.a.control
     gone = command("status", "--control", control, ok=False)
     check(gone.returncode == 3, f"status with nothing running: exit status {gone.returncode}, not 3")
+    return said.strip().splitlines()[-1]
+
+
+@test(cells=("clean",))
+def demo_verb(run):
+    """`dxgateway demo` shows itself on an empty host, and leaves nothing behind."""
+    home = run.directory / "home"
+    home.mkdir(mode=0o700)
+    said = run.lab.run("a", ["env", f"HOME={home}", f"TMPDIR={home}", binary(), "demo"], seconds=120).stdout
+    check(not list(home.iterdir()), f"it left {[path.name for path in home.iterdir()]}")
     return said.strip().splitlines()[-1]
 
 

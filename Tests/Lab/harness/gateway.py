@@ -1,6 +1,7 @@
 """Real `dxgateway` processes: their keys, their configuration files, their state.
 
-The program is the one that DX_BIN names, else the release build of this checkout.
+The program is the one that DX_BIN names, else the release build of this checkout. DX_RUN_OPTIONS
+is added to `dxgateway run`, for example "--log-level debug".
 """
 
 import dataclasses
@@ -115,7 +116,7 @@ class Gateway:
     def start(self):
         self.starts += 1
         self.process = self.lab.start(
-            self.host, [binary(), "run", "--config", self.config], f"gateway {self.name}",
+            self.host, [binary(), "run", "--config", self.config, *os.environ.get("DX_RUN_OPTIONS", "").split()], f"gateway {self.name}",
             self.directory / f"run-{self.starts}.log")
         return self
 
