@@ -53,7 +53,8 @@ static int bio_destroy(BIO *bio) {
 static int bio_read(BIO *bio, char *buffer, int capacity) {
     dx_dtls *dtls = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if (!dtls->input || capacity < 0) {
+    // To read nothing would mean the end to OpenSSL: an empty datagram is none.
+    if (!dtls->input || dtls->input_count == 0 || capacity <= 0) {
         BIO_set_retry_read(bio);
         return -1;
     }
