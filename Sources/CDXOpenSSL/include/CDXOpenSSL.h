@@ -1,1 +1,85 @@
+// What DXSecure needs of OpenSSL 3 that Swift cannot call: macros, callbacks, a datagram-shaped BIO.
+// Pointers are borrowed for the call unless a comment says otherwise. Functions that return int give 1 for success and
+// 0 for failure, and leave OpenSSL's error queue for the caller to read and clear.
 #pragma once
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Keys (keys.c). All are P-256.
+
+// Owned by the caller: free with EVP_PKEY_free. NULL on failure.
+EVP_PKEY *dx_key_generate(void);
+// From PEM without a passphrase; NULL when it is not a P-256 private key. Owned by the caller.
+EVP_PKEY *dx_key_from_pem(const void *pem, size_t count);
+// Writes PKCS#8 PEM; the number of bytes, or 0 on failure or when the capacity is too small.
+size_t dx_key_to_pem(const EVP_PKEY *key, void *pem, size_t capacity);
+// From an uncompressed or compressed point; NULL when it is not on the curve. Owned by the caller.
+EVP_PKEY *dx_key_from_point(const uint8_t *point, size_t count);
+// The uncompressed point: 4, x, y.
+int dx_key_point(const EVP_PKEY *key, uint8_t point[65]);
+// The uncompressed form of a compressed point; 0 when it is not on the curve.
+int dx_point_uncompress(const uint8_t compressed[33], uint8_t point[65]);
+// SHA-256 of the DER SubjectPublicKeyInfo of an uncompressed point (docs/wire-format.md section 3).
+int dx_gateway_id(const uint8_t point[65], uint8_t id[32]);
+// ECDSA over SHA-256; the signature is r then s.
+int dx_sign(EVP_PKEY *key, const void *message, size_t count, uint8_t signature[64]);
+int dx_verify(EVP_PKEY *key, const void *message, size_t count, const uint8_t signature[64]);
+// A self-signed certificate of the key. Owned by the caller: free with X509_free. NULL on failure.
+X509 *dx_certificate(EVP_PKEY *key);
+
+// Veil (veil.c).
+
+int dx_hkdf_sha256(const void *secret, size_t secret_count, const void *salt, size_t salt_count, const void *info,
+                   size_t info_count, uint8_t *key, size_t key_count);
+int dx_hmac_sha256(const uint8_t key[32], const void *message, size_t count, uint8_t mac[32]);
+// An AES-128-GCM context for sealing (1) or opening (0) with its key schedule done. Owned by the caller: free with
+// EVP_CIPHER_CTX_free. NULL on failure.
+EVP_CIPHER_CTX *dx_gcm_new(const uint8_t key[16], int seals);
+// Writes count + 16 bytes.
+int dx_gcm_seal(EVP_CIPHER_CTX *context, const uint8_t nonce[12], const void *plain, size_t count, void *sealed);
+// Writes count - 16 bytes; count must be at least 16.
+int dx_gcm_open(EVP_CIPHER_CTX *context, const uint8_t nonce[12], const void *sealed, size_t count, void *plain);
+
+// DTLS (dtls.c).
+
+// Whether this CPU has instructions for AES and for GCM's hash.
+int dx_cpu_accelerates_aes(void);
+// A context for both roles. Owned by the caller: free with SSL_CTX_free. NULL on failure.
+SSL_CTX *dx_dtls_context_new(EVP_PKEY *key, X509 *certificate, int prefers_chacha);
+
+// One association: the SSL object and the datagrams on their way in and out of it.
+typedef struct dx_dtls dx_dtls;
+
+// A new association that accepts only the peer whose key hashes to `peer_id`. No datagram of a handshake is larger than
+// `mtu`. NULL on failure.
+dx_dtls *dx_dtls_new(SSL_CTX *context, int is_initiator, const uint8_t peer_id[32], long mtu);
+void dx_dtls_free(dx_dtls *dtls);
+// Takes the handshake on, with one datagram, or with none to begin it: 1 when it is complete, 0 when it needs another
+// datagram, -1 when it failed.
+int dx_dtls_handshake(dx_dtls *dtls, const void *datagram, size_t count);
+// After a failed handshake: OpenSSL's error code, and whether the peer showed another key.
+unsigned long dx_dtls_error(const dx_dtls *dtls);
+int dx_dtls_wrong_key(const dx_dtls *dtls);
+// The size of the next handshake datagram to send, 0 when there is none; and that datagram, which is then gone.
+size_t dx_dtls_pending(const dx_dtls *dtls);
+size_t dx_dtls_take(dx_dtls *dtls, void *datagram, size_t capacity);
+// The negotiated suite's name, or NULL; whether it has an explicit nonce; whether both ends support the extended master
+// secret.
+const char *dx_dtls_cipher(const dx_dtls *dtls);
+int dx_dtls_has_explicit_nonce(const dx_dtls *dtls);
+int dx_dtls_has_extended_master_secret(const dx_dtls *dtls);
+// Writes one application-data record with its 13-byte header; its size, or -1.
+long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity);
+// Opens one datagram that holds one application-data record; the size of the plaintext, 0 when the record is refused
+// and the association lives on, -1 when it is dead.
+long dx_dtls_open(dx_dtls *dtls, const void *record, size_t count, void *packet, size_t capacity);
+// The associations alive in this process, for tests that look for leaks.
+long dx_dtls_live(void);

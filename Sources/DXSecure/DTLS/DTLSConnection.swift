@@ -1,0 +1,89 @@
+import CDXOpenSSL
+import DXWire
+
+/// One DTLS association in OpenSSL: owns the `SSL` object and its datagram-shaped BIO. Datagrams in, datagrams out; no
+/// clock, no socket, no retransmission (the owner sends the last flight again).
+///
+/// After `failed` only `takeFlight` (the alert) and release make sense. The error queue of OpenSSL is cleared before
+/// each call.
+@safe
+final class DTLSConnection {
+    private let pointer: OpaquePointer
+
+    /// What a step of the handshake came to.
+    enum Outcome: Equatable {
+        /// It needs another datagram.
+        case incomplete
+        /// Both ends are authenticated; `seal` and `open` work.
+        case complete
+        /// It is over.
+        case failed(HandshakeFailure)
+    }
+
+    /// An association that accepts only `peer`. Throws `cryptography` when OpenSSL is out of memory.
+    init(_ context: DTLSContext, isInitiator: Bool, peer: GatewayID) throws(SecureError) {
+        ERR_clear_error()
+        let id = peer.bytes
+        guard
+            let pointer = unsafe dx_dtls_new(
+                context.pointer, isInitiator ? 1 : 0, id, SecureConstants.handshakeDatagram)
+        else { throw .lastOpenSSL() }
+        unsafe self.pointer = unsafe pointer
+    }
+
+    deinit { unsafe dx_dtls_free(pointer) }
+
+    /// The negotiated suite in OpenSSL's spelling, or nil.
+    var cipherName: String? { unsafe dx_dtls_cipher(pointer).map { unsafe String(cString: $0) } }
+
+    /// What a record adds to its plaintext, the 13-byte header included. Only after the handshake.
+    var recordOverhead: Int { 13 + (unsafe dx_dtls_has_explicit_nonce(pointer) == 1 ? 8 : 0) + 16 }
+
+    /// Begins the handshake. The initiator's first flight is there afterwards.
+    func start() -> Outcome { unsafe outcome(dx_dtls_handshake(pointer, nil, 0)) }
+
+    /// Takes one handshake datagram.
+    func receive(_ datagram: RawSpan) -> Outcome {
+        unsafe datagram.withUnsafeBytes { bytes in
+            unsafe outcome(dx_dtls_handshake(pointer, bytes.baseAddress, bytes.count))
+        }
+    }
+
+    /// The handshake datagrams that OpenSSL wrote since the last call: one flight, or nothing.
+    func takeFlight() -> [[UInt8]] {
+        var flight: [[UInt8]] = []
+        while true {
+            let count = unsafe dx_dtls_pending(pointer)
+            guard count > 0 else { return flight }
+            flight.append(
+                unsafe [UInt8](unsafeUninitializedCapacity: count) { memory, initialized in
+                    initialized = unsafe dx_dtls_take(pointer, memory.baseAddress, count)
+                })
+        }
+    }
+
+    /// Writes the whole record of `packet` to `record`; its size, or nil when the association is dead.
+    func seal(_ packet: RawSpan, into record: UnsafeMutableRawBufferPointer) -> Int? {
+        let count = unsafe packet.withUnsafeBytes { packet in
+            unsafe dx_dtls_seal(pointer, packet.baseAddress, packet.count, record.baseAddress, record.count)
+        }
+        return count > 0 ? count : nil
+    }
+
+    /// Opens a datagram that holds one whole record. The size of its plaintext in `packet`; 0 when the record is refused
+    /// and the association lives on; nil when it is dead. `packet` must have room for the whole plaintext.
+    func open(_ record: UnsafeRawBufferPointer, into packet: UnsafeMutableRawBufferPointer) -> Int? {
+        let count = unsafe dx_dtls_open(pointer, record.baseAddress, record.count, packet.baseAddress, packet.count)
+        return count >= 0 ? count : nil
+    }
+
+    private func outcome(_ result: Int32) -> Outcome {
+        switch result {
+        case 0: return .incomplete
+        case 1: return unsafe dx_dtls_has_extended_master_secret(pointer) == 1 ? .complete : .failed(.weakHandshake)
+        default:
+            if unsafe dx_dtls_wrong_key(pointer) == 1 { return .failed(.wrongPeerKey) }
+            return .failed(.dtls(code: unsafe dx_dtls_error(pointer)))
+        }
+    }
+}

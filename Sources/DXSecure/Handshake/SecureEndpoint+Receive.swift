@@ -1,0 +1,156 @@
+import DXWire
+
+/// What is done with a veiled datagram, in the order of `docs/wire-format.md` §3: open it, read the message, then one
+/// function per message. Each check that fails is a silent drop with its own counter.
+extension SecureEndpoint {
+    /// One datagram.
+    func receive(_ datagram: RawSpan, from remote: Endpoint, now: Instant) -> VeiledOutcome {
+        // The scratch memory is moved out, so that what is called may use the endpoint while the message is read.
+        var message: [UInt8] = []
+        swap(&message, &scratch)
+        defer { swap(&message, &scratch) }
+        var count = 0
+        let opened = unsafe message.withUnsafeMutableBytes { memory in
+            var output = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)
+            let opened = veil.open(datagram, into: &output)
+            count = unsafe output.finalize(for: memory)
+            return opened
+        }
+        switch opened {
+        case .notVeiled: return .dropped(.notVeiled)
+        case .repeatedNonce: return .dropped(.repeatedNonce)
+        case .opened(let veil, let nonce):
+            let message = unsafe message.span.bytes.extracting(first: count)
+            do throws(VeilDrop) {
+                switch try VeiledMessage(reading: message) {
+                case .hello(let hello):
+                    return try receiveHello(hello, Envelope(nonce: nonce, veil: veil, remote: remote, now: now))
+                case .challenge(let challenge): return try receiveChallenge(challenge, veil: veil)
+                case .connect(let connect):
+                    return try receiveConnect(
+                        connect, message, Envelope(nonce: nonce, veil: veil, remote: remote, now: now))
+                case .handshake(let handshake): return try receiveHandshake(handshake, message, now: now)
+                }
+            } catch {
+                return .dropped(error)
+            }
+        }
+    }
+
+    /// What is known of a message beside its bytes.
+    private struct Envelope {
+        var nonce: VeilNonce
+        var veil: Int
+        var remote: Endpoint
+        var now: Instant
+    }
+
+    /// §3.1. Keeps no state but the answer that waits to be sent.
+    private func receiveHello(_ hello: Hello, _ envelope: Envelope) throws(VeilDrop) -> VeiledOutcome {
+        let initiator = try knownPeer(hello.key)
+        guard answers.count < Self.maximumAnswers else { throw .tooManyAnswers }
+        guard budget.take(envelope.remote, now: envelope.now) else { throw .rateLimited }
+        let signed = Hello.signedBytes(receiver: identity.gatewayID, nonce: envelope.nonce, attempt: hello.attempt)
+        guard unsafe hello.key.isValid(hello.signature, for: signed.span.bytes) else { throw .badSignature }
+        let proof = challenges.make(initiator, hello.attempt, at: envelope.remote, now: envelope.now)
+        answers.append(
+            PendingChallenge(
+                remote: envelope.remote, receiver: initiator, veil: envelope.veil,
+                message: Challenge(attempt: hello.attempt, proof: proof)))
+        return .taken
+    }
+
+    /// §3.2.
+    private func receiveChallenge(_ challenge: Challenge, veil: Int) throws(VeilDrop) -> VeiledOutcome {
+        guard let session = initiated[challenge.attempt], session.phase == .handshaking else { throw .unknownAttempt }
+        let isFirst = session.handshake.phase == .hello
+        guard session.handshake.receiveChallenge(challenge.proof, veil: veil) else { throw .unknownAttempt }
+        if isFirst {
+            // The first flight depends on nothing but our own key, so only a broken OpenSSL fails here.
+            if case .failed(let failure) = session.step(nil) {
+                fail(session, failure)
+                return .taken
+            }
+        }
+        enqueue(session)
+        return .taken
+    }
+
+    /// §3.3. The first valid one of an attempt makes the session; a later one is a HANDSHAKE.
+    private func receiveConnect(
+        _ connect: Connect, _ message: RawSpan, _ envelope: Envelope
+    ) throws(VeilDrop) -> VeiledOutcome {
+        let initiator = try knownPeer(connect.key)
+        let now = envelope.now
+        guard challenges.holds(connect.proof, for: initiator, connect.attempt, at: envelope.remote, now: now) else {
+            throw .badChallenge
+        }
+        let datagram = message.extracting(connect.datagram.offset..<message.byteCount)
+        let key = AcceptedAttempt(peer: initiator, attempt: connect.attempt)
+        if let session = accepted[key] {
+            guard session.handshake.peerConnectionID == connect.connectionID else { throw .wrongConnectionID }
+            return try feed(datagram, to: session, now: now)
+        }
+        guard budget.take(envelope.remote, now: now) else { throw .rateLimited }
+        let signed = Connect.signedBytes(
+            receiver: identity.gatewayID, nonce: envelope.nonce, attempt: connect.attempt, proof: connect.proof,
+            connectionID: connect.connectionID)
+        guard unsafe connect.key.isValid(connect.signature, for: signed.span.bytes) else { throw .badSignature }
+        guard hasRoom() else { throw .tooManyHandshakes }
+        let handshake = SessionHandshake(
+            accepting: connect.attempt, from: connect.connectionID, veil: envelope.veil, configuration: configuration,
+            now: now)
+        guard
+            let session = try? makeSession(
+                handshake, isInitiator: false, peer: initiator, remote: envelope.remote)
+        else { throw .failedSetup }
+        accepted[key] = session
+        return try feed(datagram, to: session, now: now)
+    }
+
+    /// §3.5.
+    private func receiveHandshake(
+        _ handshake: Handshake, _ message: RawSpan, now: Instant
+    ) throws(VeilDrop) -> VeiledOutcome {
+        guard let session = sessions[handshake.destination] else {
+            if handshake.destination.shard != shard { return .otherShard(handshake.destination.shard) }
+            throw .unknownSession
+        }
+        switch session.handshake.phase {
+        // Nothing that could be answered by a HANDSHAKE was sent yet.
+        case .hello: throw .unknownSession
+        case .connect: session.handshake.learn(handshake.source)
+        case .dtls, .lingering:
+            guard session.handshake.peerConnectionID == handshake.source else { throw .wrongConnectionID }
+        }
+        return try feed(message.extracting(handshake.datagram.offset..<message.byteCount), to: session, now: now)
+    }
+
+    /// One DTLS datagram for a session. After the handshake the content does not count: that the peer sends its last
+    /// flight again means that it may lack ours.
+    private func feed(_ datagram: RawSpan, to session: DTLSSession, now: Instant) throws(VeilDrop) -> VeiledOutcome {
+        switch session.phase {
+        case .handshaking: break
+        case .established:
+            if session.handshake.repeatFlight() { enqueue(session) }
+            return .taken
+        case .failed, .closed: throw .unknownSession
+        }
+        switch session.step(datagram) {
+        case .incomplete: enqueue(session)
+        case .complete:
+            establish(session, now: now)
+            enqueue(session)
+        case .failed(let failure):
+            fail(session, failure)
+            enqueue(session)
+        }
+        return .taken
+    }
+
+    /// The gateway id of a key, if it is a known peer's.
+    private func knownPeer(_ key: PublicKey) throws(VeilDrop) -> GatewayID {
+        guard let id = key.gatewayID, id != identity.gatewayID, knownPeers.contains(id) else { throw .unknownPeer }
+        return id
+    }
+}

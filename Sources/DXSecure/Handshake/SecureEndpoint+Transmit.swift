@@ -1,0 +1,85 @@
+import DXWire
+
+/// What is sent: challenges first, then the messages of sessions, in the order in which they came to have some.
+extension SecureEndpoint {
+    /// The next datagram.
+    @_lifetime(output: copy output)
+    func transmit(into output: inout OutputRawSpan, now: Instant) -> Endpoint? {
+        while !answers.isEmpty {
+            let answer = answers.removeFirst()
+            let isSealed = seal(nonce: .random(), to: answer.receiver, veil: answer.veil, into: &output) { message in
+                answer.message.write(to: &message)
+            }
+            guard isSealed else { continue }
+            statistics.challengesSent &+= 1
+            return answer.remote
+        }
+        while let session = sendQueue.first {
+            // Its owner may have closed it since.
+            if session.phase != .closed, let send = session.handshake.pollSend() {
+                guard transmit(send, of: session, into: &output) else { continue }
+                return session.remote
+            }
+            sendQueue.removeFirst()
+            session.handshake.isQueued = false
+            session.handshake.arm(now: now, random: &random)
+            forgetTimeout()
+        }
+        return nil
+    }
+
+    /// One message of a session; false when OpenSSL could not sign or seal it, which is as if it were lost.
+    @_lifetime(output: copy output)
+    private func transmit(
+        _ send: SessionHandshake.Send, of session: DTLSSession, into output: inout OutputRawSpan
+    ) -> Bool {
+        let handshake = session.handshake
+        let nonce = VeilNonce.random()
+        switch send {
+        case .hello(let veil):
+            let signed = Hello.signedBytes(receiver: session.peerID, nonce: nonce, attempt: handshake.attempt)
+            guard let signature = try? unsafe identity.sign(signed.span.bytes) else { return false }
+            let hello = Hello(key: identity.publicKey, attempt: handshake.attempt, signature: signature)
+            statistics.hellosSent &+= 1
+            return seal(nonce: nonce, to: session.peerID, veil: veil, into: &output) { message in
+                hello.write(to: &message)
+            }
+        case .connect(let index):
+            let datagram = handshake.flight[index]
+            guard let proof = handshake.proof else { preconditionFailure("CONNECT follows a challenge") }
+            let signed = Connect.signedBytes(
+                receiver: session.peerID, nonce: nonce, attempt: handshake.attempt, proof: proof,
+                connectionID: session.receiveID)
+            guard let signature = try? unsafe identity.sign(signed.span.bytes) else { return false }
+            let connect = Connect(
+                key: identity.publicKey, attempt: handshake.attempt, proof: proof, connectionID: session.receiveID,
+                signature: signature, datagram: PacketSlice(offset: 0, count: 0))
+            return seal(nonce: nonce, to: session.peerID, veil: handshake.veil, into: &output) { message in
+                unsafe connect.write(datagram.span.bytes, to: &message)
+            }
+        case .handshake(let index):
+            let datagram = handshake.flight[index]
+            guard let peer = handshake.peerConnectionID else { preconditionFailure("HANDSHAKE needs a destination") }
+            let head = Handshake(
+                destination: peer, source: session.receiveID, datagram: PacketSlice(offset: 0, count: 0))
+            return seal(nonce: nonce, to: session.peerID, veil: handshake.veil, into: &output) { message in
+                unsafe head.write(datagram.span.bytes, to: &message)
+            }
+        }
+    }
+
+    /// Seals what `write` writes.
+    @_lifetime(output: copy output)
+    private func seal(
+        nonce: VeilNonce, to receiver: GatewayID, veil number: Int, into output: inout OutputRawSpan,
+        _ write: (inout OutputRawSpan) -> Void
+    ) -> Bool {
+        unsafe scratch.withUnsafeMutableBytes { memory in
+            var message = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)
+            write(&message)
+            let count = unsafe message.finalize(for: memory)
+            let bytes = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[..<count]))
+            return (try? veil.seal(bytes, nonce: nonce, to: receiver, veil: number, into: &output)) != nil
+        }
+    }
+}

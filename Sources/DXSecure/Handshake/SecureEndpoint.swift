@@ -1,0 +1,243 @@
+public import DXWire
+
+/// Everything before a session exists: veiled messages (`docs/wire-format.md` §3), the challenge, the DTLS handshakes
+/// of both roles. One per gateway and event loop. Sans-I/O: datagrams and the time come in as arguments.
+///
+/// After each call of `connect`, `receiveVeiled`, `timeoutFired` or a change of `knownPeers`, poll in this order until
+/// dry: `pollTransmit`, `pollEvent`; then arm a timer for `nextTimeout`. `now` must not go backwards.
+///
+/// Nothing is kept for a stranger. A session is kept from `connect` or a valid CONNECT until its handshake failed, or
+/// for one handshake timeout after it was complete, to repeat its last flight. After any drop or failure the endpoint
+/// works on.
+public final class SecureEndpoint {
+    /// This gateway.
+    public let identity: Identity
+    /// The gateways that may connect or be connected to. A handshake with one that is taken out fails at once;
+    /// established sessions are the owner's to close.
+    public var knownPeers: Set<GatewayID> {
+        didSet { failRemoved() }
+    }
+    /// Counters since the start.
+    public internal(set) var statistics = SecureStatistics()
+    /// The number of handshakes in progress.
+    public internal(set) var handshakesInProgress = 0
+
+    let configuration: SecureConfiguration
+    let shard: UInt8
+    let context: DTLSContext
+    let challenges = ChallengeMaker()
+    var veil: Veil
+    var budget: SignatureBudget
+    var random: RandomSource
+    /// Where an opened message lies while it is read, and where one is built before it is sealed.
+    var scratch = [UInt8](repeating: 0, count: SecureConstants.maximumVeiled)
+
+    /// Sessions in a handshake, and those that linger after it.
+    var sessions: [ConnectionID: DTLSSession] = [:]
+    /// The same, by what a CHALLENGE names.
+    var initiated: [Attempt: DTLSSession] = [:]
+    /// The same, by what a repeated CONNECT names.
+    var accepted: [AcceptedAttempt: DTLSSession] = [:]
+
+    /// Challenges to send, oldest first.
+    var answers: [PendingChallenge] = []
+    /// Sessions with something to send, oldest first.
+    var sendQueue: [DTLSSession] = []
+    private var events: [SecureEvent] = []
+    private var knownTimeout: Instant??
+
+    /// An attempt is the initiator's choice, so it names a session only together with the initiator.
+    struct AcceptedAttempt: Hashable {
+        var peer: GatewayID
+        var attempt: Attempt
+    }
+
+    /// A challenge that waits to be sent.
+    struct PendingChallenge {
+        var remote: Endpoint
+        var receiver: GatewayID
+        var veil: Int
+        var message: Challenge
+    }
+
+    /// Challenges kept at once: what one batch of datagrams can ask for. Beyond, HELLO is dropped and comes again.
+    static let maximumAnswers = 256
+
+    /// An endpoint for one event loop.
+    ///
+    /// - Parameters:
+    ///   - veil: one or two secrets. HELLO is sent under each in turn; messages under either are understood, and
+    ///     answered under the same.
+    ///   - shard: the event loop's number, the first byte of the connection ids given out.
+    ///   - seed: for jitter only; keys and ids come from OpenSSL.
+    /// - Throws: `veilCount`; `cryptography` when OpenSSL lacks what is needed.
+    public init(
+        identity: Identity, veil: [VeilSecret], knownPeers: Set<GatewayID>,
+        configuration: SecureConfiguration = SecureConfiguration(), shard: UInt8, seed: UInt64
+    ) throws(SecureError) {
+        self.identity = identity
+        self.knownPeers = knownPeers
+        self.configuration = configuration
+        self.shard = shard
+        self.veil = try Veil(veil, receiver: identity.gatewayID)
+        context = try DTLSContext(identity, prefersChaCha: configuration.prefersChaCha)
+        budget = SignatureBudget(
+            perSecond: configuration.signatureChecksPerSecond, burst: configuration.signatureCheckBurst)
+        random = RandomSource(seed: seed)
+    }
+
+    // MARK: State
+
+    /// The earliest time at which `timeoutFired` must be called, or nil.
+    public var nextTimeout: Instant? {
+        if let knownTimeout { return knownTimeout }
+        var earliest: Instant?
+        for session in sessions.values {
+            let next = session.handshake.nextTimeout
+            earliest = earliest.map { min($0, next) } ?? next
+        }
+        knownTimeout = .some(earliest)
+        return earliest
+    }
+
+    // MARK: Inputs
+
+    /// Takes one datagram that is not session data of a live session. Never traps, whatever the bytes.
+    public func receiveVeiled(_ datagram: RawSpan, from remote: Endpoint, now: Instant) -> VeiledOutcome {
+        let outcome = receive(datagram, from: remote, now: now)
+        if case .dropped(let drop) = outcome { statistics.count(drop) } else { forgetTimeout() }
+        return outcome
+    }
+
+    /// Does what is due at `now`; harmless when called early.
+    public func timeoutFired(now: Instant) {
+        forgetTimeout()
+        for session in Array(sessions.values) {
+            // The owner may have closed it.
+            guard session.phase == .handshaking || session.phase == .established else {
+                forget(session)
+                continue
+            }
+            switch session.handshake.timeoutFired(now: now) {
+            case .none: break
+            case .transmit: enqueue(session)
+            case .expired:
+                if session.phase == .established { forget(session) } else { expire(session) }
+            }
+        }
+    }
+
+    // MARK: Commands
+
+    /// Begins a session with `peer` at `remote`. Its end is an event.
+    ///
+    /// - Throws: `unknownPeer`, `selfConnection`, `unusableAddress`; `tooManyHandshakes`; `cryptography`.
+    public func connect(to peer: GatewayID, at remote: Endpoint, now: Instant) throws(SecureError) -> DTLSSession {
+        guard peer != identity.gatewayID else { throw .selfConnection }
+        guard knownPeers.contains(peer) else { throw .unknownPeer }
+        guard remote.isSendable else { throw .unusableAddress }
+        guard hasRoom() else { throw .tooManyHandshakes }
+        let handshake = SessionHandshake(
+            attempt: .random(), veilCount: veil.count, configuration: configuration, now: now)
+        let session = try makeSession(handshake, isInitiator: true, peer: peer, remote: remote)
+        initiated[handshake.attempt] = session
+        enqueue(session)
+        return session
+    }
+
+    // MARK: Outputs
+
+    /// Writes the next datagram to send, at most `Constants.minimumDatagram` bytes, and gives its destination; nil when
+    /// there is none. `output` must have room for that many (a programming error: traps).
+    @_lifetime(output: copy output)
+    public func pollTransmit(into output: inout OutputRawSpan, now: Instant) -> Endpoint? {
+        precondition(output.freeCapacity >= Constants.minimumDatagram, "there is room for any veiled datagram")
+        return transmit(into: &output, now: now)
+    }
+
+    /// The next event, or nil.
+    public func pollEvent() -> SecureEvent? { events.isEmpty ? nil : events.removeFirst() }
+
+    // MARK: Sessions
+
+    /// A new session, in the tables.
+    func makeSession(
+        _ handshake: SessionHandshake, isInitiator: Bool, peer: GatewayID, remote: Endpoint
+    ) throws(SecureError) -> DTLSSession {
+        let connection = try DTLSConnection(context, isInitiator: isInitiator, peer: peer)
+        var id = ConnectionID(shard: shard, random: SecureRandom.next())
+        while sessions[id] != nil { id = ConnectionID(shard: shard, random: SecureRandom.next()) }
+        let session = DTLSSession(
+            connection, handshake: handshake, receiveID: id, peerID: peer, isInitiator: isInitiator, remote: remote,
+            configuration: configuration)
+        sessions[id] = session
+        handshakesInProgress += 1
+        statistics.handshakesStarted &+= 1
+        forgetTimeout()
+        return session
+    }
+
+    /// Whether one more handshake may begin. Looks for sessions that their owner closed before it says no.
+    func hasRoom() -> Bool {
+        if handshakesInProgress < configuration.maximumHandshakes { return true }
+        for session in Array(sessions.values) where session.phase == .closed { forget(session) }
+        return handshakesInProgress < configuration.maximumHandshakes
+    }
+
+    /// The handshake is complete.
+    func establish(_ session: DTLSSession, now: Instant) {
+        session.establish(now: now)
+        // The responder's last flight may be lost; the initiator has seen everything.
+        session.handshake.complete(keepsFlight: !session.isInitiator, until: now + configuration.handshakeTimeout)
+        handshakesInProgress -= 1
+        statistics.handshakesEstablished &+= 1
+        events.append(.established(session))
+    }
+
+    /// The handshake is over, and only an alert in its flight may still go out.
+    func fail(_ session: DTLSSession, _ failure: HandshakeFailure) {
+        session.fail(failure)
+        forget(session)
+        statistics.handshakesFailed &+= 1
+        events.append(.failed(session, failure))
+    }
+
+    /// Puts the session among those that have something to send.
+    func enqueue(_ session: DTLSSession) {
+        guard !session.handshake.isQueued else { return }
+        session.handshake.isQueued = true
+        sendQueue.append(session)
+    }
+
+    /// `nextTimeout` must be computed again.
+    func forgetTimeout() { knownTimeout = nil }
+
+    private func expire(_ session: DTLSSession) {
+        let failure: HandshakeFailure = session.handshake.phase == .hello ? .noAnswer : .timedOut
+        session.handshake.clear()
+        fail(session, failure)
+    }
+
+    private func failRemoved() {
+        for session in Array(sessions.values)
+        where session.phase == .handshaking && !knownPeers.contains(session.peerID) {
+            session.handshake.clear()
+            fail(session, .removed)
+        }
+    }
+
+    private func forget(_ session: DTLSSession) {
+        guard sessions.removeValue(forKey: session.receiveID) != nil else { return }
+        let attempt = session.handshake.attempt
+        if session.isInitiator {
+            initiated[attempt] = nil
+        } else {
+            accepted[AcceptedAttempt(peer: session.peerID, attempt: attempt)] = nil
+        }
+        if session.handshake.phase != .lingering { handshakesInProgress -= 1 } else { session.handshake.clear() }
+        forgetTimeout()
+    }
+}
+
+@available(*, unavailable)
+extension SecureEndpoint: Sendable {}

@@ -1,0 +1,54 @@
+import CDXOpenSSL
+public import DXWire
+
+/// 32 opaque bytes as one trivial value: a challenge, a hash, a coordinate, half a signature.
+///
+/// `==` stops at the first difference; use `isEqualInConstantTime(to:)` where the value is a secret's.
+public struct Bytes32: Hashable, Sendable, BitwiseCopyable {
+    private let word0: UInt64
+    private let word1: UInt64
+    private let word2: UInt64
+    private let word3: UInt64
+
+    /// The length on the wire.
+    public static let byteCount = 32
+
+    /// Reads 32 bytes.
+    public init(reading reader: inout ByteReader) throws(DecodeError) {
+        word0 = try reader.readUInt64()
+        word1 = try reader.readUInt64()
+        word2 = try reader.readUInt64()
+        word3 = try reader.readUInt64()
+    }
+
+    /// The 32 bytes of `bytes` from `offset` on, which must be there (a programming error: traps).
+    init(_ bytes: RawSpan, at offset: Int = 0) {
+        var reader = ByteReader(bytes, at: offset)
+        guard let value = try? Bytes32(reading: &reader) else { preconditionFailure("32 bytes are there to be read") }
+        self = value
+    }
+
+    /// The bytes of a gateway id.
+    init(_ id: GatewayID) { (word0, word1, word2, word3) = id.words }
+
+    /// Compares all bytes whatever the first difference.
+    public func isEqualInConstantTime(to other: Bytes32) -> Bool {
+        (word0 ^ other.word0) | (word1 ^ other.word1) | (word2 ^ other.word2) | (word3 ^ other.word3) == 0
+    }
+
+    /// Appends the 32 bytes.
+    @_lifetime(output: copy output)
+    public func write(to output: inout OutputRawSpan) {
+        output.write(word0)
+        output.write(word1)
+        output.write(word2)
+        output.write(word3)
+    }
+
+    /// The 32 bytes.
+    public var bytes: [UInt8] {
+        [word0, word1, word2, word3].flatMap { word in
+            stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word &>> UInt64($0)) }
+        }
+    }
+}
