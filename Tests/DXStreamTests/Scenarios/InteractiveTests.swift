@@ -19,6 +19,7 @@ import Testing
             downward: .steady(megabitsPerSecond: 20, delay: .milliseconds(20), queue: .milliseconds(20)),
             lower: lower, upper: upper)
         try pair.run(for: .seconds(20))
+        print(pair.lower.channel.pathSnapshots[0], pair.lower.channel.statistics)
         let delays = upper.delays.sorted()
         #expect(delays.count > 360, "\(delays.count) keystrokes arrived")
         #expect(upper.bulkByteCount > 30_000_000, "bulk got \(upper.bulkByteCount) bytes")
