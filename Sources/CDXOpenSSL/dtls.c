@@ -53,7 +53,8 @@ static int bio_destroy(BIO *bio) {
 static int bio_read(BIO *bio, char *buffer, int capacity) {
     dx_dtls *dtls = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if (!dtls->input || capacity < 0) {
+    // To read nothing would mean the end to OpenSSL: an empty datagram is none.
+    if (!dtls->input || dtls->input_count == 0 || capacity <= 0) {
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -264,9 +265,14 @@ int dx_dtls_has_explicit_nonce(const dx_dtls *dtls) {
 
 int dx_dtls_has_extended_master_secret(const dx_dtls *dtls) { return SSL_get_extms_support(dtls->ssl) == 1; }
 
+// ERR_clear_error walks the whole queue, empty or not: 7 % of the time of a record.
+static void clear_errors_quickly(void) {
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity) {
     if (count == 0 || count > SSL3_RT_MAX_PLAIN_LENGTH) return -1;
-    ERR_clear_error();
+    clear_errors_quickly();
     dtls->output = record;
     dtls->output_capacity = capacity;
     dtls->output_count = 0;
@@ -276,7 +282,7 @@ long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record,
 }
 
 long dx_dtls_open(dx_dtls *dtls, const void *record, size_t count, void *packet, size_t capacity) {
-    ERR_clear_error();
+    clear_errors_quickly();
     dtls->input = record;
     dtls->input_count = count;
     int result = SSL_read(dtls->ssl, packet, (int)(capacity < INT32_MAX ? capacity : INT32_MAX));

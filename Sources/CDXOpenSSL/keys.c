@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
+#include <stdatomic.h>
 #include <string.h>
 
 EVP_PKEY *dx_key_generate(void) { return EVP_EC_gen("P-256"); }
@@ -61,6 +62,27 @@ EVP_PKEY *dx_key_from_point(const uint8_t *point, size_t count) {
     if (context && EVP_PKEY_fromdata_init(context) == 1) EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters);
     EVP_PKEY_CTX_free(context);
     return key;
+}
+
+// The curve, made once: making it costs more than what is done with it. Read-only afterwards, never freed.
+static const EC_GROUP *curve(void) {
+    static _Atomic(EC_GROUP *) shared;
+    EC_GROUP *group = atomic_load(&shared);
+    if (group) return group;
+    group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    EC_GROUP *expected = NULL;
+    if (!group || atomic_compare_exchange_strong(&shared, &expected, group)) return group;
+    EC_GROUP_free(group);
+    return expected;
+}
+
+int dx_point_uncompress(const uint8_t compressed[33], uint8_t point[65]) {
+    const EC_GROUP *group = curve();
+    EC_POINT *parsed = group ? EC_POINT_new(group) : NULL;
+    int ok = parsed && EC_POINT_oct2point(group, parsed, compressed, 33, NULL) &&
+             EC_POINT_point2oct(group, parsed, POINT_CONVERSION_UNCOMPRESSED, point, 65, NULL) == 65;
+    EC_POINT_free(parsed);
+    return ok;
 }
 
 int dx_key_point(const EVP_PKEY *key, uint8_t point[65]) {

@@ -24,6 +24,4 @@ enum SecureConstants {
     static let handshakeDatagram = maximumVeiled - veilOverhead - Connect.headByteCount
     /// DTLS 1.2 records carry no more plaintext (RFC 5246 §6.2.1).
     static let maximumPacket = 16_384
-    /// `seal` refuses more records than this: 16 times what already asks for a new session.
-    static let maximumRecords: UInt64 = 1 << 32
 }

@@ -13,7 +13,7 @@ public struct SecureConfiguration: Sendable {
     /// dropped and counted. One costs about 60 kB.
     public var maximumHandshakes = 256
     /// How many HELLO and CONNECT signatures are checked per second for one address prefix (IPv4 /24, IPv6 /48), on
-    /// average. One check costs about 0.1 ms of CPU.
+    /// average. One check costs about 0.15 ms of CPU.
     public var signatureChecksPerSecond = 128
     /// How many may be checked at once after a pause: a fleet behind one NAT reconnects together.
     public var signatureCheckBurst = 256

@@ -9,7 +9,7 @@ public enum SecureError: Error, Equatable, Sendable {
     case closed
     /// A packet is empty or larger than 16,384 bytes, or the output has no room for it.
     case packetSize
-    /// The session has sealed all the records it may (2^32); a new session should long have replaced it.
+    /// The session has sealed 16 times the records after which it wanted to be replaced (2^32 by default); a new session should long have replaced it.
     case recordsExhausted
     /// The gateway id is not among the known peers.
     case unknownPeer

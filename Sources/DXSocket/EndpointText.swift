@@ -60,9 +60,9 @@ extension Endpoint {
     }
 
     private static func parseV4(_ text: Substring, port: UInt16) -> Endpoint? {
-        var address = in_addr()
-        guard unsafe inet_pton(AF_INET, String(text), &address) == 1 else { return nil }
-        return Endpoint(v4: UInt32(bigEndian: address.s_addr), port: port)
+        var bytes: UInt32 = 0
+        guard unsafe inet_pton(AF_INET, String(text), &bytes) == 1 else { return nil }
+        return Endpoint(v4: UInt32(bigEndian: bytes), port: port)
     }
 
     private static func parseV6(

@@ -56,15 +56,17 @@ final class Node {
     }
 }
 
-/// Two gateways on a network without delay, on virtual time. `a` is the initiator.
+/// Two gateways on a network on virtual time. `a` is the initiator.
 final class Pair {
     let a: Node
     let b: Node
     let veil: VeilSecret
     var now = Instant(nanoseconds: 1_000_000_000)
-    /// Says for each datagram, by its number from 0, how many copies arrive; nil is one.
-    var copies: [Int: Int] = [:]
-    var count = 0
+    /// Says for each datagram, by its number from 0, after what delays copies of it arrive; none is a loss.
+    var fate: (Int) -> [Interval] = { _ in [.zero] }
+    /// The datagrams sent so far.
+    private(set) var count = 0
+    private var flying: [(at: Instant, datagram: Flying)] = []
 
     static let addressA = Endpoint(v4: 0x0a00_0001, port: 1000)
     static let addressB = Endpoint(v4: 0x0a00_0002, port: 2000)
@@ -93,34 +95,58 @@ final class Pair {
         try a.secure.connect(to: b.identity.gatewayID, at: b.address, now: now)
     }
 
-    /// Carries datagrams until none is on its way.
+    /// Carries datagrams until none arrives at this time.
     func settle() {
-        var flying = a.drain(now: now) + b.drain(now: now)
-        while !flying.isEmpty {
-            let next = flying.removeFirst()
-            let copies = copies[count] ?? 1
-            count += 1
-            guard let to = [a, b].first(where: { $0.address == next.to }) else { continue }
-            for _ in 0..<copies {
-                to.receive(next.bytes, from: next.from, now: now)
-                flying += to.drain(now: now)
+        launch()
+        while let next = flying.first, next.at <= now {
+            flying.removeFirst()
+            if let to = [a, b].first(where: { $0.address == next.datagram.to }) {
+                to.receive(next.datagram.bytes, from: next.datagram.from, now: now)
             }
+            launch()
         }
     }
 
-    /// Settles, then goes from timeout to timeout until `condition` holds or there is none left; false then, and after
-    /// a thousand steps.
+    private func launch() {
+        for datagram in a.drain(now: now) + b.drain(now: now) {
+            for delay in fate(count) {
+                let at = now + delay
+                let place = flying.firstIndex { $0.at > at } ?? flying.endIndex
+                flying.insert((at, datagram), at: place)
+            }
+            count += 1
+        }
+    }
+
+    /// Goes to the next arrival or timeout; false when there is none.
+    func step() -> Bool {
+        settle()
+        let next = [a.secure.nextTimeout, b.secure.nextTimeout, flying.first?.at].compactMap { $0 }.min()
+        guard let next else { return false }
+        now = max(now, next)
+        a.secure.timeoutFired(now: now)
+        b.secure.timeoutFired(now: now)
+        settle()
+        return true
+    }
+
+    /// Steps until `condition` holds; false when nothing is left to happen, or after a thousand steps.
     func run(until condition: () -> Bool) -> Bool {
+        settle()
         for _ in 0..<1000 {
-            settle()
             if condition() { return true }
-            let next = [a.secure.nextTimeout, b.secure.nextTimeout].compactMap { $0 }.min()
-            guard let next else { return false }
-            now = max(now, next)
-            a.secure.timeoutFired(now: now)
-            b.secure.timeoutFired(now: now)
+            guard step() else { return condition() }
         }
         return false
+    }
+
+    /// Both ends have a session that carries data both ways.
+    func expectsWorkingSessions() throws {
+        let a = try a.established.last.orFail("no session at the initiator")
+        let b = try b.established.last.orFail("no session at the responder")
+        let packet = Array("still alive".utf8)
+        guard b.opened(try a.sealed(packet)) == (.opened, packet), a.opened(try b.sealed(packet)) == (.opened, packet)
+        else { throw TestFailure("the session does not carry data") }
     }
 
     /// A session from end to end.
@@ -136,6 +162,13 @@ final class Pair {
 struct TestFailure: Error, CustomStringConvertible {
     var description: String
     init(_ description: String) { self.description = description }
+}
+
+extension Optional {
+    func orFail(_ words: String) throws -> Wrapped {
+        guard let self else { throw TestFailure(words) }
+        return self
+    }
 }
 
 extension DTLSSession {

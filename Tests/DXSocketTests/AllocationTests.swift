@@ -72,7 +72,8 @@ import Testing
             return promise.futureResult
         }
         try #require(statistics.messagesIn > 0)
-        print("allocations per message:", Double(allocations) / Double(statistics.messagesIn), statistics)
+        // One turn of the loop with one message makes about 11 in a debug build; 44 datagrams came in each.
+        #expect(allocations <= statistics.messagesIn * 20)
     }
 
     /// Counts what was allocated between the first and the last datagram.

@@ -25,6 +25,8 @@ size_t dx_key_to_pem(const EVP_PKEY *key, void *pem, size_t capacity);
 EVP_PKEY *dx_key_from_point(const uint8_t *point, size_t count);
 // The uncompressed point: 4, x, y.
 int dx_key_point(const EVP_PKEY *key, uint8_t point[65]);
+// The uncompressed form of a compressed point; 0 when it is not on the curve.
+int dx_point_uncompress(const uint8_t compressed[33], uint8_t point[65]);
 // SHA-256 of the DER SubjectPublicKeyInfo of an uncompressed point (docs/wire-format.md section 3).
 int dx_gateway_id(const uint8_t point[65], uint8_t id[32]);
 // ECDSA over SHA-256; the signature is r then s.

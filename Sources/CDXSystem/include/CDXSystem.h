@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 // One message of a batch: a datagram, or a run of datagrams of equal size (the last may be shorter) that lie one after
 // the other in memory and that the kernel cuts apart (UDP_SEGMENT). Addresses are numbers in host order, as in
@@ -53,3 +54,20 @@ int dx_udp_send_buffer(int socket, int bytes);
 
 // Whether the kernel knows UDP_SEGMENT on this socket.
 bool dx_udp_can_segment(int socket);
+
+// CLOCK_MONOTONIC in nanoseconds. It cannot fail on Linux.
+static inline int64_t dx_monotonic_nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// What something in the file system is. `struct stat` itself comes to Swift through whichever module happened to
+// include it first, so that a file that imports NIO may not name its fields.
+typedef struct dx_path {
+    uint64_t device, inode;  // together they name it
+    bool is_socket;
+} dx_path;
+
+// Looks at a path; a link at its end is followed when `follows_links`. Returns 0 or a negative errno.
+int dx_path_facts(const char *path, bool follows_links, dx_path *out);

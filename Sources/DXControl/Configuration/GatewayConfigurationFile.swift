@@ -160,9 +160,8 @@ private struct GatewayReading {
         let size = "a size such as 65536, 512KiB or 64MiB"
         limits.memoryBytes = reader.value(
             fields["memory"], at: path.key("memory"), fallback: limits.memoryBytes, form: size, parse: Quantity.bytes)
-        limits.connections = reader.value(
-            fields["connections"], at: path.key("connections"), fallback: limits.connections, form: "a number",
-            parse: Quantity.integer)
+        limits.connections = reader.integer(
+            fields["connections"], at: path.key("connections"), fallback: limits.connections)
         limits.connectTimeout = reader.value(
             fields["connect_timeout"], at: path.key("connect_timeout"), fallback: limits.connectTimeout,
             form: "a time such as 500ms, 10s or 2m", parse: Quantity.duration)
@@ -223,13 +222,11 @@ private struct GatewayReading {
             schedulingClass: reader.value(
                 fields["class"], at: path.key("class"), fallback: .bulk, form: classes,
                 parse: GatewayConfiguration.SchedulingClass.init(rawValue:)),
-            share: reader.value(
-                fields["share"], at: path.key("share"), fallback: GatewayConfiguration.Tunnel.defaultShare,
-                form: "a number", parse: Quantity.integer),
-            maximumConnections: reader.value(
+            share: reader.integer(
+                fields["share"], at: path.key("share"), fallback: GatewayConfiguration.Tunnel.defaultShare),
+            maximumConnections: reader.integer(
                 fields["max_connections"], at: path.key("max_connections"),
-                fallback: GatewayConfiguration.Tunnel.defaultMaximumConnections, form: "a number",
-                parse: Quantity.integer))
+                fallback: GatewayConfiguration.Tunnel.defaultMaximumConnections))
     }
 
     private static func readEnd(

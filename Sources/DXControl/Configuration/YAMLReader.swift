@@ -147,21 +147,31 @@ struct YAMLReader {
         return scalar.string
     }
 
-    /// A value that `parse` makes of plain text; `fallback` when it is missing or wrong. `form` says what is expected.
+    /// A value that `parse` makes of text; `fallback` when it is missing or wrong. `form` says what to write.
     mutating func value<Value>(
         _ node: Node?, at path: ConfigurationPath, fallback: Value, form: String, parse: (String) -> Value?
     ) -> Value {
         guard let node else { return fallback }
         note(node, at: path)
-        if case .scalar(let scalar) = node, scalar.style == .plain, let value = parse(scalar.string) { return value }
+        if case .scalar(let scalar) = node, let value = parse(scalar.string) { return value }
         let found =
             switch node {
-            case .scalar(let scalar) where Self.isNull(scalar): "nothing"
-            case .scalar(let scalar): "\"\(scalar.string)\""
-            case .mapping, .sequence, .alias: Self.kind(of: node)
+            case .scalar(let scalar) where Self.isNull(scalar): "has no value"
+            case .scalar(let scalar): "is \"\(scalar.string)\""
+            case .mapping, .sequence, .alias: "is \(Self.kind(of: node))"
             }
-        fail(path, "\(describe(path)) must be \(form), not \(found)", "write it without quotes")
+        fail(path, "\(describe(path)) \(found)", "write \(form)")
         return fallback
+    }
+
+    /// A whole number; like `value`, and refused in quotes, where it is text (YAML 1.2 §10.3.2).
+    mutating func integer(_ node: Node?, at path: ConfigurationPath, fallback: Int) -> Int {
+        if let node, case .scalar(let scalar) = node, scalar.style != .plain {
+            note(node, at: path)
+            fail(path, "\(describe(path)) is text", "write a number without quotes")
+            return fallback
+        }
+        return value(node, at: path, fallback: fallback, form: "a number", parse: Quantity.integer)
     }
 
     // MARK: Words

@@ -77,7 +77,7 @@ public struct ControlClient: Sendable {
 
     // MARK: One request
 
-    private typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPPart<HTTPRequestHead, ByteBuffer>>
+    private typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
     /// Sends one request; returns the body of a 200 answer without its final newline.
     private func request(
@@ -146,7 +146,7 @@ public struct ControlClient: Sendable {
                 head.headers.add(name: "content-length", value: String(body.readableBytes))
             }
             try await outbound.write(.head(head))
-            if let body { try await outbound.write(.body(body)) }
+            if let body { try await outbound.write(.body(.byteBuffer(body))) }
             try await outbound.write(.end(nil))
             var status: HTTPResponseStatus?
             var bytes = ByteBuffer()

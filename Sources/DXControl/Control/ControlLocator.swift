@@ -1,3 +1,4 @@
+import CDXSystem
 import Glibc
 
 /// Finds the control socket of the gateway that a client verb means.
@@ -69,9 +70,9 @@ public struct ControlLocator: Sendable {
             let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            var status = stat()
-            guard name.hasSuffix(".sock"), unsafe stat(directory + "/" + name, &status) == 0,
-                status.st_mode & S_IFMT == S_IFSOCK
+            var facts = dx_path()
+            guard name.hasSuffix(".sock"), unsafe dx_path_facts(directory + "/" + name, true, &facts) == 0,
+                facts.is_socket
             else { continue }
             names.append(name)
         }

@@ -14,14 +14,17 @@ struct ControlRoutes<Target: ControlTarget> {
     func makeRouter() -> Router<BasicRequestContext> {
         let router = Router()
         router.add(middleware: ControlErrorMiddleware())
-        router.get("/v1/status") { [target] _, _ in try Self.json(await target.status()) }
+        router.get("/v1/status") { [target] _, _ in try Self.json(try await target.status()) }
         router.post("/v1/ping") { [self] request, _ in try Self.json(try await ping(request)) }
         return router
     }
 
     private func ping(_ request: Request) async throws -> PingReply {
-        let body = try await request.body.collect(upTo: Self.maximumRequestBytes)
         let example = "send {\"peer\": \"cloud-1\", \"count\": 4}"
+        let body: ByteBuffer
+        do { body = try await request.body.collect(upTo: Self.maximumRequestBytes) } catch is NIOTooManyBytesError {
+            throw ControlError(code: .badRequest, message: "the body is too long", hint: example)
+        }
         guard let ping = try? JSONDecoder().decode(PingRequest.self, from: Data(body.readableBytesView)) else {
             throw ControlError(code: .badRequest, message: "the body is not a ping request", hint: example)
         }
@@ -80,6 +83,7 @@ private struct ControlErrorMiddleware: RouterMiddleware {
             case .notFound, .unknownPeer: .notFound
             case .notConnected: .conflict
             case .timedOut: .gatewayTimeout
+            case .notReady: .serviceUnavailable
             case .failed: .internalServerError
             }
         return try ControlJSON.response(ControlErrorBody(error), status: status)

@@ -1,3 +1,4 @@
+import CDXSystem
 import Glibc
 import NIOCore
 import NIOPosix
@@ -35,9 +36,9 @@ struct ControlSocketFile {
         if !directory.isEmpty, let code = makeDirectories(directory) {
             throw refusal("has no directory, and none could be made (\(text(code)))", "make \(directory)")
         }
-        var status = stat()
-        if unsafe lstat(path, &status) == 0 {
-            guard status.st_mode & S_IFMT == S_IFSOCK else {
+        var facts = dx_path()
+        if unsafe dx_path_facts(path, false, &facts) == 0 {
+            guard facts.is_socket else {
                 throw refusal("is a file of another kind", "move it away, or set another control: path")
             }
             if let reason = await occupant(path) {
@@ -65,8 +66,8 @@ struct ControlSocketFile {
 
     /// Moves the bound socket to its path; returns what `remove` needs to know it again.
     func publish() throws(ControlSocketError) -> Published {
-        var status = stat()
-        guard unsafe chmod(bindPath, 0o600) == 0, unsafe stat(bindPath, &status) == 0,
+        var facts = dx_path()
+        guard unsafe chmod(bindPath, 0o600) == 0, unsafe dx_path_facts(bindPath, true, &facts) == 0,
             unsafe rename(bindPath, path) == 0
         else {
             let code = errno
@@ -75,7 +76,7 @@ struct ControlSocketFile {
                 path: path, message: "could not be put in place (\(Self.text(code)))", remedy: "check its directory")
         }
         unsafe rmdir(bindDirectory)
-        return Published(path: path, device: status.st_dev, inode: status.st_ino)
+        return Published(path: path, device: facts.device, inode: facts.inode)
     }
 
     /// Removes what `claim` made, when nothing was published.
@@ -87,13 +88,15 @@ struct ControlSocketFile {
     /// A socket in its place.
     struct Published: Sendable {
         fileprivate let path: String
-        fileprivate let device: dev_t
-        fileprivate let inode: ino_t
+        fileprivate let device: UInt64
+        fileprivate let inode: UInt64
 
         /// Removes the socket, unless another process has put its own there.
         func remove() {
-            var status = stat()
-            guard unsafe lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
+            var facts = dx_path()
+            guard unsafe dx_path_facts(path, false, &facts) == 0, facts.device == device, facts.inode == inode else {
+                return
+            }
             unsafe unlink(path)
         }
     }

@@ -46,6 +46,8 @@ public final class DTLSSession: SecureSession {
     private var rekeyAt = Instant.distantFuture
     private let rekeyInterval: Interval
     private let rekeyRecords: UInt64
+    /// `seal` refuses more. 16 times what asks for a new session: that one should be there long before.
+    private let maximumRecords: UInt64
     /// The cold half, run by `SecureEndpoint`.
     var handshake: SessionHandshake
 
@@ -61,6 +63,7 @@ public final class DTLSSession: SecureSession {
         self.remote = remote
         rekeyInterval = configuration.rekeyInterval
         rekeyRecords = configuration.rekeyRecords
+        maximumRecords = min(configuration.rekeyRecords, 1 << 44) * 16
     }
 
     // MARK: State
@@ -89,7 +92,7 @@ public final class DTLSSession: SecureSession {
         guard count > 0, count <= SecureConstants.maximumPacket, output.freeCapacity >= count + sealOverhead else {
             throw .packetSize
         }
-        guard statistics.sealed < SecureConstants.maximumRecords else { throw .recordsExhausted }
+        guard statistics.sealed < maximumRecords else { throw .recordsExhausted }
         let datagramCount = count &+ sealOverhead
         let id = sendID.rawValue
         let isSealed = unsafe output.withUnsafeMutableBytes { memory, initialized in

@@ -1,6 +1,6 @@
 import DXWire
 
-/// How many signatures may be checked for an address prefix: a token bucket each. A check costs about 0.1 ms of CPU, and
+/// How many signatures may be checked for an address prefix: a token bucket each. A check costs about 0.15 ms of CPU, and
 /// somebody with the group key can ask for many, from invented addresses.
 ///
 /// Bounded: 1,024 prefixes. When the table is full of prefixes that asked lately, all others share one bucket.

@@ -28,14 +28,17 @@ public struct PublicKey: Hashable, Sendable, BitwiseCopyable {
     /// The 33 bytes.
     public var bytes: [UInt8] { [parity] + x.bytes }
 
-    /// The gateway id of this key, or nil when the bytes are no point of the curve. Costs about 20 microseconds.
+    /// The gateway id of this key, or nil when the bytes are no point of the curve. Costs about 40 microseconds.
     public var gatewayID: GatewayID? {
-        guard let key = unsafe makeKey() else { return nil }
-        defer { unsafe EVP_PKEY_free(key) }
-        return unsafe Self.uncompressedPoint(of: key).flatMap(Self.gatewayID(ofUncompressed:))
+        var point = [UInt8](repeating: 0, count: 65)
+        guard unsafe dx_point_uncompress(bytes, &point) == 1 else {
+            ERR_clear_error()
+            return nil
+        }
+        return Self.gatewayID(ofUncompressed: point)
     }
 
-    /// Whether `signature` over `message` was made with this key. Costs about 0.1 ms.
+    /// Whether `signature` over `message` was made with this key. Costs about 0.15 ms.
     public func isValid(_ signature: Signature, for message: RawSpan) -> Bool {
         guard let key = unsafe makeKey() else { return false }
         defer { unsafe EVP_PKEY_free(key) }

@@ -139,7 +139,8 @@ extension MessageChannel {
         let size = paths[index].mtu.current
         guard paths[index].sent.hasRoom, paths[index].congestion.availableBytes >= size else { return false }
         if paths[index].pacer.allowance(now: now) >= size { return true }
-        pacingDeadline = paths[index].pacer.nextSendTime(bytes: size, now: now)
+        let burst = max(size, paths[index].pacer.wakeupBytes)
+        pacingDeadline = paths[index].pacer.nextSendTime(bytes: burst, now: now)
         return false
     }
 

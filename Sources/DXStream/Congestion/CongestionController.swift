@@ -69,26 +69,28 @@ public struct CongestionController: Sendable, BitwiseCopyable {
             case .newReno: break
             }
         }
-        let (sum, overflow) = state.bytesInFlight.addingReportingOverflow(max(0, bytes))
-        state.bytesInFlight = overflow ? .max : sum
-        state.largestSent = max(state.largestSent, packetNumber)
+        state.addToFlight(bytes, packetNumber: packetNumber)
     }
 
     /// A packet in flight was acknowledged for the first time; once per packet.
     ///
     /// `isApplicationLimited` says that the sender did not use its window (RFC 9002 §7.8): less was in flight than
     /// allowed, because there was nothing to send or the peer's flow control forbade it, not because of pacing. Such an
-    /// acknowledgement grows nothing. `sentAt` is for algorithms that measure delivery; those of today do without.
+    /// acknowledgement grows nothing. Nor does any while less than half of the window has been in flight lately, so that
+    /// the first packets of small bursts need not be told. `sentAt` is for algorithms that measure delivery; those of
+    /// today do without.
     public mutating func onAcknowledged(
         bytes: Int, sentAt: Instant, packetNumber: UInt64, isApplicationLimited: Bool, rtt: RTTEstimator, now: Instant
     ) {
+        state.updatePeak(acknowledged: packetNumber)
         state.removeFromFlight(bytes)
         // RFC 9002 §7.3.2: no growth for what was sent before the reduction. By number and not by time, because packets
         // of one batch share one instant.
         if let recoveryEnd = state.recoveryEnd, packetNumber <= recoveryEnd { return }
         let bytes = min(max(0, bytes), CongestionState.largestDatagram)
+        let isUnused = isApplicationLimited || !state.isWindowUsed
         if state.isInSlowStart {
-            guard !isApplicationLimited else { return }
+            guard !isUnused else { return }
             let growth = state.slowStartThreshold == nil ? slowStart.growth(for: bytes) : bytes
             state.setWindow(state.window + growth)
             return
@@ -96,10 +98,9 @@ public struct CongestionController: Sendable, BitwiseCopyable {
         switch algorithm {
         case .cubic:
             cubic.onAcknowledged(
-                bytes: bytes, isApplicationLimited: isApplicationLimited, smoothedRTT: rtt.smoothed, now: now,
-                state: &state)
+                bytes: bytes, isWindowUnused: isUnused, smoothedRTT: rtt.smoothed, now: now, state: &state)
         case .newReno:
-            if !isApplicationLimited { newReno.onAcknowledged(bytes: bytes, state: &state) }
+            if !isUnused { newReno.onAcknowledged(bytes: bytes, state: &state) }
         }
     }
 
@@ -182,10 +183,7 @@ public struct CongestionController: Sendable, BitwiseCopyable {
     /// algorithm only window and threshold are copied.
     public mutating func inherit(from other: CongestionController) {
         state = other.state
-        state.bytesInFlight = 0
-        state.largestSent = 0
-        state.recoveryStart = nil
-        state.recoveryEnd = nil
+        state.beginSession()
         undo = nil
         slowStart = other.slowStart
         slowStart.forgetRounds()

@@ -8,13 +8,18 @@ struct CongestionState: Sendable, BitwiseCopyable {
     /// How many bytes may be in flight.
     private(set) var window: Int
     /// Bytes of packets that were sent, count towards congestion, and are neither acknowledged, lost nor discarded.
-    var bytesInFlight: Int
+    private(set) var bytesInFlight: Int
     /// Below it the window grows by slow start, from it on by congestion avoidance. Nil until the first slow start ends.
     var slowStartThreshold: Int?
     /// The size of a full datagram; what the RFCs call a segment.
     private(set) var maximumDatagram: Int
     /// The largest packet number sent.
-    var largestSent: UInt64
+    private(set) var largestSent: UInt64
+    /// The most that was in flight in this round, and in the one before. A round is over when a packet sent after its
+    /// begin is acknowledged.
+    private var peakFlight = 0
+    private var previousPeakFlight = 0
+    private var peakRoundEnd: UInt64 = 0
     /// When the last reduction was; packets sent up to then cause no further one (RFC 9002 §7.3.2).
     var recoveryStart: Instant?
     /// The largest packet number sent at the last reduction; acknowledgements up to it do not grow the window.
@@ -60,6 +65,38 @@ struct CongestionState: Sendable, BitwiseCopyable {
     mutating func setMaximumDatagram(_ bytes: Int) {
         maximumDatagram = Self.clampedDatagram(bytes)
         setWindow(window)
+    }
+
+    /// At least half of the window was in flight within the last two rounds. A window that is not used must not grow
+    /// (RFC 9002 §7.8, RFC 7661), or an application that sends a little now and then would pile up the right to a burst
+    /// that no path takes. Half, because slow start doubles the window before it can be filled.
+    var isWindowUsed: Bool { window / 2 <= max(peakFlight, previousPeakFlight) }
+
+    /// Puts `bytes` into flight.
+    mutating func addToFlight(_ bytes: Int, packetNumber: UInt64) {
+        let (sum, overflow) = bytesInFlight.addingReportingOverflow(max(0, bytes))
+        bytesInFlight = overflow ? .max : sum
+        peakFlight = max(peakFlight, bytesInFlight)
+        largestSent = max(largestSent, packetNumber)
+    }
+
+    /// Begins a new round of peaks when `packetNumber` was sent in one; before it leaves flight.
+    mutating func updatePeak(acknowledged packetNumber: UInt64) {
+        guard packetNumber > peakRoundEnd else { return }
+        previousPeakFlight = peakFlight
+        peakFlight = bytesInFlight
+        peakRoundEnd = largestSent
+    }
+
+    /// Nothing is in flight and packet numbers begin anew: a new session over the same path.
+    mutating func beginSession() {
+        bytesInFlight = 0
+        largestSent = 0
+        peakFlight = 0
+        previousPeakFlight = 0
+        peakRoundEnd = 0
+        recoveryStart = nil
+        recoveryEnd = nil
     }
 
     /// Takes `bytes` out of flight.

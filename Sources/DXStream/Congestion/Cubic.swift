@@ -45,15 +45,15 @@ struct Cubic: Sendable, BitwiseCopyable {
     /// When the flow did not use its window, the window stays and the time since the last acknowledgement is taken out
     /// of the epoch (RFC 9438 §5.8).
     mutating func onAcknowledged(
-        bytes: Int, isApplicationLimited: Bool, smoothedRTT: Interval, now: Instant, state: inout CongestionState
+        bytes: Int, isWindowUnused: Bool, smoothedRTT: Interval, now: Instant, state: inout CongestionState
     ) {
-        guard !isApplicationLimited else { return skipUnused(until: now) }
+        guard !isWindowUnused else { return skipUnused(until: now) }
         let segment = Double(state.maximumDatagram)
         let window = Double(state.window) + fraction
         let epochStart = self.epochStart ?? beginEpoch(window: window, segment: segment, now: now)
         lastAcknowledged = now
         let share = min(Double(bytes) / window, 1)
-        let time = (now - epochStart).secondsAsDouble
+        let time = Self.seconds(now - epochStart)
 
         // §4.3: once W_est has reached the window before the reduction, it grows as Reno does.
         renoWindow += (renoWindow >= priorWindow ? 1 : Self.renoIncrease) * segment * share
@@ -64,7 +64,7 @@ struct Cubic: Sendable, BitwiseCopyable {
         } else {
             // §4.4 concave and §4.5 convex region are the same step towards where the curve is one round trip on;
             // §4.2 bounds the step, so that one round never adds more than half.
-            let ahead = curve(at: time + smoothedRTT.secondsAsDouble, segment: segment)
+            let ahead = curve(at: time + Self.seconds(smoothedRTT), segment: segment)
             let target = min(max(ahead, window), 1.5 * window)
             grown = window + (target - window) * share
         }
@@ -77,6 +77,10 @@ struct Cubic: Sendable, BitwiseCopyable {
 
     /// The window after a congestion event (RFC 9438 §4.6), with fast convergence (§4.7): a flow that is reduced before
     /// it was back at its last maximum has met a new flow, and aims lower to let that one in.
+    ///
+    /// It is a part of the window, not of what is in flight: §4.6 allows that to a sender whose window does not grow
+    /// unused. Losses and ECN marks count the same (RFC 9002 §7.3.1); the milder reduction for marks of RFC 8511 is an
+    /// experiment, and is not made.
     mutating func reduced(from bytes: Int) -> Int {
         let window = Double(bytes)
         if let maximumWindow, window < maximumWindow {
@@ -123,6 +127,9 @@ struct Cubic: Sendable, BitwiseCopyable {
         epochStart = now
         return now
     }
+
+    /// Multiplies, because a division costs as much as the rest of the curve.
+    private static func seconds(_ interval: Interval) -> Double { Double(interval.nanoseconds) * 1e-9 }
 
     /// W_cubic in bytes, `time` seconds into the epoch.
     private func curve(at time: Double, segment: Double) -> Double {

@@ -23,6 +23,10 @@ public struct Pacer: Sendable, BitwiseCopyable {
     /// - what the rate gives in `burstSpan`, as far as one GSO write goes;
     /// - what the rate gives in `wakeupSpan`: above about 65 MB/s less would throttle a loop that wakes up late.
     public private(set) var burstBytes: Int
+    /// What is worth a wake-up when the allowance is used up and more is waiting, in bytes: what the rate gives in 1 ms,
+    /// at least a datagram and at most half a GSO write. `nextSendTime` of that many gives a steady stream of short GSO
+    /// runs instead of a timer for every packet, and delays nothing by more than 1 ms or one packet.
+    public private(set) var wakeupBytes: Int
     /// What may go at `updated`, in bytes times 10^9, so that no fraction is ever lost. At most a burst, at least minus a
     /// burst.
     private var credit: Int64
@@ -47,12 +51,13 @@ public struct Pacer: Sendable, BitwiseCopyable {
         let datagram = CongestionState.clampedDatagram(maximumDatagram)
         rateBytesPerSecond = UInt64(CongestionState.initialWindow(maximumDatagram: datagram)) * 6
         burstBytes = Self.burst(rate: rateBytesPerSecond, maximumDatagram: datagram)
+        wakeupBytes = Self.wakeup(rate: rateBytesPerSecond, maximumDatagram: datagram)
         credit = Int64(burstBytes) * Self.unitsPerByte
         updated = now
     }
 
-    /// When `bytes` may go at once: `now` or later. More than a burst is taken as a burst, so the time always comes. Ask
-    /// for as much as there is to send, up to a GSO write, and a wake-up will send that much.
+    /// When `bytes` may go at once: `now` or later. More than a burst is taken as a burst, so the time always comes. With
+    /// more to send than a packet, ask for `wakeupBytes`.
     public func nextSendTime(bytes: Int, now: Instant) -> Instant {
         let wanted = Int64(min(max(bytes, 0), burstBytes)) * Self.unitsPerByte
         let missing = wanted - filled(at: now)
@@ -67,8 +72,9 @@ public struct Pacer: Sendable, BitwiseCopyable {
     public mutating func setRate(_ bytesPerSecond: UInt64, maximumDatagram: Int, now: Instant) {
         fill(until: now)
         rateBytesPerSecond = min(max(bytesPerSecond, 1), Self.largestRate)
-        burstBytes = Self.burst(
-            rate: rateBytesPerSecond, maximumDatagram: CongestionState.clampedDatagram(maximumDatagram))
+        let datagram = CongestionState.clampedDatagram(maximumDatagram)
+        burstBytes = Self.burst(rate: rateBytesPerSecond, maximumDatagram: datagram)
+        wakeupBytes = Self.wakeup(rate: rateBytesPerSecond, maximumDatagram: datagram)
         let limit = Int64(burstBytes) * Self.unitsPerByte
         credit = min(max(credit, -limit), limit)
     }
@@ -103,10 +109,20 @@ public struct Pacer: Sendable, BitwiseCopyable {
     }
 
     private static func burst(rate: UInt64, maximumDatagram: Int) -> Int {
-        func given(in span: Interval) -> Int { Int(rate * UInt64(span.microseconds) / 1_000_000) }
-        let write = min(segmentsPerWrite * maximumDatagram, Constants.maximumDatagram)
-        return max(
-            CongestionState.initialWindow(maximumDatagram: maximumDatagram), min(given(in: burstSpan), write),
-            given(in: wakeupSpan))
+        max(
+            CongestionState.initialWindow(maximumDatagram: maximumDatagram),
+            min(bytes(at: rate, in: burstSpan), largestWrite(maximumDatagram)), bytes(at: rate, in: wakeupSpan))
+    }
+
+    private static func wakeup(rate: UInt64, maximumDatagram: Int) -> Int {
+        max(maximumDatagram, min(bytes(at: rate, in: wakeupSpan), largestWrite(maximumDatagram) / 2))
+    }
+
+    private static func bytes(at rate: UInt64, in span: Interval) -> Int {
+        Int(rate * UInt64(span.microseconds) / 1_000_000)
+    }
+
+    private static func largestWrite(_ maximumDatagram: Int) -> Int {
+        min(segmentsPerWrite * maximumDatagram, Constants.maximumDatagram)
     }
 }

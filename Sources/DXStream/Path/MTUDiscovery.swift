@@ -6,7 +6,7 @@ public import DXWire
 /// **Search.** A probe is a packet of the wanted size, padded. One is in flight at a time; three lost ones rule its size
 /// out. Sizes that networks have (`commonSizes`) are tried first, upwards from Ethernet's; between a size that passed and
 /// one that did not, further probes halve the gap until it is within a fiftieth. So `current` ends at most that far below
-/// what the path carries, after at most 36 probes; on Ethernet after two that pass and three that do not.
+/// what the path carries, after at most 33 probes; on Ethernet after two that pass and three that do not.
 ///
 /// **Raise.** Every ten minutes one probe of the smallest size that failed asks whether the path has grown; only if it is
 /// acknowledged does a new search begin. An idle channel pays one packet per ten minutes for that.
@@ -59,8 +59,8 @@ public struct MTUDiscovery: Sendable, BitwiseCopyable {
     /// How long after a black hole the search begins anew. A shorter time would have a path that flaps lose a round of
     /// packets each time; a longer one leaves it slow.
     private static let recoveryInterval = Interval.seconds(60)
-    /// More probes than any search sends; tests hold it for every size of path.
-    static let probeLimit = 36
+    /// The most probes a search sends when none is lost by chance; tests hold it over all sizes of path.
+    static let probeLimit = 33
 
     /// UDP payloads of the usual links, rising: what IPv4 and IPv6 headers (28 and 48 bytes) leave of 1280 (IPv6's
     /// minimum), 1420 (WireGuard), 1480 (tunnels), 1500 (Ethernet), 4096 and 9000 (jumbo). 1500 itself asks whether it

@@ -251,7 +251,7 @@ private struct Validation {
             let path = path.index(index).key("listen")
             checkAddress(listen, at: path, isTarget: false)
             if let other = listeners[origin.gateway]?.first(where: { Self.collide($0.address, listen) }) {
-                let whom = other.tunnel == tunnel.name ? "twice" : "already taken by tunnel \"\(other.tunnel)\""
+                let whom = other.tunnel == tunnel.name ? "given twice" : "already taken by tunnel \"\(other.tunnel)\""
                 add(.duplicate, path, "\"\(listen)\" of gateway \"\(origin.gateway)\" is \(whom)", "use another port")
             }
             listeners[origin.gateway, default: []].append((listen, tunnel.name))

@@ -1,3 +1,4 @@
+import CDXSystem
 import DXSecure
 public import DXWire
 import Glibc
@@ -57,9 +58,9 @@ public enum KeyFiles {
     }
 
     private static func refuseExisting(_ path: String) throws(KeyFileProblem) {
-        var status = stat()
-        // lstat: a dangling link is something too.
-        guard unsafe lstat(path, &status) == 0 else { return }
+        var facts = dx_path()
+        // Without following it: a dangling link is something too.
+        guard unsafe dx_path_facts(path, false, &facts) == 0 else { return }
         throw KeyFileProblem(
             path: path, message: "it exists already", remedy: "name another file, or move it away first")
     }
@@ -73,17 +74,22 @@ public enum KeyFiles {
         case .notAFile: (message, remedy) = ("is not a regular file", "name the file that \(command) wrote")
         case .filePermissions(let mode):
             (message, remedy) = ("is open to others (mode \(octal(mode)))", "run chmod 600 \(error.path)")
-        case .directoryPermissions(let mode):
+        case .missingDirectory(let directory):
+            (message, remedy) = ("is in a directory that does not exist", "make it with mkdir -m 700 \(directory)")
+        case .tooLarge: (message, remedy) = ("is too large for a key file", "name the file that \(command) wrote")
+        case .directoryPermissions(let directory, let mode):
             (message, remedy) = (
-                "is in a directory that others may write (mode \(octal(mode)))", "run chmod 700 on that directory"
+                "is in a directory that others may write (mode \(octal(mode)))", "run chmod go-w \(directory)"
             )
-        case .foreignOwner(let user):
+        case .foreignFile(let user):
             (message, remedy) = ("belongs to user \(user)", "run as that user, or give it to this one with chown")
-        case .malformed:
+        case .foreignDirectory(let directory, let user):
             (message, remedy) = (
-                kind == .identity ? "is not a P-256 key in PEM" : "is not a veil file",
-                "name the file that \(command) wrote"
+                "is in a directory of user \(user), who may replace it", "move it out of \(directory)"
             )
+        case .notAnIdentity:
+            (message, remedy) = ("is not a P-256 key in PEM", "name the file that \(command) wrote")
+        case .notAVeil: (message, remedy) = ("is not a veil file", "name the file that \(command) wrote")
         case .system(let code):
             (message, remedy) = (
                 "could not be used (\(unsafe String(cString: strerror(code))))", "check the path and its permissions"

@@ -1,6 +1,7 @@
 import DXSecure
 import DXStream
 import DXWire
+import Logging
 import NIOCore
 
 /// The gateway's tunnels, and the commands of the embedding program. Everything on the event loop.
@@ -31,11 +32,7 @@ extension GatewayCore {
     }
 
     /// An internal port that nobody can guess (`docs/wire-format.md` §7).
-    func secretRandomPort() -> UInt32 {
-        // Without random bytes from the system no internal port is safe.
-        guard let number = try? SecureRandom.number() else { preconditionFailure("the system has no random bytes") }
-        return UInt32(truncatingIfNeeded: number)
-    }
+    func secretRandomPort() -> UInt32 { UInt32(truncatingIfNeeded: SecureRandom.next()) }
 
     /// Opens a stream through a tunnel for the embedding program.
     func dial(_ name: String) throws(GatewayError) -> TunnelStream {

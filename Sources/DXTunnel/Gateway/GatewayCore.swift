@@ -10,6 +10,7 @@ import NIOCore
 ///
 /// A turn: datagrams of a receive batch are opened and given to their channels; then every channel that was touched is
 /// drained, packets first; then one flush; then one timer is armed for the earliest deadline of all.
+@safe
 final class GatewayCore {
     let eventLoop: any EventLoop
     let logger: Logger
@@ -56,10 +57,9 @@ final class GatewayCore {
         maximumConnections = configuration.limits.connections
         latest = MonotonicClock.now()
         startedAt = latest
-        let seed: UInt64
+        let seed = SecureRandom.next()
+        bootID = SecureRandom.next()
         do throws(SecureError) {
-            seed = try SecureRandom.number()
-            bootID = try SecureRandom.number()
             secure = try SecureEndpoint(
                 identity: identity, veil: veils, knownPeers: Set(configuration.peers.map(\.id)), shard: 0, seed: seed)
         } catch { throw .system("the secure endpoint could not be made: \(error)") }

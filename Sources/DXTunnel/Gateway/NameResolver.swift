@@ -22,7 +22,8 @@ enum NameResolver {
         var list: UnsafeMutablePointer<addrinfo>?
         let code = unsafe getaddrinfo(address.host, nil, &hints, &list)
         guard code == 0 else {
-            throw GatewayError.system("\(address.host) cannot be resolved: \(unsafe String(cString: gai_strerror(code)))")
+            throw GatewayError.system(
+                "\(address.host) cannot be resolved: \(unsafe String(cString: gai_strerror(code)))")
         }
         defer { unsafe freeaddrinfo(list) }
         var result: [Endpoint] = []
@@ -45,7 +46,7 @@ enum NameResolver {
             }
         case AF_INET6:
             return unsafe address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { pointer in
-                let raw = unsafe UnsafeRawPointer(pointer)
+                let raw = UnsafeRawPointer(pointer)
                 // struct sockaddr_in6: the address begins at byte 8.
                 let high = unsafe UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
                 let low = unsafe UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 16, as: UInt64.self))

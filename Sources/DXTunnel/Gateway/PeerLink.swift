@@ -1,6 +1,7 @@
 import DXSecure
 import DXStream
 import DXWire
+import Logging
 import NIOCore
 
 /// One configured peer: calls it, keeps its channel, calls again. Bound to the gateway's event loop.
@@ -147,19 +148,8 @@ final class PeerLink {
     func onFailed(_ session: DTLSSession, _ failure: HandshakeFailure) {
         guard attempts.contains(where: { $0 === session }) else { return }
         attempts.removeAll { $0 === session }
-        if failure != .closed { lastError = "\(session.remote): \(Self.words(for: failure))" }
+        lastError = "\(session.remote): \(failure)"
         if attempts.isEmpty { onCallFailed("no answer") }
-    }
-
-    private static func words(for failure: HandshakeFailure) -> String {
-        switch failure {
-        case .noAnswer: "no answer: the peer is not there, has another veil, or does not list this gateway"
-        case .timedOut: "the handshake was not complete in time"
-        case .wrongPeerKey: "the peer's key is not the one that was configured"
-        case .dtls(let code): "DTLS failed (OpenSSL error \(String(code, radix: 16)))"
-        case .removed: "the peer is no longer configured"
-        case .closed: "closed"
-        }
     }
 
     // MARK: Sessions
@@ -225,7 +215,7 @@ final class PeerLink {
             ?? PeerChannel(
                 core: core, peer: self, localHalf: ownHalf, remoteHalf: bind.channelHalf,
                 parameters: bind.parameters, now: now)
-        do throws(ChannelError) { try target.attach(session, now: now) } catch {
+        do throws(DXStream.ChannelError) { try target.attach(session, now: now) } catch {
             lastError = "a session could not join the channel: \(error)"
             return drop(session)
         }

@@ -120,7 +120,7 @@ enum TunnelMessage: Equatable, Sendable {
 enum TunnelMessageWriter {
     /// The bytes that `write` appends, at most `capacity`.
     static func bytes(capacity: Int, _ write: (inout OutputRawSpan) -> Void) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+        unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
             var span = unsafe OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(buffer), initializedCount: 0)
             write(&span)
             count = span.byteCount

@@ -1,5 +1,7 @@
+import DXSecure
 import DXStream
 import DXWire
+import Logging
 import NIOCore
 
 /// The message channel to one peer: the transport, the sessions it uses as paths, and who owns each stream.
@@ -33,7 +35,10 @@ final class PeerChannel {
     /// Pings on the way at a time.
     private static let maximumEchoes = 64
 
-    init(core: GatewayCore, peer: PeerLink, localHalf: UInt64, remoteHalf: UInt64, parameters: TransportParameters, now: Instant) {
+    init(
+        core: GatewayCore, peer: PeerLink, localHalf: UInt64, remoteHalf: UInt64, parameters: TransportParameters,
+        now: Instant
+    ) {
         self.core = core
         self.peer = peer
         self.localHalf = localHalf
@@ -197,7 +202,7 @@ final class PeerChannel {
 
     /// Takes a session as a path. Of several, the one with the largest id is used (both ends reckon the same), the others
     /// are retired: in static mode a channel has one path, and a second session is its successor.
-    func attach(_ session: ChannelSession, now: Instant) throws(ChannelError) {
+    func attach(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) {
         let newest = sessions.max { $0.pathID < $1.pathID }
         let isSuccessor = newest.map { session.pathID > $0.pathID } ?? true
         let hasSameAddress = newest.map { $0.remote == session.remote } ?? false

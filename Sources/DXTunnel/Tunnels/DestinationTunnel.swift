@@ -1,5 +1,6 @@
 import DXStream
 import DXWire
+import Logging
 import NIOCore
 import NIOPosix
 
@@ -45,7 +46,8 @@ final class DestinationTunnel {
     private func refuse(_ id: StreamID, on channel: PeerChannel, code: StreamCode, _ reason: String) {
         usage.refuse(reason)
         core.logger.warning(
-            "connection refused", metadata: ["tunnel": "\(name)", "origin": "\(channel.peer.name)", "reason": "\(reason)"])
+            "connection refused",
+            metadata: ["tunnel": "\(name)", "origin": "\(channel.peer.name)", "reason": "\(reason)"])
         channel.abort(id, code: code)
     }
 
@@ -104,7 +106,7 @@ final class DestinationTunnel {
 
     private static func words(for error: any Error) -> String {
         if let code = errno(of: error) { return unsafe String(cString: strerror(code)) }
-        if let error = error as? ChannelError, case .connectTimeout = error { return "no answer in time" }
+        if let error = error as? NIOCore.ChannelError, case .connectTimeout = error { return "no answer in time" }
         if let error = error as? NIOConnectionError, error.connectionErrors.isEmpty {
             return "the name cannot be resolved"
         }

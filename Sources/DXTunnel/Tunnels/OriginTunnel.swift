@@ -1,5 +1,6 @@
 import DXStream
 import DXWire
+import Logging
 import NIOCore
 
 /// The origin end of a tunnel: the local listeners, and which destinations have activated it. Bound to the gateway's event
@@ -70,7 +71,9 @@ final class OriginTunnel {
 
     /// The destination withdrew its block; true when it was this tunnel's.
     func onDeactivated(internalPort: UInt32, by channel: PeerChannel, reason: String) -> Bool {
-        guard active.contains(where: { $0.channel === channel && $0.internalPort == internalPort }) else { return false }
+        guard active.contains(where: { $0.channel === channel && $0.internalPort == internalPort }) else {
+            return false
+        }
         onRefused(by: channel, reason: reason)
         return true
     }

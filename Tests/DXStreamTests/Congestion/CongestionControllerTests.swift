@@ -10,12 +10,14 @@ import Testing
         return rtt
     }()
 
-    /// Sends and acknowledges `count` packets from `first` on, all at `now`.
+    /// Sends `count` packets from `first` on, then acknowledges them, all at `now`.
     private func exchange(
         _ controller: inout CongestionController, first: UInt64, count: Int, now: Instant, isLimited: Bool = false
     ) {
         for number in first..<first + UInt64(count) {
             controller.onSent(bytes: 1200, packetNumber: number, now: now)
+        }
+        for number in first..<first + UInt64(count) {
             controller.onAcknowledged(
                 bytes: 1200, sentAt: now, packetNumber: number, isApplicationLimited: isLimited, rtt: rtt, now: now)
         }
@@ -34,16 +36,16 @@ import Testing
 
     @Test func countsWhatIsInFlight() {
         var controller = CongestionController(.cubic, maximumDatagram: 1200)
-        for number in 0..<4 { controller.onSent(bytes: 1200, packetNumber: UInt64(number), now: start) }
-        #expect(controller.bytesInFlight == 4_800)
-        #expect(controller.availableBytes == 7_200)
+        for number in 0..<5 { controller.onSent(bytes: 1200, packetNumber: UInt64(number), now: start) }
+        #expect(controller.bytesInFlight == 6_000)
+        #expect(controller.availableBytes == 6_000)
         controller.onLost(bytes: 1200)
         controller.onDiscarded(bytes: 1200)
-        #expect(controller.bytesInFlight == 2_400)
+        #expect(controller.bytesInFlight == 3_600)
         #expect(controller.windowBytes == 12_000)
         controller.onAcknowledged(
             bytes: 1200, sentAt: start, packetNumber: 2, isApplicationLimited: false, rtt: rtt, now: start)
-        #expect(controller.bytesInFlight == 1_200)
+        #expect(controller.bytesInFlight == 2_400)
         #expect(controller.windowBytes == 13_200)
         // Probes may exceed the window; less than nothing is nothing.
         controller.onSent(bytes: 50_000, packetNumber: 4, now: start)
@@ -59,6 +61,23 @@ import Testing
         #expect(controller.windowBytes == 24_000)
         exchange(&controller, first: 10, count: 20, now: start, isLimited: true)
         #expect(controller.windowBytes == 24_000)
+    }
+
+    /// An application that sends ten packets a round says "limited" of the last one at most. The window must not follow
+    /// the other nine for ever: after an hour the next transfer would be one enormous burst.
+    @Test(arguments: CongestionAlgorithm.allCases, [false, true])
+    func smallBurstsDoNotInflateTheWindow(algorithm: CongestionAlgorithm, isInSlowStart: Bool) {
+        var controller = CongestionController(algorithm, maximumDatagram: 1200)
+        if !isInSlowStart {
+            controller.onCongestionEvent(sentAt: start, largestSent: 0, now: start, isECN: false)
+        }
+        for round in 0..<10_000 {
+            exchange(
+                &controller, first: UInt64(1 + 10 * round), count: 10,
+                now: start + .milliseconds(100 * Int64(1 + round)))
+        }
+        #expect(controller.windowBytes > 12_000)
+        #expect(controller.windowBytes <= 2 * 12_000 + 1_200)
     }
 
     @Test func reducesOncePerRound() {
@@ -174,6 +193,17 @@ import Testing
         #expect(controller.windowBytes == 120_000)
     }
 
+    /// Packets sent after the reduction, and before the path was found dead, belong to the same trouble.
+    @Test func lossesFromBeforePersistentCongestionAreIgnored() {
+        var controller = CongestionController(.newReno, maximumDatagram: 1200)
+        exchange(&controller, first: 0, count: 90, now: start)
+        controller.onCongestionEvent(sentAt: start, largestSent: 99, now: start + .seconds(1), isECN: false)
+        controller.onPersistentCongestion(now: start + .seconds(3))
+        controller.onCongestionEvent(
+            sentAt: start + .seconds(2), largestSent: 99, now: start + .seconds(4), isECN: false)
+        #expect(controller.slowStartThreshold == 60_000)
+    }
+
     @Test func persistentCongestionAloneSetsAThreshold() {
         var controller = CongestionController(.newReno, maximumDatagram: 1200)
         exchange(&controller, first: 0, count: 90, now: start)
@@ -279,6 +309,6 @@ import Testing
     }
 
     @Test func layout() {
-        #expect(MemoryLayout<CongestionController>.stride == 392)
+        #expect(MemoryLayout<CongestionController>.stride == 416)
     }
 }

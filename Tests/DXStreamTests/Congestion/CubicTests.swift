@@ -17,15 +17,15 @@ import Testing
 
         mutating func reduce() { state.setWindow(cubic.reduced(from: state.window)) }
 
-        mutating func round(_ trip: Interval, isApplicationLimited: Bool = false) {
+        mutating func round(_ trip: Interval, isWindowUnused: Bool = false) {
             now += trip
-            acknowledgeWindow(smoothed: trip, isApplicationLimited: isApplicationLimited)
+            acknowledgeWindow(smoothed: trip, isWindowUnused: isWindowUnused)
         }
 
-        mutating func acknowledgeWindow(smoothed: Interval, isApplicationLimited: Bool = false) {
+        mutating func acknowledgeWindow(smoothed: Interval, isWindowUnused: Bool = false) {
             for _ in 0..<(state.window / 1200) {
                 cubic.onAcknowledged(
-                    bytes: 1200, isApplicationLimited: isApplicationLimited, smoothedRTT: smoothed, now: now,
+                    bytes: 1200, isWindowUnused: isWindowUnused, smoothedRTT: smoothed, now: now,
                     state: &state)
             }
         }
@@ -125,7 +125,7 @@ import Testing
         paused.reduce()
         for _ in 0..<10 { paused.round(.milliseconds(100)) }
         let before = paused.state.window
-        for _ in 0..<50 { paused.round(.milliseconds(100), isApplicationLimited: true) }
+        for _ in 0..<50 { paused.round(.milliseconds(100), isWindowUnused: true) }
         paused.now += .seconds(3_600)
         paused.cubic.onIdleEnded(now: paused.now)
         #expect(paused.state.window == before)

@@ -42,6 +42,17 @@ import Testing
         }
     }
 
+    @Test func wakesUpForShortRuns() {
+        #expect(pacer(rate: 1_000).wakeupBytes == 1_200)
+        #expect(pacer(rate: 12_500_000).wakeupBytes == 12_500)
+        #expect(pacer(rate: 1_000_000_000).wakeupBytes == 32_500)
+        #expect(pacer(rate: 1_000, datagram: 65_000).wakeupBytes == 65_000)
+        for shift in 0..<41 {
+            let pacer = pacer(rate: UInt64(1) << UInt64(shift))
+            #expect(pacer.wakeupBytes <= pacer.burstBytes)
+        }
+    }
+
     @Test func nextSendTimeIsExact() {
         var pacer = pacer(rate: 1_000_000)
         pacer.onSent(bytes: 12_000, now: start)
@@ -186,7 +197,7 @@ import Testing
     }
 
     @Test func layout() {
-        #expect(MemoryLayout<Pacer>.stride == 32)
+        #expect(MemoryLayout<Pacer>.stride == 40)
     }
 
     /// Nanoseconds to the next operation: none, a tick, or up to some milliseconds.

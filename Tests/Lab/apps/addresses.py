@@ -1,5 +1,7 @@
 """IPv6 and host names, everywhere an address stands."""
 
+import threading
+
 from harness.data import Pattern, Server, echo
 from harness.gateway import ADDRESSES, ADDRESSES_V6, Pair, Tunnel
 from harness.lab import check
@@ -10,7 +12,6 @@ COUNT = 1_000_000
 
 def exchange(connection, seed):
     """A million bytes there and back."""
-    import threading
     pattern = Pattern(seed)
     sender = threading.Thread(target=pattern.send, args=(connection, COUNT))
     sender.start()

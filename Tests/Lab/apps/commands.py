@@ -1,11 +1,12 @@
 """The command line: what is wrong is refused before anything starts, by name and line."""
 
 import os
+import socket
 import stat
 
 from harness.data import Server, echo, echo_works
-from harness.gateway import PORTS, Pair, command, make_identity, make_veil
-from harness.lab import check
+from harness.gateway import PORTS, Pair, binary, command, make_identity, make_veil
+from harness.lab import check, wait_until
 from harness.runner import test
 
 from .connections import target_port, tunnel
@@ -95,9 +96,18 @@ def status_and_ping(run):
 
 
 @test(cells=("clean",))
+def demo_verb(run):
+    """`dxgateway demo` shows itself on an empty host, and leaves nothing behind."""
+    home = run.directory / "home"
+    home.mkdir(mode=0o700)
+    said = run.lab.run("a", ["env", f"HOME={home}", f"TMPDIR={home}", binary(), "demo"], seconds=120).stdout
+    check(not list(home.iterdir()), f"it left {[path.name for path in home.iterdir()]}")
+    return said.strip().splitlines()[-1]
+
+
+@test(cells=("clean",))
 def port_in_use(run):
     """A UDP or TCP port that something else has is named."""
-    import socket
     each = tunnel(run)
     pair = Pair(run.lab, run.directory / "dx", [each], start=False)
     with pair:
@@ -111,8 +121,6 @@ def port_in_use(run):
         with run.lab.listen("a", each.port):
             pair.b.start()
             pair.a.start()
-            pair.a.wait_control()
-            from harness.lab import wait_until
             wait_until(lambda: str(each.port) in pair.a.process.output(), "the TCP port in use is named in the log", 30.0,
                        alive=[pair.b.process])
         if not pair.a.process.running():

@@ -75,6 +75,7 @@ def concurrent_500(run):
         memory = max(pair.memory())
         for connection in connections:
             connection.close()
+        pair.wait_idle()
         # 128 KB each would still be generous for a connection that holds no unread bytes.
         check(memory - before < count * 131072, f"resident memory grew by {(memory - before) / 1e6:.0f} MB")
     run.note(exchange_seconds=seconds, idle_rss_bytes=before, open_500_rss_bytes=memory)
@@ -177,6 +178,7 @@ def slow_reader(run):
             check(growth < 64 << 20, f"a gateway grew by {growth / 1e6:.0f} MB")
             # What was held back is whole and in order when the slow client reads at last.
             pattern.receive(slow, min(stalled_after, run.size(8 * MEGABYTE, MEGABYTE)))
+        pair.wait_idle()
     ratio = alone / min(beside, again)
     run.note(fast_alone_seconds=alone, fast_beside_seconds=min(beside, again), growth_bytes=growth,
              taken_for_slow_bytes=stalled_after)

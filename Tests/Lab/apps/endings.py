@@ -38,6 +38,7 @@ def reset_by_client(run):
         check(arrived.wait(60), "the target was told nothing of the client's RST")
         seconds = time.monotonic() - start
         check(seen == [("reset", b"")], f"the target saw {seen[0]} instead of a reset")
+        pair.wait_idle()
     return f"a reset at the target after {seconds * 1000:.0f} ms"
 
 
@@ -80,6 +81,7 @@ def refused_target(run):
                 longest = max(longest, time.monotonic() - start)
                 check(ending == "reset", f"attempt {attempt}: the client saw {ending} instead of a reset")
             check(echo_works(beside), "a refused target disturbed the connection beside it")
+        pair.wait_idle()
     run.note(longest_seconds=longest)
     return f"20 of 20 reset, the slowest after {longest * 1000:.0f} ms"
 
@@ -136,6 +138,7 @@ def many_short(run):
                 before = max(pair.memory())
         seconds = time.monotonic() - start
         growth = max(pair.memory()) - before
+        pair.wait_idle()
         check(growth < 16 << 20, f"a gateway grew by {growth / 1e6:.1f} MB over {count * 3 // 4} short connections")
     run.note(connections_per_second=count / seconds)
     return f"{count / seconds:.0f} connections/s one after the other; memory grew by {growth / 1e6:.1f} MB"

@@ -3,6 +3,7 @@
 import csv
 import glob
 import io
+import pathlib
 import pwd
 import re
 import shutil
@@ -183,7 +184,6 @@ def openssh_scp(run):
 
 def start_sshd(lab, host, port, keys, address="127.0.0.1"):
     """An sshd of our own, with our keys and no configuration of the system's."""
-    import pathlib
     pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)     # its privilege separation directory
     config = keys / "sshd_config"
     config.write_text(f"""

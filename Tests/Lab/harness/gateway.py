@@ -1,6 +1,7 @@
 """Real `dxgateway` processes: their keys, their configuration files, their state.
 
-The program is the one that DX_BIN names, else the release build of this checkout.
+The program is the one that DX_BIN names, else the release build of this checkout. DX_RUN_OPTIONS
+is added to `dxgateway run`, for example "--log-level debug".
 """
 
 import dataclasses
@@ -115,7 +116,7 @@ class Gateway:
     def start(self):
         self.starts += 1
         self.process = self.lab.start(
-            self.host, [binary(), "run", "--config", self.config], f"gateway {self.name}",
+            self.host, [binary(), "run", "--config", self.config, *os.environ.get("DX_RUN_OPTIONS", "").split()], f"gateway {self.name}",
             self.directory / f"run-{self.starts}.log")
         return self
 
@@ -126,10 +127,6 @@ class Gateway:
             return json.loads(said)
         except json.JSONDecodeError:
             raise Failure(f"status --json of {self.name} is not JSON: {said[:200]!r}") from None
-
-    def counters(self):
-        """Every number that `status --json` holds: {path: value}."""
-        return flatten(self.status())
 
     def wait_control(self):
         """Until the control socket answers; returns the status."""
@@ -153,24 +150,6 @@ class Gateway:
 
     def kill9(self):
         self.process.kill9()
-
-
-def flatten(value, path=""):
-    """The numbers in a JSON value, by their path."""
-    if isinstance(value, bool):
-        return {}
-    if isinstance(value, (int, float)):
-        return {path: value}
-    if isinstance(value, dict):
-        parts = value.items()
-    elif isinstance(value, list):
-        parts = ((str(part.get("name", i)) if isinstance(part, dict) else str(i), part) for i, part in enumerate(value))
-    else:
-        return {}
-    found = {}
-    for key, part in parts:
-        found.update(flatten(part, f"{path}.{key}" if path else key))
-    return found
 
 
 class Pair:
@@ -250,6 +229,28 @@ class Pair:
                 return False
         alive = [g.process for g in (self.a, self.b) if g.process and not g.process.expected_dead]
         return wait_until(attempt, f"a new connection through tunnel {tunnel.name} works", seconds, alive=alive)[1]
+
+    def wait_idle(self, seconds=60.0):
+        """Until neither gateway holds a connection, a stream or a byte: nothing stays behind.
+
+        Fails with what is left after `seconds`; call it when every connection has been closed.
+        """
+        left = {}
+
+        def idle():
+            left.clear()
+            for gateway in (self.a, self.b):
+                status = gateway.status()
+                found = {
+                    "connections": sum(tunnel["open_connections"] for tunnel in status["tunnels"]),
+                    "streams": sum(peer["open_streams"] for peer in status["peers"]),
+                    "buffered bytes": status["memory"]["used_bytes"]}
+                left.update({f"{what} at {gateway.name}": count for what, count in found.items() if count})
+            return not left
+        try:
+            wait_until(idle, "nothing stays behind", seconds, alive=[self.a.process, self.b.process])
+        except Failure:
+            raise Failure(f"after all connections ended there are still: {left}") from None
 
     def memory(self):
         """Resident bytes of (a, b)."""

@@ -136,6 +136,7 @@ class Runner:
         directory.mkdir(mode=0o711)
         run = Run(lab, cell, directory, self.full, self._next_port)
         name = f"{cell}/{each.name}"
+        shutil.rmtree(self.results / f"{cell}-{each.name}", ignore_errors=True)   # of a run before
         start = time.monotonic()
         problem = figure = None
         try:
