@@ -55,7 +55,7 @@ let package = Package(
             name: "DXTunnel",
             dependencies: [
                 "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXSocket", nioCore, nioPosix, collections, logging,
-                lifecycle,
+                lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ], swiftSettings: strict),
         // Configuration files and the control API, shared by the programs.
         .target(

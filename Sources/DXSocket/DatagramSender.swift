@@ -32,6 +32,7 @@ public final class DatagramSender {
     private var isFilling = false
     private var retry: WakeupTimer<SendRetry>?
     private var retryTarget: SendRetry?
+    private var isRetryArmed = false
     private var retryDelay = SendRetry.shortestDelay
 
     /// A sender without sockets; `onWritable` is called when the kernel took what it had refused before.
@@ -108,6 +109,8 @@ public final class DatagramSender {
             case .v6: unsafe v6?.reserve(byteCount)
             }
         isFilling = unsafe memory != nil
+        // Making room may have met a full kernel.
+        if !isWritable { armRetry() }
         return unsafe memory
     }
 
@@ -141,11 +144,7 @@ public final class DatagramSender {
         precondition(!isFilling, "a datagram's fill must not use the sender")
         v4?.flush()
         v6?.flush()
-        guard isWritable else {
-            armRetry()
-            return
-        }
-        retryDelay = SendRetry.shortestDelay
+        if isWritable { retryDelay = SendRetry.shortestDelay } else { armRetry() }
     }
 
     /// The next refused datagram that was not asked for yet; nil when there is none. At most 64 are kept per address
@@ -208,6 +207,8 @@ public final class DatagramSender {
     // MARK: Retrying
 
     private func armRetry() {
+        guard !isRetryArmed else { return }
+        isRetryArmed = true
         if retry == nil {
             let target = SendRetry { [unowned self] now in retryFired(now) }
             retryTarget = target
@@ -217,17 +218,16 @@ public final class DatagramSender {
     }
 
     private func retryFired(_ now: Instant) {
-        guard !isWritable else { return }
-        let before = queuedByteCount
-        retryDelay = min(retryDelay * 2, SendRetry.longestDelay)
-        v4?.flush()
-        v6?.flush()
-        if queuedByteCount < before { retryDelay = SendRetry.shortestDelay }
-        guard isWritable else {
-            armRetry()
-            return
+        isRetryArmed = false
+        if !isWritable {
+            let before = queuedByteCount
+            v4?.flush()
+            v6?.flush()
+            let hasMoved = queuedByteCount < before
+            retryDelay = hasMoved ? SendRetry.shortestDelay : min(retryDelay * 2, SendRetry.longestDelay)
         }
-        onWritable(now)
+        // Perhaps the owner's own flush did it, or the blocked socket is gone: whoever met `full` is told all the same.
+        if isWritable { onWritable(now) } else { armRetry() }
     }
 
     private var queuedByteCount: Int { (v4?.queuedByteCount ?? 0) &+ (v6?.queuedByteCount ?? 0) }
@@ -238,10 +238,11 @@ extension DatagramSender: Sendable {}
 
 /// Who the retry timer of a `DatagramSender` wakes, and how often.
 final class SendRetry: WakeupHandler {
-    /// The first wait after the kernel had no room: see docs/decisions/0021-retry-by-timer.md for the measurement.
-    static let shortestDelay = Interval.microseconds(250)
-    /// Waits double up to this while nothing moves.
-    static let longestDelay = Interval.milliseconds(2)
+    /// The first wait after the kernel had no room: see docs/decisions/0021-retry-by-timer.md for the measurement. The
+    /// default send buffer keeps a 4 Gbit/s link busy for longer than this.
+    static let shortestDelay = Interval.microseconds(500)
+    /// Waits double up to this while nothing moves. Longer ones would save little and be felt when a link comes back.
+    static let longestDelay = Interval.milliseconds(4)
 
     private let action: (Instant) -> Void
 

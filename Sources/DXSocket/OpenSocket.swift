@@ -8,8 +8,10 @@ struct OpenSocket {
     /// port in the other family: a thousand such sockets make one failure in 28, and 16 in a row one in 10^23.
     private static let portTries = 16
 
-    /// The descriptor; whoever has this value has to close it.
+    /// The descriptor to read from; whoever has this value has to close it.
     let descriptor: CInt
+    /// A duplicate to send on, see `KernelSendSystem`; to be closed as well.
+    let sendDescriptor: CInt
     /// What the kernel granted. Receive-side features are filled in by whoever reads.
     var capabilities: SocketCapabilities
 
@@ -45,11 +47,17 @@ struct OpenSocket {
         unsafe name.is_v6 = isV6
         var result = unsafe dx_udp_bind(descriptor, &name)
         if result == 0 { result = dx_udp_port(descriptor, isV6) }
+        var duplicate: CInt = -1
+        if result >= 0 {
+            duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+            if duplicate < 0 { result = -errno }
+        }
         guard result >= 0 else {
             _ = Glibc.close(descriptor)
             throw BindError(local, -result)
         }
         self.descriptor = descriptor
+        self.sendDescriptor = duplicate
         self.capabilities = SocketCapabilities(
             local: local.withPort(UInt16(truncatingIfNeeded: result)),
             segmentationOffload: configuration.usesSegmentationOffload && dx_udp_can_segment(descriptor),
@@ -61,7 +69,10 @@ struct OpenSocket {
     }
 
     /// Closes it, when nobody took it over.
-    func close() { _ = Glibc.close(descriptor) }
+    func close() {
+        _ = Glibc.close(descriptor)
+        _ = Glibc.close(sendDescriptor)
+    }
 
     /// Opens the sockets that `listen` asks for; `open` opens one, and stands here so that tests can fail it.
     static func open(

@@ -1,5 +1,4 @@
 public import DXWire
-import Glibc
 public import NIOCore
 internal import NIOPosix
 
@@ -65,7 +64,9 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     }
 
     deinit {
-        precondition(isClosed, "a UDP endpoint is closed before it is let go")
+        // Not closed by its owner, perhaps because the event loop is gone: at least nothing is read any more.
+        v4?.channel?.close(promise: nil)
+        v6?.channel?.close(promise: nil)
     }
 
     // MARK: State
@@ -125,14 +126,8 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
         var open = OpenChannel(
             capabilities: socket.capabilities, channel: nil, reader: nil, opened: MonotonicClock.now(),
             rebindDelay: rebindDelay)
-        let duplicate = fcntl(socket.descriptor, F_DUPFD_CLOEXEC, 0)
-        guard duplicate >= 0 else {
-            // Out of descriptors: without one of its own the sender must not send. Open again later.
-            socket.close()
-            store(open, family: local.family)
-            return scheduleRebind(local, after: rebindDelay)
-        }
-        sender.attach(duplicate, local.family, usesSegmentation: socket.capabilities.segmentationOffload)
+        sender.attach(
+            socket.sendDescriptor, local.family, usesSegmentation: socket.capabilities.segmentationOffload)
         let reader = SocketReader(handler: handler, endpoint: self, local: local, configuration: configuration)
         open.reader = reader
         open.capabilities.receiveOffload = configuration.usesReceiveOffload && System.supportsUDPReceiveOffload

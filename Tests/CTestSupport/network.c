@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -28,4 +30,11 @@ int dx_enter_private_network(int mtu) {
     if (unshare(CLONE_NEWNET) != 0) return -errno;
     int result = on_loopback(SIOCSIFFLAGS, IFF_UP | IFF_RUNNING, 0);
     return result < 0 ? result : dx_set_loopback_mtu(mtu);
+}
+
+int dx_limit_loopback_rate(int megabits_per_second) {
+    char command[128];
+    snprintf(command, sizeof command, "tc qdisc add dev lo root tbf rate %dmbit burst 64k limit 8m 2>/dev/null",
+             megabits_per_second);
+    return system(command) == 0 ? 0 : -ENOSYS;  // the child inherits this thread's network namespace
 }

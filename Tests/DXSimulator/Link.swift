@@ -14,6 +14,23 @@ public final class Link {
     /// A link of these nodes; without any, everything arrives at once.
     public init(_ nodes: [any Node]) { self.nodes = nodes }
 
+    /// A link as most scenarios want it: a rate with a queue of drop tail before it, and a delay.
+    ///
+    /// - Parameters:
+    ///   - megabitsPerSecond: with IP and UDP headers.
+    ///   - delay: one way.
+    ///   - queue: how long a datagram at the end of the full queue waits.
+    ///   - nodes: more trouble, behind the delay.
+    public static func steady(
+        megabitsPerSecond: Int64, delay: Interval, queue: Interval, marksECN: Bool = false, _ nodes: [any Node] = []
+    ) -> Link {
+        let rate = megabitsPerSecond * 125_000
+        let queueBytes = max(3_100, Int(rate * queue.microseconds / 1_000_000))
+        let bottleneck = Bottleneck(
+            bytesPerSecond: rate, queueByteCount: queueBytes, markAboveByteCount: marksECN ? queueBytes / 4 : nil)
+        return Link([bottleneck, Delay(delay)] + nodes)
+    }
+
     /// How many datagrams the nodes dropped.
     public var dropCount: Int { nodes.reduce(0) { $0 + $1.dropCount } }
 

@@ -254,7 +254,7 @@ struct ScriptedSystem: SendSystem {
 
     /// Random refusals, shortages, sizes and destinations: what is taken is what was queued, less what was refused, in
     /// order, and nothing is lost or sent twice.
-    @Test(arguments: 0..<40)
+    @Test(arguments: 0..<16)
     func mixedTroubleLosesNothingElse(_ seed: UInt64) {
         var random = RandomSource(seed: seed)
         let rig = Rig(byteCount: 65_536, runCount: 16)
@@ -267,7 +267,7 @@ struct ScriptedSystem: SendSystem {
         }
         var expected: [[UInt8]] = []
         var refused: UInt64 = 0
-        for index in 0..<600 {
+        for index in 0..<400 {
             let size = random.chance(0.7) ? 1200 : 1 + Int(random.below(3000))
             let isBad = random.chance(0.1)
             let bytes = pattern(index, size)

@@ -191,6 +191,41 @@ import Testing
         }
     }
 
+    /// A handler may close its endpoint at any time, also amid a run of coalesced datagrams: it hears no more then.
+    @Test func nothingIsDeliveredAfterClosing() async throws {
+        try await onLoop { bench in
+            let (target, recorder) = try bench.listen("127.0.0.1:0")
+            let (origin, _) = try bench.listen("127.0.0.1:0")
+            let promise = bench.eventLoop.makePromise(of: Void.self)
+            recorder.onDatagram = { _ in
+                guard recorder.datagrams.count == 3 else { return }
+                target.close().cascade(to: promise)
+            }
+            for index in 0..<20 { origin.sender.append(pattern(index, 500), to: target.localEndpoints[0]) }
+            origin.sender.flush()
+            let bound = NIOLoopBound((recorder, target), eventLoop: bench.eventLoop)
+            return promise.futureResult.map {
+                let (recorder, target) = bound.value
+                recorder.onDatagram = nil
+                #expect(recorder.datagrams.map(\.bytes) == (0..<3).map { pattern($0, 500) })
+                #expect(recorder.batches == 0)
+                #expect(target.localEndpoints.isEmpty)
+                #expect(target.sender.append([1], to: .loopback(9)) == .noSocket)
+                #expect(target.statistics.datagramsIn == 3)
+            }
+        }
+    }
+
+    @Test func anEndpointLetGoWithoutClosingStopsReading() async throws {
+        try await onLoop { bench in
+            var endpoint: TestEndpoint? = try TestEndpoint(
+                listen: ListenAddress(.loopback(0)), on: bench.eventLoop, handler: Recorder())
+            let channel = try #require(endpoint?.channel(.v4))
+            endpoint = nil
+            return channel.closeFuture
+        }
+    }
+
     // MARK: Trouble
 
     @Test func datagramsWithoutASocketOfTheirFamilyAreNotTaken() async throws {

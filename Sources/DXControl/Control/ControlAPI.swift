@@ -2,8 +2,8 @@ public import DXTunnel
 
 /// What the control API asks of a running gateway. `Gateway` fits it; tests bring their own.
 public protocol ControlTarget: Sendable {
-    /// A snapshot of the gateway.
-    func status() async -> GatewayStatus
+    /// A snapshot of the gateway. Throws `ControlError` while there is none.
+    func status() async throws -> GatewayStatus
 
     /// Sends one probe through the channel to the peer of this name (or of a gateway id that begins so) and returns
     /// the round trip. Throws `ControlError` for what the caller should know; must end within a few seconds.
@@ -26,6 +26,8 @@ public struct ControlError: Error, Hashable, Sendable {
         case notConnected = "not_connected"
         /// No answer came in time.
         case timedOut = "timed_out"
+        /// The gateway is starting or stopping.
+        case notReady = "not_ready"
         /// Something inside failed.
         case failed
     }

@@ -14,7 +14,7 @@ struct ControlRoutes<Target: ControlTarget> {
     func makeRouter() -> Router<BasicRequestContext> {
         let router = Router()
         router.add(middleware: ControlErrorMiddleware())
-        router.get("/v1/status") { [target] _, _ in try Self.json(await target.status()) }
+        router.get("/v1/status") { [target] _, _ in try Self.json(try await target.status()) }
         router.post("/v1/ping") { [self] request, _ in try Self.json(try await ping(request)) }
         return router
     }
@@ -83,6 +83,7 @@ private struct ControlErrorMiddleware: RouterMiddleware {
             case .notFound, .unknownPeer: .notFound
             case .notConnected: .conflict
             case .timedOut: .gatewayTimeout
+            case .notReady: .serviceUnavailable
             case .failed: .internalServerError
             }
         return try ControlJSON.response(ControlErrorBody(error), status: status)

@@ -209,7 +209,9 @@ extension MessageChannel {
 
     private mutating func applyMaxStreamData(_ frame: MaxStreamDataFrame) throws(FrameFailure) {
         guard let slot = try place(of: frame.id) else { return }
-        if streams[slot].send.raiseMaximum(frame.maximum) { schedule(slot) }
+        guard streams[slot].send.raiseMaximum(frame.maximum) else { return }
+        schedule(slot)
+        if streams[slot].isWriterWaiting { wakeWriters() }
     }
 
     private mutating func applyMaxData(_ maximum: UInt64) {

@@ -50,17 +50,37 @@ extension MessageChannel {
         return max(0, room)
     }
 
-    /// How much more a stream may hold. All streams together hold twice what the path can have on the way, so that
-    /// acknowledgements never find nothing to send; each has its part of that, and never less than a packet or three.
-    private func writeRoom(_ slot: Int32) -> Int {
+    /// How many bytes a stream may hold that were never sent. All bulk streams that have something to send divide a
+    /// window among them by their shares, so that each has enough for its turns; those that wait for their peer's reader
+    /// are not counted, and so take nothing from the others.
+    private func writeAhead(_ slot: Int32) -> Int {
         let window = activeIndex.map { paths[$0].congestion.windowBytes } ?? 0
-        let total = min(configuration.sendMemory, 2 &* window &+ 262_144)
-        let part = max(total / max(1, bufferedStreamCount), 4_096)
-        let free = max(total &- bufferedByteCount, 0)
-        let held = streams[slot].send.bufferedByteCount
-        // Past the total, a stream that holds little still gets its minimum: a full neighbour must not silence it.
-        return min(part &- held, max(free, 4_096 &- held))
+        let total = min(configuration.sendMemory / 2, max(window, 262_144))
+        switch streams[slot].streamClass {
+        case .interactive: return min(total, Self.writeAheadOfPeer)
+        case .bulk:
+            let share = Int(streams[slot].share)
+            let shares = scheduler.bulkShares &+ (streams[slot].isScheduled ? 0 : share)
+            return max(total &* share / shares, Self.leastWriteAhead)
+        }
     }
+
+    /// How much more a stream may take. Beside `writeAhead`, the memory for all streams is bounded, and what a stream
+    /// holds beyond the peer's limit: a slow reader must not fill the sender's memory.
+    private func writeRoom(_ slot: Int32) -> Int {
+        let send = streams[slot].send
+        let beyondPeer = Int(clamping: Int64(bitPattern: send.buffer.endOffset) &- Int64(bitPattern: send.peerMaximum))
+        let free = max(configuration.sendMemory &- bufferedByteCount, 0)
+        // Past the total, a stream that holds little still gets its minimum: a full neighbour must not silence it.
+        return min(
+            writeAhead(slot) &- send.unsentByteCount, max(free, Self.leastWriteAhead &- send.bufferedByteCount),
+            Self.writeAheadOfPeer &- beyondPeer)
+    }
+
+    /// About three packets: a stream that holds less may have nothing to send when its turn comes.
+    private static var leastWriteAhead: Int { 4_096 }
+    /// What a stream may hold beyond the peer's limit, ready for when that rises: one read of a socket.
+    private static var writeAheadOfPeer: Int { 65_536 }
 
     /// Takes bytes to send. All of them, whatever `writableByteCount` says: the caller bounds itself by it.
     ///
@@ -70,7 +90,6 @@ extension MessageChannel {
         guard case .found(let slot) = streams.find(id) else { throw .unknownStream }
         guard streams[slot].send.acceptsWrites else { throw .finished }
         guard bytes.readableBytes > 0 else { return }
-        if streams[slot].send.bufferedByteCount == 0 { bufferedStreamCount &+= 1 }
         bufferedByteCount &+= bytes.readableBytes
         streams[slot].send.write(bytes)
         schedule(slot)
@@ -145,11 +164,11 @@ extension MessageChannel {
     mutating func noteShrunk(by count: Int, _ slot: Int32) {
         guard count > 0 else { return }
         bufferedByteCount &-= count
-        if streams[slot].send.bufferedByteCount == 0 { bufferedStreamCount &-= 1 }
     }
 
     /// Tells writers that wait, in turn, when they have room for at least half of what they may hold.
     mutating func wakeWriters() {
+        hasSentSinceWaking = false
         var left = waitingWriters.count
         while left > 0, let slot = waitingWriters.popFirst() {
             left &-= 1
@@ -157,7 +176,7 @@ extension MessageChannel {
                 continue
             }
             let room = writeRoom(slot)
-            if room >= min(16_384, max(1, room &+ stream.send.bufferedByteCount) / 2) && room > 0 {
+            if room >= min(16_384, max(1, room &+ stream.send.unsentByteCount) / 2) && room > 0 {
                 streams[slot].isWriterWaiting = false
                 events.append(.writable(stream.id))
             } else {
@@ -170,7 +189,7 @@ extension MessageChannel {
     mutating func schedule(_ slot: Int32) {
         guard !streams[slot].isScheduled, streams[slot].send.canSend(channelCredit: channelCredit) else { return }
         streams[slot].isScheduled = true
-        scheduler.append(slot, streamClass: streams[slot].streamClass)
+        scheduler.append(slot, streamClass: streams[slot].streamClass, share: streams[slot].share)
     }
 
     /// Stream bytes that the peer's MAX_DATA still allows.

@@ -28,6 +28,7 @@ extension MessageChannel {
         for index in paths.indices where index != activeIndex {
             if let transmit = transmitOnStandby(index, into: &output, now: now) { return transmit }
         }
+        if hasSentSinceWaking && !waitingWriters.isEmpty { wakeWriters() }
         return nil
     }
 
@@ -268,14 +269,24 @@ extension MessageChannel {
     @_lifetime(output: copy output)
     private mutating func writeStreams(on index: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan) {
         while let slot = scheduler.front {
-            let room = builder.room(output) - FrameSize.streamHeadMaximum
+            // The exact head, so that full packets are all of one size: segments of one GSO write must be, and the search
+            // for black holes tells by size what passes.
+            let room = builder.room(output)
+            let maximum =
+                room
+                - StreamFrame.headerByteCount(
+                    id: streams[slot].id, offset: streams[slot].send.nextChunkOffset, dataCount: room)
             // A frame of a few bytes costs more than it carries, unless the packet would be empty.
-            guard room >= Self.smallestWorthwhileData else { return }
+            guard maximum >= Self.smallestWorthwhileData else { return }
             let isBulk = streams[slot].streamClass == .bulk
             if isBulk && streams[slot].deficit <= 0 {
                 streams[slot].deficit &+= Int(streams[slot].share) &* StreamScheduler.quantum
+                guard streams[slot].deficit > 0 else {
+                    scheduler.rotate()
+                    continue
+                }
             }
-            let maximum = isBulk ? min(room, streams[slot].deficit) : room
+            // A turn may end beyond its quantum, which then counts against the next: frames fill packets.
             guard let chunk = streams[slot].send.takeChunk(maximum: maximum, channelCredit: channelCredit) else {
                 unschedule(slot)
                 continue
@@ -294,9 +305,10 @@ extension MessageChannel {
     private static var smallestWorthwhileData: Int { 32 }
 
     private mutating func unschedule(_ slot: Int32) {
-        scheduler.removeFront()
+        scheduler.removeFront(share: streams[slot].share)
         streams[slot].isScheduled = false
-        streams[slot].deficit = 0
+        // What was sent beyond the last quantum stays owed.
+        streams[slot].deficit = min(streams[slot].deficit, 0)
         endIfDone(slot)
     }
 
@@ -310,6 +322,7 @@ extension MessageChannel {
             id: id, offset: chunk.offset, count: chunk.count, isFin: chunk.isFin, hasLength: true)
         streams[slot].send.copy(chunk, to: &output)
         if chunk.isNew {
+            hasSentSinceWaking = true
             sentData &+= UInt64(chunk.count)
             counters.streamBytesSent &+= UInt64(chunk.count)
         } else {

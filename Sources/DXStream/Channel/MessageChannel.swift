@@ -39,9 +39,10 @@ public struct MessageChannel: ~Copyable {
     var grantedStreamWindow: UInt64 = 0
     var peerMaximumData: UInt64
     var sentData: UInt64 = 0
-    /// Stream bytes written and not acknowledged, and on how many streams.
+    /// Stream bytes written and not acknowledged.
     var bufferedByteCount = 0
-    var bufferedStreamCount = 0
+    /// Something was sent since waiting writers were last looked at: they may have room again.
+    var hasSentSinceWaking = false
     /// How many streams the peer lets us open, and we the peer; whether to tell it.
     var peerMaximumStreams: UInt64
     var maximumStreams: UInt64

@@ -52,6 +52,10 @@ struct SendStream: Sendable {
     var acceptsWrites: Bool { phase == .sending && fin == .none }
     /// Bytes written and not yet acknowledged.
     var bufferedByteCount: Int { buffer.byteCount }
+    /// Where the next chunk begins.
+    var nextChunkOffset: UInt64 { lost.firstRange?.lowerBound ?? nextOffset }
+    /// Bytes written and never sent.
+    var unsentByteCount: Int { Int(buffer.endOffset &- nextOffset) }
     /// Whether lost bytes wait to be sent again.
     var hasLostData: Bool { !lost.isEmpty }
 

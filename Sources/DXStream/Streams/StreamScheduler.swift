@@ -8,6 +8,8 @@ internal import DequeModule
 struct StreamScheduler: Sendable {
     private var interactive: Deque<Int32> = []
     private var bulk: Deque<Int32> = []
+    /// The sum of the shares of the bulk streams that wait.
+    private(set) var bulkShares = 0
 
     /// What a share of 1 may send in a round, in bytes: about a packet, so that no round gives less than one frame.
     static let quantum = 1_500
@@ -18,19 +20,21 @@ struct StreamScheduler: Sendable {
     var hasInteractive: Bool { !interactive.isEmpty }
 
     /// Puts a stream at the end of its queue.
-    mutating func append(_ slot: Int32, streamClass: StreamClass) {
+    mutating func append(_ slot: Int32, streamClass: StreamClass, share: UInt16) {
         switch streamClass {
         case .interactive: interactive.append(slot)
-        case .bulk: bulk.append(slot)
+        case .bulk:
+            bulk.append(slot)
+            bulkShares &+= Int(share)
         }
     }
 
     /// The stream whose turn it is; nil when nothing waits.
     var front: Int32? { interactive.first ?? bulk.first }
 
-    /// Takes the stream whose turn it is out of its queue.
-    mutating func removeFront() {
-        if interactive.popFirst() == nil { _ = bulk.popFirst() }
+    /// Takes the stream whose turn it is, with the share it was appended with, out of its queue.
+    mutating func removeFront(share: UInt16) {
+        if interactive.popFirst() == nil, bulk.popFirst() != nil { bulkShares &-= Int(share) }
     }
 
     /// Puts the stream whose turn it is behind the others of its class.

@@ -1,5 +1,6 @@
 import DXStream
 import DXWire
+import NIOConcurrencyHelpers
 import NIOCore
 
 /// Joins one stream and the embedding program. Bound to the gateway's event loop; `TunnelStream` is its other side.
@@ -16,6 +17,8 @@ final class ProgramBridge {
     private var outputEnded = false
     private var failure: TunnelStreamError?
     private var isOver = false
+    /// How it ended, for the program's side, which may outlive the event loop.
+    let ending = NIOLockedValueBox<TunnelStream.Ending?>(nil)
 
     init(channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore) {
         self.channel = channel
@@ -118,6 +121,8 @@ final class ProgramBridge {
     private func over() {
         guard !isOver else { return }
         isOver = true
+        let end: TunnelStream.Ending = failure.map { .failed($0) } ?? .finished
+        ending.withLockedValue { $0 = end }
         usage.closed()
     }
 }

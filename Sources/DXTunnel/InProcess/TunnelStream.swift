@@ -1,4 +1,5 @@
 internal import DXWire
+internal import NIOConcurrencyHelpers
 public import NIOCore
 
 /// One connection through a micro-tunnel, for the program that embeds a gateway: ordered bytes both ways, with
@@ -9,15 +10,35 @@ public import NIOCore
 public final class TunnelStream: Sendable {
     private let bridge: NIOLoopBound<ProgramBridge>
     private let eventLoop: any EventLoop
+    /// How the stream ended; after that the event loop may be gone too and is left alone.
+    private let ending: NIOLockedValueBox<Ending?>
+
+    /// How a stream ended.
+    enum Ending: Sendable {
+        /// Both directions finished.
+        case finished
+        /// It was given up.
+        case failed(TunnelStreamError)
+    }
 
     init(bridge: ProgramBridge, eventLoop: any EventLoop) {
         self.bridge = NIOLoopBound(bridge, eventLoop: eventLoop)
         self.eventLoop = eventLoop
+        ending = bridge.ending
     }
 
     deinit {
+        guard ending.withLockedValue({ $0 }) == nil else { return }
         let bridge = bridge
         eventLoop.execute { bridge.value.abandon() }
+    }
+
+    /// Runs a command on the event loop; when the stream has ended, nothing happens and how it ended is returned.
+    private func onLoop(_ body: @escaping @Sendable (ProgramBridge) -> Void) -> Ending? {
+        if let ending = ending.withLockedValue({ $0 }) { return ending }
+        let bridge = bridge
+        eventLoop.execute { body(bridge.value) }
+        return nil
     }
 
     /// The next bytes that the other end wrote, at most 64 KiB; nil once it has finished.
@@ -25,8 +46,11 @@ public final class TunnelStream: Sendable {
     /// - Throws: `TunnelStreamError`.
     public func read() async throws -> ByteBuffer? {
         let promise = eventLoop.makePromise(of: ByteBuffer?.self)
-        let bridge = bridge
-        eventLoop.execute { bridge.value.read(promise) }
+        switch onLoop({ $0.read(promise) }) {
+        case nil: break
+        case .finished: promise.succeed(nil)
+        case .failed(let error): promise.fail(error)
+        }
         return try await promise.futureResult.get()
     }
 
@@ -36,22 +60,19 @@ public final class TunnelStream: Sendable {
     public func write(_ bytes: ByteBuffer) async throws {
         guard bytes.readableBytes > 0 else { return }
         let promise = eventLoop.makePromise(of: Void.self)
-        let bridge = bridge
-        eventLoop.execute { bridge.value.write(bytes, promise) }
+        switch onLoop({ $0.write(bytes, promise) }) {
+        case nil: break
+        case .finished: promise.fail(TunnelStreamError.finished)
+        case .failed(let error): promise.fail(error)
+        }
         try await promise.futureResult.get()
     }
 
     /// Ends this direction after what was written (FIN). The other end can still be read.
-    public func finish() {
-        let bridge = bridge
-        eventLoop.execute { bridge.value.finish() }
-    }
+    public func finish() { _ = onLoop { $0.finish() } }
 
     /// Gives both directions up; the other end sees a reset.
-    public func reset() {
-        let bridge = bridge
-        eventLoop.execute { bridge.value.reset() }
-    }
+    public func reset() { _ = onLoop { $0.reset() } }
 
     /// What the other end writes, chunk by chunk, until it finishes. Iterate once.
     public var inbound: Inbound { Inbound(stream: self) }

@@ -15,3 +15,7 @@ int dx_enter_private_network(int mtu);
 
 // Changes the loopback interface's MTU in the calling thread's network namespace. 0 or a negative errno.
 int dx_set_loopback_mtu(int mtu);
+
+// Limits what the loopback of the calling thread's network namespace carries to `megabits_per_second` (tbf, 8 MB of
+// queue), so that a socket's send buffer can fill. Needs the program tc. 0 or a negative errno.
+int dx_limit_loopback_rate(int megabits_per_second);

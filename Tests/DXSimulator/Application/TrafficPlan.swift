@@ -37,6 +37,11 @@ public struct TrafficPlan: Sendable {
             self.forward = forward
             self.backward = backward
         }
+
+        /// A stream whose opener sends `byteCount` bytes as fast as it can and gets nothing back.
+        public static func bulk(_ byteCount: UInt64, from opener: ChannelRole = .lower) -> StreamPlan {
+            StreamPlan(opener: opener, forward: HalfPlan(byteCount: byteCount), backward: HalfPlan(byteCount: 0))
+        }
     }
 
     /// One direction of a stream.
@@ -64,11 +69,6 @@ public struct TrafficPlan: Sendable {
 
         /// `byteCount` bytes, written and read as fast as the channel allows.
         public init(byteCount: UInt64) { self.byteCount = byteCount }
-    }
-
-    /// A stream that sends `byteCount` bytes from lower to upper as fast as it can, and nothing back.
-    public static func bulk(_ byteCount: UInt64, from opener: ChannelRole = .lower) -> StreamPlan {
-        StreamPlan(opener: opener, forward: HalfPlan(byteCount: byteCount), backward: HalfPlan(byteCount: 0))
     }
 
     /// The code with which every reader of a plan stops.
