@@ -295,15 +295,23 @@ final class GatewayCore {
                     $0.write(datagram)
                 }
             }
-            while let event = secure.pollEvent() {
-                isBusy = true
-                switch event {
-                case .established(let session): peersByID[session.peerID]?.onEstablished(session, now: now)
-                case .failed(let session, let failure): peersByID[session.peerID]?.onFailed(session, failure)
-                }
-            }
+            isBusy = drainSecureEvents(now: now)
         }
         if let next = secure.nextTimeout { noteDeadline(next) }
+    }
+
+    /// Handles the events of the secure endpoint; false when there was none.
+    @discardableResult
+    private func drainSecureEvents(now: Instant) -> Bool {
+        var hadEvents = false
+        while let event = secure.pollEvent() {
+            hadEvents = true
+            switch event {
+            case .established(let session): peersByID[session.peerID]?.onEstablished(session, now: now)
+            case .failed(let session, let failure): peersByID[session.peerID]?.onFailed(session, failure)
+            }
+        }
+        return hadEvents
     }
 
     /// Arms the timer for `deadline` if nothing earlier is.
@@ -401,7 +409,9 @@ extension GatewayCore: DatagramHandler {
         let now = tick(now)
         guard let session = session(for: datagram) else {
             switch secure.receiveVeiled(datagram.bytes, from: source, now: now) {
-            case .taken, .dropped: break
+            // At once: the first datagram of a new session may be the next of this batch.
+            case .taken: drainSecureEvents(now: now)
+            case .dropped: break
             case .otherShard: drops.unknownSession &+= 1
             }
             return

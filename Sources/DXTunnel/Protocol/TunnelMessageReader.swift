@@ -6,7 +6,7 @@ import NIOCore
 /// After an error the stream cannot be read on: the channel is closed. Limit: a message of at most
 /// `Constants.maximumControlMessage` bytes is kept until it is whole.
 struct TunnelMessageReader: Sendable {
-    private var buffer = ByteBuffer()
+    private(set) var buffer = ByteBuffer()
 
     /// Adds bytes that arrived.
     mutating func append(_ bytes: ByteBuffer) { buffer.writeImmutableBuffer(bytes) }

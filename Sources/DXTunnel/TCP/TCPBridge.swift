@@ -6,7 +6,8 @@ import NIOPosix
 /// Joins one TCP connection and one stream, both ways, with backpressure end to end and FIN and RST as they are.
 ///
 /// Reads from TCP only while the stream takes bytes; reads from the stream only while TCP takes them. So the memory of a
-/// connection is bounded by the stream's windows, one socket read, and the water mark.
+/// connection is bounded by the stream's windows, one socket read, and the water mark. One exception is SwiftNIO's: when TCP's FIN
+/// arrives it reads what the kernel still holds at once, so up to one kernel buffer (tcp_rmem) is added at the end.
 final class TCPBridge: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -128,7 +129,6 @@ final class TCPBridge: ChannelInboundHandler {
                 wrote = true
             case .finished:
                 outputEnded = true
-                context.flush()
                 wrote = false
                 closeOutput(context)
                 break loop
@@ -141,15 +141,19 @@ final class TCPBridge: ChannelInboundHandler {
         if wrote { context.flush() }
     }
 
-    /// Sends FIN once everything is written.
+    /// Sends FIN once everything is written. SwiftNIO closes a connection whose input has ended whole, with all that waits
+    /// to be written, so the output is closed only when nothing waits.
     private func closeOutput(_ context: ChannelHandlerContext) {
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.whenComplete { _ in
-            bound.value.isOutputClosed = true
-            bound.value.closeIfDone()
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenSuccess {
+            let (bridge, context) = bound.value
+            guard !bridge.isOver else { return }
+            bridge.isOutputClosed = true
+            bridge.closeIfDone()
+            if !bridge.isOver { context.close(mode: .output, promise: nil) }
         }
-        context.close(mode: .output, promise: promise)
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
     }
 
     private func closeIfDone() {
