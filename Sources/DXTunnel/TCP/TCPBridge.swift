@@ -22,6 +22,7 @@ final class TCPBridge: ChannelInboundHandler {
     /// The stream's FIN came and was passed on.
     private var outputEnded = false
     private var isOutputClosed = false
+    private var hasFailed = false
     private var isOver = false
 
     /// Up to 64 KiB a read, less for connections that carry little.
@@ -89,13 +90,19 @@ final class TCPBridge: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // A reset by the application, a time-out: channelInactive follows and tells the peer.
+        hasFailed = true
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         guard !isOver else { return }
         over()
-        if !(inputEnded && outputEnded) { channel.abort(id, code: .aborted) }
+        if isOutputClosed && !hasFailed {
+            // SwiftNIO tells of a FIN that comes after our own by closing the connection.
+            if !inputEnded { channel.finish(id) }
+        } else {
+            channel.abort(id, code: .aborted)
+        }
     }
 
     // MARK: From the stream
