@@ -18,9 +18,12 @@ final class TCPBridge: ChannelInboundHandler {
     private var isReading = false
     /// TCP's FIN came and was passed on, or the stream wants no more.
     private var inputEnded = false
-    /// The stream's FIN came and was passed on.
+    /// The stream's FIN came.
     private var outputEnded = false
+    /// Everything before the stream's FIN was written, and FIN is passed on.
     private var isOutputClosed = false
+    /// The connection failed: its application reset it, or it timed out.
+    private var isBroken = false
     private var isOver = false
 
     /// Up to 64 KiB a read, less for connections that carry little.
@@ -88,13 +91,15 @@ final class TCPBridge: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // A reset by the application, a time-out: channelInactive follows and tells the peer.
+        isBroken = true
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         guard !isOver else { return }
         over()
-        if !(inputEnded && outputEnded) { channel.abort(id, code: .aborted) }
+        // After our FIN, NIO closes at the application's FIN at once instead of telling of it.
+        if isOutputClosed && !isBroken { channel.finish(id) } else { channel.abort(id, code: .aborted) }
     }
 
     // MARK: From the stream
@@ -128,7 +133,6 @@ final class TCPBridge: ChannelInboundHandler {
                 wrote = true
             case .finished:
                 outputEnded = true
-                context.flush()
                 wrote = false
                 closeOutput(context)
                 break loop
@@ -141,15 +145,19 @@ final class TCPBridge: ChannelInboundHandler {
         if wrote { context.flush() }
     }
 
-    /// Sends FIN once everything is written.
+    /// Sends FIN once everything is written. NIO's own half-close would do for a connection that is open both ways; when
+    /// its input has ended it closes at once, and throws away what is not written yet.
     private func closeOutput(_ context: ChannelHandlerContext) {
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.whenComplete { _ in
-            bound.value.isOutputClosed = true
-            bound.value.closeIfDone()
-        }
-        context.close(mode: .output, promise: promise)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenSuccess { bound.value.onWritten() }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+    }
+
+    private func onWritten() {
+        guard !isOver, let context else { return }
+        isOutputClosed = true
+        if inputEnded { closeIfDone() } else { context.close(mode: .output, promise: nil) }
     }
 
     private func closeIfDone() {
