@@ -38,8 +38,6 @@ final class PeerLink {
     private static let maximumBinding = 8
     /// How long a session may wait for its BIND: the peer repeats it within 3.2 s.
     private static let bindTimeout = Interval.seconds(10)
-    /// An hour is long; looking six times a minute costs nothing.
-    private static let rekeyCheckInterval = Interval.seconds(10)
 
     init(_ peer: GatewayConfiguration.Peer, role: ChannelRole, core: GatewayCore) {
         name = peer.name
@@ -222,7 +220,7 @@ final class PeerLink {
         lastRemote = session.remote
         if isNew { onChannelUp(target, now: now) }
         reconnect.onConnected()
-        nextRekeyCheck = now + Self.rekeyCheckInterval
+        nextRekeyCheck = now + core.tuning.rekeyCheckInterval
     }
 
     private func onChannelUp(_ channel: PeerChannel, now: Instant) {
@@ -252,12 +250,12 @@ final class PeerLink {
     }
 
     private func checkRekey(_ channel: PeerChannel, now: Instant) {
-        nextRekeyCheck = now + Self.rekeyCheckInterval
+        nextRekeyCheck = now + core.tuning.rekeyCheckInterval
         guard attempts.isEmpty, binding.isEmpty,
             let session = channel.sessions.max(by: { $0.pathID < $1.pathID }), session.session.needsRekey(now: now)
         else { return }
         // The initiator renews; the other end does only if that does not happen.
-        let isOverdue = session.session.needsRekey(now: now - Self.rekeyCheckInterval * 6)
+        let isOverdue = session.session.needsRekey(now: now - core.tuning.rekeyCheckInterval * 6)
         if session.session.isInitiator || isOverdue {
             begin(session.remote)
             core.turn()
