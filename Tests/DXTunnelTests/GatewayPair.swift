@@ -1,93 +1,160 @@
-import DXTunnel
-import DXWire
-import Foundation
-import Logging
-import NIOCore
-import NIOPosix
-import ServiceLifecycle
+import FoundationEssentials
+import Glibc
 
-/// Two real gateways on loopback, in this process: `edge` is the origin of the tunnel `app`, `cloud` its destination.
-///
-/// `edge` calls `cloud`; both run until `stop`.
+@testable import DXTunnel
+
+/// Two real gateways on loopback, in this process: `edge` is the origin of the tunnels, `cloud` their destination. `edge`
+/// calls `cloud`; both run until `stop`.
 final class GatewayPair: Sendable {
-    let edge: Gateway
-    let cloud: Gateway
-    private let edgeTask: Task<Void, any Error>
-    private let cloudTask: Task<Void, any Error>
-    private let directory: URL
+    /// What the pair is like.
+    struct Plan: Sendable {
+        /// The tunnels in both configurations.
+        var tunnels: [GatewayConfiguration.Tunnel]
+        /// What `cloud`'s own file says instead, when it differs.
+        var cloudTunnels: [GatewayConfiguration.Tunnel]?
+        /// Where the gateways have their UDP ports.
+        var host = "127.0.0.1"
+        /// `cloud` knows `edge`'s address too, and calls it.
+        var cloudCalls = false
+        /// `edge` reaches `cloud` over a `UDPForwarder`.
+        var isForwarded = false
+        var limits = GatewayConfiguration.Limits()
+        var tuning = GatewayTuning()
 
-    /// Starts both and waits until the tunnel is active.
+        init(_ tunnels: [GatewayConfiguration.Tunnel]) { self.tunnels = tunnels }
+    }
+
+    let edgeRunner: GatewayRunner
+    let cloudRunner: GatewayRunner
+    /// Between the two, when the plan has one.
+    let forwarder: UDPForwarder?
+    private let directory: String
+
+    var edge: Gateway { edgeRunner.gateway }
+    var cloud: Gateway { cloudRunner.gateway }
+
+    /// A tunnel from `edge` to `cloud`.
     ///
-    /// - Parameter target: where the tunnel leads; nil makes the program itself the target.
-    init(target: HostAddress?, change: (inout GatewayConfiguration.Tunnel) -> Void = { _ in }) async throws {
-        directory = FileManager.default.temporaryDirectory.appendingPathComponent("dx-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(
-            at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        let edgeKey = directory.appendingPathComponent("edge.key").path
-        let cloudKey = directory.appendingPathComponent("cloud.key").path
-        let veil = directory.appendingPathComponent("veil.key").path
-        let edgeID = try KeyFiles.createIdentity(at: edgeKey)
-        let cloudID = try KeyFiles.createIdentity(at: cloudKey)
-        try KeyFiles.createVeil(at: veil)
+    /// - Parameter target: where it leads; nil makes the program itself the target.
+    static func tunnel(
+        _ name: String = "app", target: HostAddress?, listen: HostAddress? = HostAddress(host: "127.0.0.1", port: 0),
+        _ change: (inout GatewayConfiguration.Tunnel) -> Void = { _ in }
+    ) -> GatewayConfiguration.Tunnel {
         var tunnel = GatewayConfiguration.Tunnel(
-            name: "app",
-            origins: [.init(gateway: "edge", listen: HostAddress(host: "127.0.0.1", port: 0))],
+            name: name, origins: [.init(gateway: "edge", listen: listen)],
             destinations: [.init(gateway: "cloud", target: target)])
         change(&tunnel)
-        let loopback = HostAddress(host: "127.0.0.1", port: 0)
-        cloud = try Gateway(
-            configuration: GatewayConfiguration(
-                name: "cloud", identity: .file(path: cloudKey), veils: [.file(path: veil)], listen: loopback,
-                peers: [.init(name: "edge", id: edgeID)], tunnels: [tunnel]), logger: Self.logger)
-        let runningCloud = cloud
-        cloudTask = Task { try await runningCloud.run() }
-        let address = try await Self.wait { try await HostAddress(runningCloud.status().listen[0]) }
-        edge = try Gateway(
-            configuration: GatewayConfiguration(
-                name: "edge", identity: .file(path: edgeKey), veils: [.file(path: veil)], listen: loopback,
-                peers: [.init(name: "cloud", id: cloudID, addresses: [address])], tunnels: [tunnel]),
-            logger: Self.logger)
-        let runningEdge = edge
-        edgeTask = Task { try await runningEdge.run() }
+        return tunnel
+    }
+
+    /// A tunnel to a port of this host, and nothing special.
+    convenience init(targetPort: Int) async throws {
+        try await self.init(target: HostAddress(host: "127.0.0.1", port: UInt16(targetPort)))
+    }
+
+    /// One tunnel, `app`, to `target`; nil makes the program itself the target. Starts both and waits for the tunnel.
+    convenience init(
+        target: HostAddress?, change: (inout GatewayConfiguration.Tunnel) -> Void = { _ in }
+    ) async throws {
+        try await self.init(Plan([Self.tunnel(target: target, change)]))
         try await waitUntilActive()
     }
 
-    private static var logger: Logger {
-        var logger = Logger(label: "test")
-        logger.logLevel = ProcessInfo.processInfo.environment["DX_TEST_LOG"] == nil ? .critical : .trace
-        return logger
+    /// Starts both; waits for nothing.
+    init(_ plan: Plan) async throws {
+        directory = try Self.makeDirectory()
+        let (edgeKey, cloudKey, veil) = ("\(directory)/edge.key", "\(directory)/cloud.key", "\(directory)/veil.key")
+        let edgeID = try KeyFiles.createIdentity(at: edgeKey)
+        let cloudID = try KeyFiles.createIdentity(at: cloudKey)
+        try KeyFiles.createVeil(at: veil)
+        let listen = HostAddress(host: plan.host, port: 0)
+        cloudRunner = GatewayRunner(
+            GatewayConfiguration(
+                name: "cloud", identity: .file(path: cloudKey), veils: [.file(path: veil)], listen: listen,
+                peers: [.init(name: "edge", id: edgeID)], tunnels: plan.cloudTunnels ?? plan.tunnels,
+                limits: plan.limits), tuning: plan.tuning)
+        edgeRunner = GatewayRunner(
+            GatewayConfiguration(
+                name: "edge", identity: .file(path: edgeKey), veils: [.file(path: veil)], listen: listen,
+                peers: [.init(name: "cloud", id: cloudID)], tunnels: plan.tunnels, limits: plan.limits),
+            tuning: plan.tuning)
+        if plan.cloudCalls {
+            let address = HostAddress(host: plan.host, port: UInt16(try UDPSocket.unusedPort()))
+            edgeRunner.change { $0.listen = address }
+            cloudRunner.change { $0.peers[0].addresses = [address] }
+        }
+        try await cloudRunner.start()
+        var address = cloudRunner.address
+        if plan.isForwarded {
+            let forwarder = try UDPForwarder(to: Int(address.port))
+            address = HostAddress(host: "127.0.0.1", port: UInt16(forwarder.port))
+            self.forwarder = forwarder
+        } else {
+            forwarder = nil
+        }
+        edgeRunner.change { [address] in $0.peers[0].addresses = [address] }
+        try await edgeRunner.start()
     }
 
-    /// Waits until the origin has activated the tunnel.
+    private static func makeDirectory() throws -> String {
+        let path = FileManager.default.temporaryDirectory.appending(path: "dx-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        return path
+    }
+
+    // MARK: Looking
+
+    /// Waits until every tunnel of the origin is active.
     func waitUntilActive() async throws {
-        let edge = edge
-        try await Self.wait { try await edge.status().tunnels[0].state == .active ? () : nil }
+        try await Polling.wait(until: "the tunnels to be active") {
+            try await edge.status().tunnels.allSatisfy { $0.state == .active }
+        }
+    }
+
+    /// The origin's view of a tunnel.
+    func originStatus(_ name: String = "app") async throws -> TunnelStatus { try await Self.status(of: name, edge) }
+
+    /// The destination's view of a tunnel.
+    func destinationStatus(_ name: String = "app") async throws -> TunnelStatus {
+        try await Self.status(of: name, cloud)
+    }
+
+    private static func status(of name: String, _ gateway: Gateway) async throws -> TunnelStatus {
+        guard let status = try await gateway.status().tunnels.first(where: { $0.name == name }) else {
+            throw GatewayError.unknownTunnel(name)
+        }
+        return status
     }
 
     /// Where applications connect.
-    func originPort() async throws -> Int {
-        let address = try await edge.status().tunnels[0].listen[0]
-        return Int(try HostAddress(address).port)
+    func originPort(_ name: String = "app") async throws -> Int {
+        Int(try HostAddress(try await originStatus(name).listen[0]).port)
     }
 
-    /// Stops both.
-    func stop() async throws {
-        edgeTask.cancel()
-        cloudTask.cancel()
-        _ = try? await edgeTask.value
-        _ = try? await cloudTask.value
-        try? FileManager.default.removeItem(at: directory)
+    /// A new connection of an application.
+    func connect(_ name: String = "app") async throws -> TCPSocket {
+        try await TCPSocket.connect(to: try await originPort(name))
     }
 
-    /// Asks until there is an answer; a bound on the number of times stands in for a clock.
-    @discardableResult
-    static func wait<Result>(_ body: () async throws -> Result?) async throws -> Result {
-        for _ in 0..<2_000 {
-            if let result = try? await body() { return result }
-            try await Task.sleep(for: .milliseconds(10))
+    /// Waits until connecting is refused, as by a port on which nothing listens.
+    func waitUntilRefused(_ name: String = "app") async throws {
+        let port = try await originPort(name)
+        try await Polling.wait(until: "clients to be refused") {
+            do {
+                _ = try await TCPSocket.connect(to: port)
+                return false
+            } catch let failure as SocketFailure {
+                return failure.code == ECONNREFUSED
+            }
         }
-        throw GatewayPairError.timedOut
+    }
+
+    /// Stops both, in good order, and takes their keys away.
+    func stop() async throws {
+        try await edgeRunner.stop()
+        try await cloudRunner.stop()
+        forwarder?.stop()
+        try FileManager.default.removeItem(atPath: directory)
     }
 }
-
-enum GatewayPairError: Error { case timedOut }

@@ -21,6 +21,7 @@ public final class Gateway: Service {
     private let logger: Logger
     private let identity: Identity
     private let veils: [VeilSecret]
+    private let tuning: GatewayTuning
     private let group: MultiThreadedEventLoopGroup
     private let core = NIOLockedValueBox<NIOLoopBound<GatewayCore>?>(nil)
     private let acceptors = NIOLockedValueBox<[String: @Sendable (TunnelStream) -> Void]>([:])
@@ -31,11 +32,17 @@ public final class Gateway: Service {
     /// A gateway that does not run yet. The configuration is checked and the keys are read.
     ///
     /// - Throws: `GatewayError.invalidConfiguration` with every problem, `GatewayError.keyFile`.
-    public init(configuration: GatewayConfiguration, logger: Logger) throws {
+    public convenience init(configuration: GatewayConfiguration, logger: Logger) throws {
+        try self.init(configuration: configuration, logger: logger, tuning: GatewayTuning())
+    }
+
+    /// The same with other times and limits, for tests.
+    init(configuration: GatewayConfiguration, logger: Logger, tuning: GatewayTuning) throws {
         let problems = configuration.validate()
         guard problems.isEmpty else { throw GatewayError.invalidConfiguration(problems.map { "\($0)" }) }
         self.configuration = configuration
         self.logger = logger
+        self.tuning = tuning
         identity = try Self.identity(configuration.identity)
         veils = try configuration.veils.map(Self.veil)
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -94,11 +101,12 @@ public final class Gateway: Service {
             throw GatewayError.listen("\(error)")
         }
         let listeners = try await listenEndpoints(on: loop)
-        let (configuration, identity, veils, logger) = (configuration, identity, veils, logger)
+        let (configuration, identity, veils, logger, tuning) = (configuration, identity, veils, logger, tuning)
         let waiting = acceptors.withLockedValue { $0 }
         return try await loop.submit {
             let core = try GatewayCore(
-                configuration: configuration, identity: identity, veils: veils, logger: logger, on: loop)
+                configuration: configuration, identity: identity, veils: veils, logger: logger, tuning: tuning,
+                on: loop)
             do {
                 try core.start(listen: listen, listeners: listeners)
             } catch {

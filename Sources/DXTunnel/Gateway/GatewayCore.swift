@@ -26,6 +26,7 @@ final class GatewayCore {
     private(set) var origins: [OriginTunnel] = []
     private(set) var destinations: [DestinationTunnel] = []
     let configuration: GatewayConfiguration
+    let tuning: GatewayTuning
     let startedAt: Instant
 
     private(set) var socket: UDPEndpoint<GatewayCore>?
@@ -48,9 +49,10 @@ final class GatewayCore {
 
     init(
         configuration: GatewayConfiguration, identity: Identity, veils: [VeilSecret], logger: Logger,
-        on eventLoop: any EventLoop
+        tuning: GatewayTuning = GatewayTuning(), on eventLoop: any EventLoop
     ) throws(GatewayError) {
         self.configuration = configuration
+        self.tuning = tuning
         self.eventLoop = eventLoop
         self.logger = logger
         connectTimeout = TimeAmount(configuration.limits.connectTimeout)
@@ -61,10 +63,11 @@ final class GatewayCore {
         bootID = SecureRandom.next()
         do throws(SecureError) {
             secure = try SecureEndpoint(
-                identity: identity, veil: veils, knownPeers: Set(configuration.peers.map(\.id)), shard: 0, seed: seed)
+                identity: identity, veil: veils, knownPeers: Set(configuration.peers.map(\.id)),
+                configuration: tuning.secure, shard: 0, seed: seed)
         } catch { throw .system("the secure endpoint could not be made: \(error)") }
         random = RandomSource(seed: seed)
-        channelConfiguration = Self.channelConfiguration(configuration)
+        channelConfiguration = Self.channelConfiguration(configuration, tuning)
         unsafe plaintext = .allocate(byteCount: Constants.maximumDatagram + 1_024, alignment: 16)
         unsafe packet = .allocate(byteCount: Self.maximumPacket, alignment: 16)
         for peer in configuration.peers {
@@ -84,9 +87,16 @@ final class GatewayCore {
     }
 
     /// Half of the memory is for receiving and half for sending, in equal parts for each peer, so the sum is never passed.
-    private static func channelConfiguration(_ configuration: GatewayConfiguration) -> ChannelConfiguration {
+    private static func channelConfiguration(
+        _ configuration: GatewayConfiguration, _ tuning: GatewayTuning
+    ) -> ChannelConfiguration {
         var result = ChannelConfiguration()
+<<<<<<< HEAD
+        result.keepalive = tuning.keepalive
+        let part = max(configuration.limits.memoryBytes / 2 / max(1, configuration.peers.count), 1 << 20)
+=======
         let part = max(configuration.limits.memoryBytes / 2 / max(1, configuration.peers.count), 256 << 10)
+>>>>>>> main
         result.receiveMemory = UInt64(part)
         result.sendMemory = part
         // A 64th each, so that it takes many stalled readers to fill the channel's window.

@@ -40,8 +40,6 @@ final class PeerLink {
     private static let bindTimeout = Interval.seconds(10)
     /// How long deadlines rest while the kernel takes no more datagrams.
     private static let blockedPause = Interval.milliseconds(2)
-    /// An hour is long; looking six times a minute costs nothing.
-    private static let rekeyCheckInterval = Interval.seconds(10)
 
     init(_ peer: GatewayConfiguration.Peer, role: ChannelRole, core: GatewayCore) {
         name = peer.name
@@ -241,7 +239,7 @@ final class PeerLink {
         lastRemote = session.remote
         if isNew { onChannelUp(target, now: now) }
         reconnect.onConnected()
-        nextRekeyCheck = now + Self.rekeyCheckInterval
+        nextRekeyCheck = now + core.tuning.rekeyCheckInterval
     }
 
     private func onChannelUp(_ channel: PeerChannel, now: Instant) {
@@ -275,12 +273,12 @@ final class PeerLink {
     }
 
     private func checkRekey(_ channel: PeerChannel, now: Instant) {
-        nextRekeyCheck = now + Self.rekeyCheckInterval
+        nextRekeyCheck = now + core.tuning.rekeyCheckInterval
         guard attempts.isEmpty, binding.isEmpty,
             let session = channel.sessions.max(by: { $0.pathID < $1.pathID }), session.session.needsRekey(now: now)
         else { return }
         // The initiator renews; the other end does only if that does not happen.
-        let isOverdue = session.session.needsRekey(now: now - Self.rekeyCheckInterval * 6)
+        let isOverdue = session.session.needsRekey(now: now - core.tuning.rekeyCheckInterval * 6)
         if session.session.isInitiator || isOverdue {
             begin(session.remote)
             core.scheduleTurn()
