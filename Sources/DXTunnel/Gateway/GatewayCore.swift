@@ -91,12 +91,8 @@ final class GatewayCore {
         _ configuration: GatewayConfiguration, _ tuning: GatewayTuning
     ) -> ChannelConfiguration {
         var result = ChannelConfiguration()
-<<<<<<< HEAD
         result.keepalive = tuning.keepalive
-        let part = max(configuration.limits.memoryBytes / 2 / max(1, configuration.peers.count), 1 << 20)
-=======
         let part = max(configuration.limits.memoryBytes / 2 / max(1, configuration.peers.count), 256 << 10)
->>>>>>> main
         result.receiveMemory = UInt64(part)
         result.sendMemory = part
         // A 64th each, so that it takes many stalled readers to fill the channel's window.
