@@ -129,18 +129,25 @@ public final class Pair {
 
     // MARK: Driving
 
-    /// Runs until both applications are done.
+    /// Runs until both applications are done; a channel that ends before is a failure.
     public func runUntilDone() throws {
-        try run(until: { $0.lower.application.isDone && $0.upper.application.isDone }) {
+        let isOver = { (pair: Pair) throws(SimulationFailure) -> Bool in
+            for host in pair.hosts {
+                guard let end = host.end else { continue }
+                throw SimulationFailure("\(host.name): the channel ended at \(pair.now): \(end)")
+            }
+            return pair.lower.application.isDone && pair.upper.application.isDone
+        }
+        try run(until: isOver) {
             "lower: \($0.lower.application.waitingFor); upper: \($0.upper.application.waitingFor)"
         }
     }
 
     /// Runs until `condition` holds.
     public func run(
-        until condition: (Pair) -> Bool, waitingFor: (Pair) -> String = { _ in "the condition of the scenario" }
+        until condition: (Pair) throws -> Bool, waitingFor: (Pair) -> String = { _ in "the condition of the scenario" }
     ) throws {
-        try network.run(until: { condition(self) }, waitingFor: { waitingFor(self) })
+        try network.run(until: { try condition(self) }, waitingFor: { waitingFor(self) })
     }
 
     /// Runs for a time, whatever happens.
