@@ -158,7 +158,8 @@ public final class Host {
             noteSource(of: datagram, isNewest: isNewest, session: index, now: now)
             let outcome = channel.receive(
                 packet.readableBytesSpan, on: path, datagramByteCount: datagram.bytes.readableBytes, ecn: datagram.ecn,
-                now: now)
+                isFromCandidate: datagram.source == sessions[index].candidate
+                    && datagram.source != sessions[index].remote, now: now)
             if outcome != .accepted { log?.note(name, at: now, "№\(datagram.number) is \(outcome)") }
         }
     }
@@ -168,8 +169,7 @@ public final class Host {
         let path = sessions[index].path
         if datagram.source != sessions[index].candidate {
             // An old datagram that was late must not move the path back to where it came from.
-            guard isNewest else { return }
-            if sessions[index].candidate != nil { channel.pathCandidateChanged(path, now: now) }
+            guard isNewest, !channel.isValidating(path) else { return }
             sessions[index].candidate = datagram.source
             log?.note(name, at: now, "path \(path) is heard from address \(datagram.source)")
         }

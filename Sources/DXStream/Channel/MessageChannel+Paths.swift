@@ -61,7 +61,9 @@ extension MessageChannel {
     }
 
     /// Whether an address of this path is being proved; another one must wait until that is done or given up.
-    public func isValidating(_ id: PathID) -> Bool { index(of: id).map { paths[$0].validation.phase != .idle } ?? false }
+    public func isValidating(_ id: PathID) -> Bool {
+        index(of: id).map { paths[$0].validation.phase != .idle } ?? false
+    }
 
     /// The new address is in use: its network is another one, so what was measured of the old one does not hold
     /// (RFC 9000 §9.4).
