@@ -409,7 +409,6 @@ final class GatewayCore {
         // A proof must be used before another address can take the candidate's place.
         if session.candidate != nil {
             channel.drainEvents(now: now)
-            if !channel.transport.isValidating(session.pathID) { session.candidate = nil }
         }
         if channel.isSuspended { channel.setSuspended(false) }
         switch outcome {
@@ -437,6 +436,7 @@ final class GatewayCore {
         guard source.isSendable else { return }
         if session.candidate != source {
             guard !channel.transport.isValidating(session.pathID) else { return }
+            channel.transport.pathCandidateChanged(session.pathID, now: now)
             session.candidate = source
         }
         session.candidateLocal = local
