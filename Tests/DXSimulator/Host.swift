@@ -180,6 +180,7 @@ public final class Host {
         if datagram.source != sessions[index].candidate {
             // While one address is being proved others wait.
             guard !channel.isValidating(path) else { return }
+            channel.pathCandidateChanged(path, now: now)
             sessions[index].candidate = datagram.source
             log?.note(name, at: now, "path \(path) is heard from address \(datagram.source)")
         }

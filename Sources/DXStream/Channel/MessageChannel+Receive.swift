@@ -184,7 +184,9 @@ extension MessageChannel {
     private mutating func applyReset(_ frame: ResetFrame, now: Instant) throws(FrameFailure) {
         guard let slot = try place(of: frame.id) else { return }
         gapCount &-= streams[slot].receive.reassembler.gapCount
-        defer { if streams.holds(frame.id.rawValue, at: slot) { gapCount &+= streams[slot].receive.reassembler.gapCount } }
+        defer {
+            if streams.holds(frame.id.rawValue, at: slot) { gapCount &+= streams[slot].receive.reassembler.gapCount }
+        }
         let received: ReceiveStream.Received
         do throws(ReceiveStream.Violation) {
             received = try streams[slot].receive.receiveReset(code: frame.code, finalSize: frame.finalSize)
