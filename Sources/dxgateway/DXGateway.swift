@@ -1,4 +1,64 @@
+import ArgumentParser
+import DXTunnel
+import Glibc
+
+/// The program: arguments in, exit codes out; all else is in DXTunnel and DXControl.
 @main
-struct DXGateway {
-    static func main() {}
+struct DXGateway: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dxgateway",
+        abstract: "Carries TCP connections between networks through an authenticated UDP channel.",
+        discussion: """
+            Two gateways, one at each end, know one another by their keys. A connection
+            made to a tunnel's address at the one comes out at its target at the other.
+
+            To see it work on this machine:
+              dxgateway demo
+
+            To set up a gateway:
+              dxgateway keygen --out edge-1.key        (prints the id for its peers)
+              dxgateway keygen --veil --out group.key  (once; every gateway has it)
+              dxgateway config validate gateway.yaml
+              dxgateway run --config gateway.yaml
+
+            Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no gateway is running.
+            """,
+        version: "dxgateway \(DXVersion.current)",
+        subcommands: [
+            KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PingCommand.self,
+            DemoCommand.self,
+        ])
+
+    static func main() async {
+        do {
+            var command = try await asyncParseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            Output.error("dxgateway: \(failure.message)")
+            Glibc.exit(failure.code.rawValue)
+        } catch {
+            leave(error)
+        }
+    }
+
+    /// Ends the program for what is not a `CommandFailure`: help, the version, wrong usage.
+    private static func leave(_ error: any Error) -> Never {
+        let message = fullMessage(for: error)
+        switch exitCode(for: error) {
+        case .success:
+            Output.line(message)
+            Glibc.exit(ExitStatus.done.rawValue)
+        case .validationFailure:
+            // 64 (EX_USAGE) is the argument parser's own; ours is 2.
+            Output.error(message)
+            Glibc.exit(ExitStatus.usage.rawValue)
+        default:
+            Output.error(message)
+            Glibc.exit(ExitStatus.failed.rawValue)
+        }
+    }
 }

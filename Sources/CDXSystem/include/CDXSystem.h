@@ -1,1 +1,73 @@
 #pragma once
+// System calls and macros that Swift cannot express: batches of datagrams with control messages.
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+// One message of a batch: a datagram, or a run of datagrams of equal size (the last may be shorter) that lie one after
+// the other in memory and that the kernel cuts apart (UDP_SEGMENT). Addresses are numbers in host order, as in
+// DXWire's Endpoint: IPv4 in the low 32 bits of `low`.
+typedef struct dx_message {
+    const void *bytes;
+    uint64_t high, low;                // destination
+    uint64_t source_high, source_low;  // source, when has_source
+    uint32_t scope, source_scope;      // interface index of link-local IPv6 addresses, or 0
+    uint32_t byte_count;
+    uint16_t port;
+    uint16_t segment_size;             // 0: one datagram
+    uint8_t ecn;                       // 0 to 3
+    bool is_v6;
+    bool has_source;
+} dx_message;
+
+// Memory for the headers of a batch, allocated once and used again.
+typedef struct dx_batch dx_batch;
+
+// Room for `capacity` messages (at least 1). NULL when out of memory.
+dx_batch *dx_batch_create(unsigned capacity);
+void dx_batch_destroy(dx_batch *batch);
+
+// Fills in message `index`, which must be below the capacity. The bytes are not copied.
+void dx_batch_set(dx_batch *batch, unsigned index, const dx_message *message);
+
+// sendmmsg of messages first to first+count-1, without waiting. Returns how many the kernel took (at least 1), or the
+// negative errno with which it refused the first one. An interrupted call is made again.
+int dx_batch_send(dx_batch *batch, int socket, unsigned first, unsigned count);
+
+// Opens a UDP socket that does not block and is closed on exec: is_v6 for IPv6 alone (IPV6_V6ONLY). DF is set on all
+// it sends, and the kernel's own path MTU is ignored (PMTUDISC_PROBE). Returns the descriptor or a negative errno.
+int dx_udp_open(bool is_v6);
+
+// Binds to the address and port of `local` (only high, low, scope, port, is_v6 are used). 0 or a negative errno.
+int dx_udp_bind(int socket, const dx_message *local);
+
+// The port that the socket is bound to, or a negative errno.
+int dx_udp_port(int socket, bool is_v6);
+
+// Asks for a kernel receive buffer of `bytes`: beyond the system's limit when privileged, up to it otherwise. Returns
+// what getsockopt tells then, or a negative errno.
+int dx_udp_receive_buffer(int socket, int bytes);
+
+// The same for the send buffer.
+int dx_udp_send_buffer(int socket, int bytes);
+
+// Whether the kernel knows UDP_SEGMENT on this socket.
+bool dx_udp_can_segment(int socket);
+
+// CLOCK_MONOTONIC in nanoseconds. It cannot fail on Linux.
+static inline int64_t dx_monotonic_nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// What something in the file system is. `struct stat` itself comes to Swift through whichever module happened to
+// include it first, so that a file that imports NIO may not name its fields.
+typedef struct dx_path {
+    uint64_t device, inode;  // together they name it
+    bool is_socket;
+} dx_path;
+
+// Looks at a path; a link at its end is followed when `follows_links`. Returns 0 or a negative errno.
+int dx_path_facts(const char *path, bool follows_links, dx_path *out);

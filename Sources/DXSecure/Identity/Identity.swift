@@ -48,6 +48,15 @@ public final class Identity: @unchecked Sendable {
         return identity
     }
 
+    /// Reads a key from PEM text that the caller holds; nil when it is not a P-256 key.
+    public convenience init?(pem: String) {
+        var text = pem
+        let key = text.withUTF8 { bytes in unsafe dx_key_from_pem(bytes.baseAddress, bytes.count) }
+        ERR_clear_error()
+        guard let key = unsafe key else { return nil }
+        unsafe self.init(adopting: key)
+    }
+
     /// Writes a PKCS#8 PEM file as `KeyFile` does: mode 0600, all of it or nothing, in place of what was there.
     public func write(to path: String) throws(KeyFileError) {
         // A P-256 key in PKCS#8 PEM has 241 bytes.

@@ -1,7 +1,7 @@
 import CDXOpenSSL
 
 /// Random numbers for keys, nonces and ids: OpenSSL's generator, seeded by the kernel.
-enum SecureRandom {
+public enum SecureRandom {
     /// Fills `buffer`. A machine whose kernel gives no randomness cannot keep any promise: it stops here.
     static func fill(_ buffer: UnsafeMutableRawBufferPointer) {
         precondition(buffer.count <= 65_536, "random bytes are asked for in small pieces")
@@ -10,7 +10,7 @@ enum SecureRandom {
     }
 
     /// 64 random bits.
-    static func next() -> UInt64 {
+    public static func next() -> UInt64 {
         var value: UInt64 = 0
         unsafe withUnsafeMutableBytes(of: &value) { unsafe fill($0) }
         return value

@@ -18,6 +18,16 @@ public final class VeilSecret: Sendable {
         self.bytes = bytes
     }
 
+    /// The secret with these bytes, which the caller holds; nil unless there are 32.
+    public convenience init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.byteCount else { return nil }
+        unsafe self.init(
+            SecretBytes(capacity: Self.byteCount) { memory in
+                unsafe memory.copyBytes(from: bytes)
+                return Self.byteCount
+            })
+    }
+
     /// A new random secret.
     public static func generate() -> VeilSecret {
         unsafe VeilSecret(

@@ -93,8 +93,10 @@ public struct FrameReader: ~Escapable {
             let ect1 = try reader.readVarInt()
             ecn = ECNCounts(ect0: ect0, ect1: ect1, ce: try reader.readVarInt())
         }
+        // More than 292 years is cut to whole microseconds, so that it is the same when written again.
+        let longest = UInt64(Interval.max.microseconds)
         return AckFrame(
-            pathID: path, largest: largest, delay: .microseconds(Int64(delay)), rangeCount: Int(count),
+            pathID: path, largest: largest, delay: .microseconds(Int64(min(delay, longest))), rangeCount: Int(count),
             ranges: PacketSlice(offset: start, count: walk.byteCount), ecn: ecn)
     }
 

@@ -178,7 +178,7 @@ public enum FrameSize {
     /// The head of a DATAGRAM at its largest.
     public static let datagramHeadMaximum = 1 + 8 + 4
     /// The head of an ACK at its largest, with ECN counts and without further ranges.
-    public static let ackHeadMaximum = 1 + 5 + 8 + 8 + 2 + 8 + 24
+    public static let ackHeadMaximum = 1 + 8 + 8 + 8 + 2 + 8 + 24
     /// A further range of an ACK at its largest.
     public static let ackRangeMaximum = 16
     /// CLOSE at its largest.

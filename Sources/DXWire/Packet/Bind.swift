@@ -22,7 +22,7 @@ public struct Bind: Equatable, Sendable, BitwiseCopyable {
     /// The protocol version of this code.
     public static let currentVersion: UInt8 = 1
     /// The largest encoding, in bytes.
-    public static let maximumByteCount = 1 + 3 + 8 + 8 + 8 + 8 + 77
+    public static let maximumByteCount = 1 + 3 + 8 + 8 + 8 + 8 + TransportParameters.maximumByteCount
 
     /// A message with these fields.
     public init(

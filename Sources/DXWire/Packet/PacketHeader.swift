@@ -40,7 +40,7 @@ public struct PacketHeader: Equatable, Sendable, BitwiseCopyable {
     /// The number of bytes this header takes on the wire.
     public var byteCount: Int { 1 &+ VarInt.byteCount(pathID.rawValue) &+ numberByteCount }
 
-    /// The whole packet number, the one nearest to what is expected next (RFC 9000 appendix A.3).
+    /// The whole packet number, the one nearest to what is expected next (RFC 9000 appendix A.3); at most 2^62-1.
     ///
     /// - Parameter largestReceived: the largest number received on this path; nil before the first.
     public func number(largestReceived: UInt64?) -> UInt64 {
@@ -50,7 +50,8 @@ public struct PacketHeader: Equatable, Sendable, BitwiseCopyable {
         let candidate = expected & ~(window &- 1) | truncatedNumber
         if candidate &+ half <= expected && candidate < (1 &<< 62) &- window { return candidate &+ window }
         if candidate > expected &+ half && candidate >= window { return candidate &- window }
-        return candidate
+        // Only after the very last number: nothing is expected next, and no result may be one that cannot be written.
+        return candidate > VarInt.maximum ? candidate &- window : candidate
     }
 
     /// How many bytes of `number` (1 to 4) the receiver needs: twice the distance to what it has acknowledged must fit.

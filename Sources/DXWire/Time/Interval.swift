@@ -49,8 +49,13 @@ public struct Interval: Hashable, Comparable, Sendable, BitwiseCopyable {
     public static func * (left: Interval, right: Int64) -> Interval {
         Interval(nanoseconds: left.nanoseconds.saturatingTimes(right))
     }
-    /// The part, rounded towards zero. `right` must not be zero (a programming error: traps).
-    public static func / (left: Interval, right: Int64) -> Interval { Interval(nanoseconds: left.nanoseconds / right) }
+    /// The part, rounded towards zero; saturates. `right` must not be zero (a programming error: traps).
+    public static func / (left: Interval, right: Int64) -> Interval {
+        precondition(right != 0, "a span is not divided by zero")
+        // The one quotient that does not fit: the longest negative span by -1.
+        let (result, overflow) = left.nanoseconds.dividedReportingOverflow(by: right)
+        return Interval(nanoseconds: overflow ? .max : result)
+    }
     /// Adds in place; saturates.
     public static func += (left: inout Interval, right: Interval) { left = left + right }
 }

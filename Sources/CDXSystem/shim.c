@@ -1,1 +1,0 @@
-#include "CDXSystem.h"

@@ -1,0 +1,312 @@
+public import DXTunnel
+import Yams
+
+/// Reads a gateway's YAML file into a `GatewayConfiguration`, refusing all that is not certainly meant.
+///
+/// Paths in the file are relative to the file. Every fault is reported at once, with line and column: text that is not
+/// YAML, unknown, repeated and missing keys, values of the wrong kind, what `GatewayConfiguration.validate()` finds, and
+/// key files that a gateway would refuse.
+public struct GatewayConfigurationFile: Sendable {
+    /// What the file says; valid.
+    public let configuration: GatewayConfiguration
+    /// The gateway id of the identity file.
+    public let gatewayID: GatewayID
+
+    /// Files longer than this are refused, in bytes: 4,096 tunnels of a few hundred bytes each fit.
+    public static let maximumBytes = 4 << 20
+
+    /// Reads the file at `path`.
+    public init(path: String) throws(ConfigurationFileError) {
+        let text: String
+        do throws(FileTextError) { text = try FileText.read(path, limit: Self.maximumBytes) } catch {
+            throw ConfigurationFileError(problems: [
+                ConfigurationFileProblem(
+                    file: path, position: nil, message: "the configuration file \(error.message)",
+                    remedy: "check the path and its permissions")
+            ])
+        }
+        try self.init(text: text, path: path)
+    }
+
+    /// Reads `text` as the file at `path`, which is used for messages and as the base of relative paths only.
+    public init(text: String, path: String) throws(ConfigurationFileError) {
+        func refusal(_ faults: [YAMLReader.Fault]) -> ConfigurationFileError {
+            let sorted = faults.enumerated().sorted {
+                ($0.element.position, $0.offset) < ($1.element.position, $1.offset)
+            }
+            return ConfigurationFileError(
+                problems: sorted.map { _, fault in
+                    ConfigurationFileProblem(
+                        file: path, position: fault.position, message: fault.message, remedy: fault.remedy)
+                })
+        }
+        let composition: YAMLComposition
+        do throws(YAMLComposition.Failure) { composition = try YAMLComposition(text) } catch {
+            throw ConfigurationFileError(problems: [
+                ConfigurationFileProblem(
+                    file: path, position: error.position, message: error.message, remedy: error.remedy)
+            ])
+        }
+        guard let root = composition.root else {
+            throw refusal([
+                YAMLReader.Fault(
+                    position: .init(line: 1, column: 1), message: "the file is empty",
+                    remedy: "begin with name, identity and veil")
+            ])
+        }
+        var reading = GatewayReading(composition: composition, directory: Self.directory(of: path))
+        let (configuration, gatewayID) = reading.run(root)
+        guard reading.faults.isEmpty, let gatewayID else { throw refusal(reading.faults) }
+        self.configuration = configuration
+        self.gatewayID = gatewayID
+    }
+
+    /// The part of a path before its last slash, with it; empty for a bare name.
+    private static func directory(of path: String) -> Substring {
+        path.lastIndex(of: "/").map { path[...$0] } ?? ""
+    }
+}
+
+/// One reading of a gateway's file: the keys, then the meaning, then the key files.
+private struct GatewayReading {
+    private var reader: YAMLReader
+    private var meaningFaults: [YAMLReader.Fault] = []
+    private let directory: Substring
+    private let root = ConfigurationPath()
+
+    var faults: [YAMLReader.Fault] { reader.faults + meaningFaults }
+
+    init(composition: YAMLComposition, directory: Substring) {
+        reader = YAMLReader(composition)
+        self.directory = directory
+    }
+
+    mutating func run(_ node: Node) -> (GatewayConfiguration, GatewayID?) {
+        let configuration = readGateway(node)
+        for problem in configuration.validate() where !isFollowUp(problem) {
+            report(problem.path, problem.message, problem.remedy)
+        }
+        requireOwnAddresses(configuration)
+        let id = checkKeyFiles(configuration)
+        return (configuration, id)
+    }
+
+    private mutating func report(_ path: ConfigurationPath, _ message: String, _ remedy: String) {
+        meaningFaults.append(
+            YAMLReader.Fault(position: reader.position(of: path), message: message, remedy: remedy))
+    }
+
+    /// Whether a problem only follows from a value that could not be read and was reported already.
+    private func isFollowUp(_ problem: ConfigurationProblem) -> Bool {
+        if reader.broken.contains(where: { $0.contains(problem.path) || problem.path.contains($0) }) { return true }
+        switch problem.kind {
+        case .unknownGateway, .conflict:
+            return reader.broken.contains { broken in
+                switch broken.steps.first {
+                case .key("name"): true
+                case .key("peers"): broken.steps.count <= 2 || broken.steps.last == .key("name")
+                case .key, .index, nil: false
+                }
+            }
+        case .badName, .duplicate, .missing, .badAddress, .outOfRange: return false
+        }
+    }
+
+    // MARK: Keys
+
+    private mutating func readGateway(_ node: Node) -> GatewayConfiguration {
+        let fields = reader.fields(
+            of: node, at: root,
+            keys: [
+                .required("name", example: "edge-1"), .required("identity", example: "edge-1.key"),
+                .required("veil", example: "group.key"), .optional("listen"), .optional("control"), .optional("peers"),
+                .optional("tunnels"), .optional("limits"),
+            ])
+        let control = reader.text(fields["control"], at: root.key("control"))
+        return GatewayConfiguration(
+            name: reader.text(fields["name"], at: root.key("name")),
+            identity: .file(path: path(fields["identity"], at: root.key("identity"))),
+            veils: readVeils(fields["veil"]),
+            listen: fields["listen"] == nil
+                ? HostAddress(host: "", port: 0)
+                : address(fields["listen"], at: root.key("listen"), isTarget: false),
+            controlPath: fields["control"] == nil ? nil : resolve(control),
+            peers: reader.list(fields["peers"], at: root.key("peers")) { reader, node, path in
+                Self.readPeer(&reader, node, at: path)
+            },
+            tunnels: reader.list(fields["tunnels"], at: root.key("tunnels")) { reader, node, path in
+                Self.readTunnel(&reader, node, at: path)
+            },
+            limits: readLimits(fields["limits"]))
+    }
+
+    private mutating func readVeils(_ node: Node?) -> [VeilSource] {
+        let path = root.key("veil")
+        guard let node else { return [] }
+        guard case .sequence = node else { return [.file(path: self.path(node, at: path))] }
+        let texts = reader.list(node, at: path) { reader, node, path in reader.text(node, at: path) }
+        return texts.map { .file(path: resolve($0)) }
+    }
+
+    private mutating func readLimits(_ node: Node?) -> GatewayConfiguration.Limits {
+        var limits = GatewayConfiguration.Limits()
+        guard let node else { return limits }
+        let path = root.key("limits")
+        let fields = reader.fields(
+            of: node, at: path,
+            keys: [
+                .optional("memory"), .optional("connections"), .optional("connect_timeout"), .optional("socket_buffer"),
+            ])
+        let size = "a size such as 65536, 512KiB or 64MiB"
+        limits.memoryBytes = reader.value(
+            fields["memory"], at: path.key("memory"), fallback: limits.memoryBytes, form: size, parse: Quantity.bytes)
+        limits.connections = reader.integer(
+            fields["connections"], at: path.key("connections"), fallback: limits.connections)
+        limits.connectTimeout = reader.value(
+            fields["connect_timeout"], at: path.key("connect_timeout"), fallback: limits.connectTimeout,
+            form: "a time such as 500ms, 10s or 2m", parse: Quantity.duration)
+        limits.socketBufferBytes = reader.value(
+            fields["socket_buffer"], at: path.key("socket_buffer"), fallback: limits.socketBufferBytes, form: size,
+            parse: Quantity.bytes)
+        return limits
+    }
+
+    private static func readPeer(
+        _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath
+    ) -> GatewayConfiguration.Peer {
+        let fields = reader.fields(
+            of: node, at: path,
+            keys: [
+                .required("name", example: "cloud-1"), .required("id", example: "\"<gateway id>\""),
+                .optional("addresses"),
+            ])
+        let idText = reader.text(fields["id"], at: path.key("id"))
+        var id = GatewayID(text: idText)
+        if id == nil, fields["id"] != nil, !idText.isEmpty {
+            reader.fail(
+                path.key("id"), "\"\(idText)\" is not a gateway id",
+                "write the \(GatewayID.textCount) letters and digits that the peer's dxgateway keygen printed")
+        }
+        // A stand-in for a broken id: what follows from it is left out of the report.
+        id = id ?? GatewayID([UInt8](repeating: 0, count: GatewayID.byteCount))
+        guard let id else { preconditionFailure("32 bytes are a gateway id") }
+        return GatewayConfiguration.Peer(
+            name: reader.text(fields["name"], at: path.key("name")), id: id,
+            addresses: reader.list(fields["addresses"], at: path.key("addresses")) { reader, node, path in
+                Self.address(&reader, node, at: path, isTarget: true)
+            })
+    }
+
+    private static func readTunnel(
+        _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath
+    ) -> GatewayConfiguration.Tunnel {
+        let fields = reader.fields(
+            of: node, at: path,
+            keys: [
+                .required("name", example: "web"),
+                .required("origins", example: "[{gateway: edge-1, listen: \"127.0.0.1:8080\"}]"),
+                .required("destinations", example: "[{gateway: cloud-1, target: \"127.0.0.1:80\"}]"),
+                .optional("class"), .optional("share"), .optional("max_connections"),
+            ])
+        let classes = GatewayConfiguration.SchedulingClass.allCases.map(\.rawValue).joined(separator: " or ")
+        return GatewayConfiguration.Tunnel(
+            name: reader.text(fields["name"], at: path.key("name")),
+            origins: reader.list(fields["origins"], at: path.key("origins")) { reader, node, path in
+                let (gateway, listen) = readEnd(&reader, node, at: path, addressKey: "listen", isTarget: false)
+                return GatewayConfiguration.Origin(gateway: gateway, listen: listen)
+            },
+            destinations: reader.list(fields["destinations"], at: path.key("destinations")) { reader, node, path in
+                let (gateway, target) = readEnd(&reader, node, at: path, addressKey: "target", isTarget: true)
+                return GatewayConfiguration.Destination(gateway: gateway, target: target)
+            },
+            schedulingClass: reader.value(
+                fields["class"], at: path.key("class"), fallback: .bulk, form: classes,
+                parse: GatewayConfiguration.SchedulingClass.init(rawValue:)),
+            share: reader.integer(
+                fields["share"], at: path.key("share"), fallback: GatewayConfiguration.Tunnel.defaultShare),
+            maximumConnections: reader.integer(
+                fields["max_connections"], at: path.key("max_connections"),
+                fallback: GatewayConfiguration.Tunnel.defaultMaximumConnections))
+    }
+
+    private static func readEnd(
+        _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath, addressKey: String, isTarget: Bool
+    ) -> (gateway: String, address: HostAddress?) {
+        let fields = reader.fields(
+            of: node, at: path, keys: [.required("gateway", example: "edge-1"), .optional(addressKey)])
+        let gateway = reader.text(fields["gateway"], at: path.key("gateway"))
+        guard let node = fields[addressKey] else { return (gateway, nil) }
+        return (gateway, address(&reader, node, at: path.key(addressKey), isTarget: isTarget))
+    }
+
+    // MARK: Addresses and paths
+
+    private mutating func address(_ node: Node?, at path: ConfigurationPath, isTarget: Bool) -> HostAddress {
+        Self.address(&reader, node, at: path, isTarget: isTarget)
+    }
+
+    private static func address(
+        _ reader: inout YAMLReader, _ node: Node?, at path: ConfigurationPath, isTarget: Bool
+    ) -> HostAddress {
+        let text = reader.text(node, at: path)
+        do throws(HostAddressError) { return try HostAddress(text) } catch {
+            // Text that is no text was reported already.
+            if !reader.broken.contains(path) {
+                reader.fail(path, "\"\(text)\" \(error)", error.remedy(isTarget: isTarget))
+            }
+            return HostAddress(host: "", port: 0)
+        }
+    }
+
+    private mutating func path(_ node: Node?, at path: ConfigurationPath) -> String {
+        resolve(reader.text(node, at: path))
+    }
+
+    private func resolve(_ path: String) -> String {
+        path.isEmpty || path.hasPrefix("/") ? path : directory + path
+    }
+
+    // MARK: Meaning of a file
+
+    /// A program has no other way in or out of a tunnel than a TCP address, unlike an embedding program.
+    private mutating func requireOwnAddresses(_ configuration: GatewayConfiguration) {
+        for (index, tunnel) in configuration.tunnels.enumerated() {
+            let path = root.key("tunnels").index(index)
+            for (index, origin) in tunnel.origins.enumerated()
+            where origin.gateway == configuration.name && origin.listen == nil && !origin.gateway.isEmpty {
+                report(
+                    path.key("origins").index(index), "missing key \"listen\" at this gateway's own end",
+                    "add listen: \"127.0.0.1:8080\", where applications connect")
+            }
+            for (index, destination) in tunnel.destinations.enumerated()
+            where destination.gateway == configuration.name && destination.target == nil && !destination.gateway.isEmpty
+            {
+                report(
+                    path.key("destinations").index(index), "missing key \"target\" at this gateway's own end",
+                    "add target: \"127.0.0.1:80\", where connections go")
+            }
+        }
+    }
+
+    /// Checks the files that the configuration names; returns the id of the identity.
+    private mutating func checkKeyFiles(_ configuration: GatewayConfiguration) -> GatewayID? {
+        var id: GatewayID?
+        if case .file(let path) = configuration.identity, !path.isEmpty {
+            do throws(KeyFileProblem) { id = try KeyFiles.gatewayID(at: path) } catch {
+                report(root.key("identity"), "identity \"\(error.path)\" \(error.message)", error.remedy)
+            }
+        }
+        for (index, veil) in configuration.veils.enumerated() {
+            guard case .file(let path) = veil, !path.isEmpty else { continue }
+            do throws(KeyFileProblem) { try KeyFiles.checkVeil(at: path) } catch {
+                report(root.key("veil").index(index), "veil \"\(error.path)\" \(error.message)", error.remedy)
+            }
+        }
+        for (index, peer) in configuration.peers.enumerated() where peer.id == id {
+            report(
+                root.key("peers").index(index).key("id"), "this is the gateway's own id",
+                "write the id that the peer's dxgateway keygen printed")
+        }
+        return id
+    }
+}

@@ -1,0 +1,79 @@
+import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+
+/// Serves the control API over HTTP on a unix socket that only its owner can open.
+///
+/// `GET /v1/status` answers a `GatewayStatus`, `POST /v1/ping` a `PingReply`; errors are `{"error": {…}}`. Access is
+/// by file permission alone: mode 0600. A socket that a dead process left is replaced, a living one is refused by name.
+/// The socket is removed when `run()` ends.
+public struct ControlServer<Target: ControlTarget>: Service {
+    private let path: String
+    private let target: Target
+    private let logger: Logger
+    private let onListening: @Sendable () async -> Void
+
+    /// A server for `target` at `path`. `onListening` is called once clients can connect.
+    public init(
+        path: String, target: Target, logger: Logger, onListening: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.path = path
+        self.target = target
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    /// Serves until cancelled or gracefully shut down. Throws `ControlSocketError` when the socket cannot be had.
+    public func run() async throws {
+        let file = try await ControlSocketFile.claim(path)
+        let outcome = Outcome()
+        // The framework reports each start and request at info level; that is debugging to a gateway's operator.
+        var frameworkLogger = logger
+        frameworkLogger.logLevel = max(logger.logLevel, .warning)
+        let application = Application(
+            router: ControlRoutes(target: target).makeRouter(),
+            // A client that keeps its connection open must not hold up a shutdown for long.
+            server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(30))),
+            configuration: ApplicationConfiguration(address: .unixDomainSocket(path: file.bindPath), backlog: 16),
+            onServerRunning: { [logger, path, onListening] channel in
+                do throws(ControlSocketError) {
+                    await outcome.set(.success(try file.publish()))
+                    logger.info("control socket ready", metadata: ["path": "\(path)"])
+                    await onListening()
+                } catch {
+                    await outcome.set(.failure(error))
+                    // Ends `application.run()`.
+                    channel.close(promise: nil)
+                }
+            },
+            logger: frameworkLogger)
+        do { try await application.run() } catch {
+            await outcome.remove(or: file)
+            throw error
+        }
+        await outcome.remove(or: file)
+        try await outcome.throwFailure()
+    }
+}
+
+/// What became of putting the socket in its place.
+private actor Outcome {
+    private var result: Result<ControlSocketFile.Published, ControlSocketError>?
+
+    func set(_ result: Result<ControlSocketFile.Published, ControlSocketError>) { self.result = result }
+
+    /// Removes the socket, or what was made for it.
+    func remove(or file: ControlSocketFile) {
+        switch result {
+        case .success(let published): published.remove()
+        case .failure: break
+        case nil: file.abandon()
+        }
+    }
+
+    func throwFailure() throws {
+        if case .failure(let error) = result { throw error }
+    }
+}

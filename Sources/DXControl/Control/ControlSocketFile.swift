@@ -1,0 +1,132 @@
+import CDXSystem
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// Why the control socket could not be had.
+public struct ControlSocketError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The path of the socket.
+    public let path: String
+    /// What is wrong.
+    public let message: String
+    /// What to do, as an instruction.
+    public let remedy: String
+
+    /// One line: the path, what is wrong, what to do.
+    public var description: String { "control socket \(path) \(message); \(remedy)" }
+}
+
+/// The control socket's place in the file system.
+///
+/// The socket is bound inside a new directory that only the owner can enter, made 0600 there, and moved to its path by
+/// rename: so nobody else can connect at any moment, and what a dead process left there is replaced in one step.
+struct ControlSocketFile {
+    /// Where clients find the socket.
+    let path: String
+    /// Where the server binds it.
+    let bindPath: String
+    private let bindDirectory: String
+
+    /// Makes ready to bind: checks that no living gateway holds the path, makes its directory (0700) when missing.
+    static func claim(_ path: String) async throws(ControlSocketError) -> ControlSocketFile {
+        func refusal(_ message: String, _ remedy: String) -> ControlSocketError {
+            ControlSocketError(path: path, message: message, remedy: remedy)
+        }
+        let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        if !directory.isEmpty, let code = makeDirectories(directory) {
+            throw refusal("has no directory, and none could be made (\(text(code)))", "make \(directory)")
+        }
+        var facts = dx_path()
+        if unsafe dx_path_facts(path, false, &facts) == 0 {
+            guard facts.is_socket else {
+                throw refusal("is a file of another kind", "move it away, or set another control: path")
+            }
+            if let reason = await occupant(path) {
+                throw refusal(reason, "stop that one, or set another control: path")
+            }
+        }
+        var random = SystemRandomNumberGenerator()
+        let bindDirectory = directory + "/." + String(UInt32.random(in: 0...(.max), using: &random), radix: 36)
+        let bindPath = bindDirectory + "/s"
+        // One byte of sun_path is its final zero (unix(7)).
+        guard path.utf8.count <= 107, bindPath.utf8.count <= 107 else {
+            throw refusal("has a path that is too long for a socket", "set a control: path of at most 90 bytes")
+        }
+        guard unsafe mkdir(bindDirectory, 0o700) == 0 else {
+            throw refusal("could not be made (\(text(errno)))", "make \(directory) writable for this user")
+        }
+        return ControlSocketFile(path: path, bindPath: bindPath, bindDirectory: bindDirectory)
+    }
+
+    private init(path: String, bindPath: String, bindDirectory: String) {
+        self.path = path
+        self.bindPath = bindPath
+        self.bindDirectory = bindDirectory
+    }
+
+    /// Moves the bound socket to its path; returns what `remove` needs to know it again.
+    func publish() throws(ControlSocketError) -> Published {
+        var facts = dx_path()
+        guard unsafe chmod(bindPath, 0o600) == 0, unsafe dx_path_facts(bindPath, true, &facts) == 0,
+            unsafe rename(bindPath, path) == 0
+        else {
+            let code = errno
+            abandon()
+            throw ControlSocketError(
+                path: path, message: "could not be put in place (\(Self.text(code)))", remedy: "check its directory")
+        }
+        unsafe rmdir(bindDirectory)
+        return Published(path: path, device: facts.device, inode: facts.inode)
+    }
+
+    /// Removes what `claim` made, when nothing was published.
+    func abandon() {
+        unsafe unlink(bindPath)
+        unsafe rmdir(bindDirectory)
+    }
+
+    /// A socket in its place.
+    struct Published: Sendable {
+        fileprivate let path: String
+        fileprivate let device: UInt64
+        fileprivate let inode: UInt64
+
+        /// Removes the socket, unless another process has put its own there.
+        func remove() {
+            var facts = dx_path()
+            guard unsafe dx_path_facts(path, false, &facts) == 0, facts.device == device, facts.inode == inode else {
+                return
+            }
+            unsafe unlink(path)
+        }
+    }
+
+    /// What holds the socket at `path`; nil when nobody answers there.
+    private static func occupant(_ path: String) async -> String? {
+        do {
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(unixDomainSocketPath: path).get()
+            try? await channel.close()
+            return "is in use by a running gateway"
+        } catch let error as IOError {
+            switch error.errnoCode {
+            case ECONNREFUSED, ENOENT: return nil
+            case let code: return "is there and cannot be tried (\(text(code)))"
+            }
+        } catch {
+            return "is there and cannot be tried (\(error))"
+        }
+    }
+
+    /// Makes a directory and those above it, 0700 each; returns an errno, or nil when the directory stands.
+    private static func makeDirectories(_ directory: String) -> Int32? {
+        if unsafe mkdir(directory, 0o700) == 0 || errno == EEXIST { return nil }
+        guard errno == ENOENT, let slash = directory.lastIndex(of: "/"), slash != directory.startIndex else {
+            return errno
+        }
+        if let code = makeDirectories(String(directory[..<slash])) { return code }
+        return unsafe mkdir(directory, 0o700) == 0 || errno == EEXIST ? nil : errno
+    }
+
+    private static func text(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
+}

@@ -1,0 +1,33 @@
+public import DXTunnel
+
+/// Answers the control API from a gateway.
+public struct GatewayControlTarget: ControlTarget {
+    private let gateway: Gateway
+
+    /// Answers from `gateway`.
+    public init(_ gateway: Gateway) { self.gateway = gateway }
+
+    /// A snapshot of the gateway.
+    public func status() async throws -> GatewayStatus {
+        do { return try await gateway.status() } catch { throw Self.controlError(error) }
+    }
+
+    /// One round trip to a peer.
+    public func ping(peer: String) async throws -> Duration {
+        do { return try await gateway.ping(peer) } catch { throw Self.controlError(error) }
+    }
+
+    private static func controlError(_ error: any Error) -> any Error {
+        guard let error = error as? GatewayError else { return error }
+        let (code, message, hint): (ControlError.Code, String, String) =
+            switch error {
+            case .unknownPeer(let name): (.unknownPeer, "there is no peer \(name)", "dxgateway status lists them")
+            case .notConnected(let name): (.notConnected, "\(name) is not connected", "dxgateway status says why")
+            case .noAnswer(let name): (.timedOut, "\(name) did not answer in time", "dxgateway status shows the path")
+            case .notRunning: (.notReady, "the gateway is starting or stopping", "ask again in a moment")
+            case .invalidConfiguration, .keyFile, .listen, .unknownTunnel, .connectionLimit, .system:
+                (.failed, "\(error)", "see the gateway's log")
+            }
+        return ControlError(code: code, message: message, hint: hint)
+    }
+}

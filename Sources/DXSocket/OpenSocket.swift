@@ -1,0 +1,124 @@
+internal import CDXSystem
+internal import DXWire
+import Glibc
+
+/// A UDP socket that is open and bound, with DF set and buffers asked for, and that nobody reads yet.
+struct OpenSocket {
+    /// Tries to find a random port that is free in both families. Each try fails only where somebody holds just that
+    /// port in the other family: a thousand such sockets make one failure in 28, and 16 in a row one in 10^23.
+    private static let portTries = 16
+
+    /// The descriptor to read from; whoever has this value has to close it.
+    let descriptor: CInt
+    /// A duplicate to send on, see `KernelSendSystem`; to be closed as well.
+    let sendDescriptor: CInt
+    /// What the kernel granted. Receive-side features are filled in by whoever reads.
+    var capabilities: SocketCapabilities
+
+    /// The address family.
+    var family: Endpoint.Family { capabilities.local.family }
+
+    /// The sockets of an endpoint.
+    struct Set {
+        /// IPv4.
+        var v4: OpenSocket?
+        /// IPv6.
+        var v6: OpenSocket?
+        /// What was wanted and does not exist here.
+        var unavailable: Endpoint.Family?
+
+        /// Closes both.
+        func close() {
+            v4?.close()
+            v6?.close()
+        }
+    }
+
+    /// Opens one socket bound to `local`; port 0 takes a random one.
+    init(local: Endpoint, configuration: SocketConfiguration) throws(BindError) {
+        let isV6 = local.family == .v6
+        let descriptor = dx_udp_open(isV6)
+        guard descriptor >= 0 else { throw BindError(local, -descriptor) }
+        var name = unsafe dx_message()
+        unsafe name.high = local.high
+        unsafe name.low = local.low
+        unsafe name.scope = local.scope
+        unsafe name.port = local.port
+        unsafe name.is_v6 = isV6
+        var result = unsafe dx_udp_bind(descriptor, &name)
+        if result == 0 { result = dx_udp_port(descriptor, isV6) }
+        var duplicate: CInt = -1
+        if result >= 0 {
+            duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+            if duplicate < 0 { result = -errno }
+        }
+        guard result >= 0 else {
+            _ = Glibc.close(descriptor)
+            throw BindError(local, -result)
+        }
+        self.descriptor = descriptor
+        self.sendDescriptor = duplicate
+        self.capabilities = SocketCapabilities(
+            local: local.withPort(UInt16(truncatingIfNeeded: result)),
+            segmentationOffload: configuration.usesSegmentationOffload && dx_udp_can_segment(descriptor),
+            receiveOffload: false, ecn: false, packetInfo: false,
+            receiveBufferByteCount: Int(
+                dx_udp_receive_buffer(descriptor, Int32(clamping: configuration.receiveBufferByteCount))),
+            sendBufferByteCount: Int(
+                dx_udp_send_buffer(descriptor, Int32(clamping: configuration.sendBufferByteCount))))
+    }
+
+    /// Closes it, when nobody took it over.
+    func close() {
+        _ = Glibc.close(descriptor)
+        _ = Glibc.close(sendDescriptor)
+    }
+
+    /// Opens the sockets that `listen` asks for; `open` opens one, and stands here so that tests can fail it.
+    static func open(
+        _ listen: ListenAddress, using open: (Endpoint) throws(BindError) -> OpenSocket
+    ) throws(BindError) -> Set {
+        switch listen.host {
+        case .address(let local):
+            let socket = try open(local)
+            return socket.family == .v4 ? Set(v4: socket) : Set(v6: socket)
+        case .any:
+            var attempt = 1
+            while true {
+                do {
+                    return try openBoth(listen.port, using: open)
+                } catch {
+                    // A random port may be free in IPv4 and taken in IPv6: take another one.
+                    guard listen.port == 0, error.reason == .portInUse, attempt < portTries else { throw error }
+                    attempt += 1
+                }
+            }
+        }
+    }
+
+    /// All addresses of both families at one port; a family that does not exist here is left out.
+    private static func openBoth(
+        _ port: UInt16, using open: (Endpoint) throws(BindError) -> OpenSocket
+    ) throws(BindError) -> Set {
+        var set = Set()
+        do {
+            set.v4 = try open(Endpoint(v4: 0, port: port))
+        } catch {
+            guard error.reason == .familyUnavailable else { throw error }
+            set.unavailable = .v4
+        }
+        let shared = set.v4?.capabilities.local.port ?? port
+        do {
+            set.v6 = try open(Endpoint(v6High: 0, low: 0, port: shared))
+        } catch {
+            // With an unspecified address, "not available" can only mean that the whole family is not.
+            let isMissing = error.reason == .familyUnavailable || error.reason == .addressNotAvailable
+            guard isMissing, set.v4 != nil else {
+                set.close()
+                throw error
+            }
+            set.unavailable = .v6
+        }
+        return set
+    }
+}

@@ -1,0 +1,27 @@
+/// How a `UDPEndpoint` sets up its sockets. The defaults are for a gateway; tests make them smaller.
+public struct SocketConfiguration: Sendable {
+    /// The kernel receive buffer to ask for, in bytes. 4 MiB holds 32 ms at 1 Gbit/s while the loop is busy elsewhere.
+    /// What was got is in `SocketCapabilities`; the usual limit without privileges is 208 KiB.
+    public var receiveBufferByteCount = 4 << 20
+    /// The kernel send buffer to ask for, in bytes.
+    public var sendBufferByteCount = 4 << 20
+    /// Whether datagrams may be handed to the kernel in runs (UDP_SEGMENT).
+    public var usesSegmentationOffload = true
+    /// Whether the kernel may hand in several datagrams as one (UDP_GRO).
+    public var usesReceiveOffload = true
+    /// How many kernel messages one read may bring, 1 to 64. Each is a slot of `receiveSlotByteCount`.
+    public var receiveSlotCount = 16
+    /// The size of a slot, in bytes. 65,536 is above every UDP payload and every coalesced one, so that nothing can
+    /// arrive cut; memory is touched only as far as datagrams reach. A datagram that fills a smaller slot to its last
+    /// byte is taken for cut, dropped and counted.
+    public var receiveSlotByteCount = 65_536
+    /// Bytes that wait for the kernel at most, per address family, at least 65,536. 256 KiB is four full GSO runs, and
+    /// more than the default kernel send buffer takes at once.
+    public var sendQueueByteCount = 256 << 10
+    /// Messages (datagrams or GSO runs) that wait for the kernel at most, per address family, 1 to 1,024 (the most one
+    /// sendmmsg takes).
+    public var sendQueueMessageCount = 512
+
+    /// The defaults.
+    public init() {}
+}

@@ -1,0 +1,130 @@
+internal import DXWire
+internal import NIOCore
+
+/// The last handler of a SwiftNIO datagram channel: cuts coalesced datagrams apart and hands each to the
+/// `DatagramHandler`, once per datagram; tells its endpoint when the channel closes.
+final class SocketReader<Handler: DatagramHandler>: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    private let handler: Handler
+    private let port: UInt16
+    private let slotByteCount: Int
+    private weak var endpoint: UDPEndpoint<Handler>?
+    private let family: Endpoint.Family
+    /// The counters of receiving; the rest stays zero.
+    private(set) var counters = ReceiveCounters()
+    /// Set when the endpoint is done with this reader: nothing is delivered any more, and a close is no surprise.
+    var isRetired = false
+
+    /// A reader for the socket bound to `local`.
+    init(
+        handler: Handler, endpoint: UDPEndpoint<Handler>, local: Endpoint, configuration: SocketConfiguration
+    ) {
+        self.handler = handler
+        self.endpoint = endpoint
+        self.port = local.port
+        self.family = local.family
+        self.slotByteCount = configuration.receiveSlotByteCount
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = unwrapInboundIn(data)
+        let byteCount = envelope.data.readableBytes
+        counters.messages &+= 1
+        guard byteCount < slotByteCount else {
+            counters.truncated &+= 1
+            return
+        }
+        guard let source = Endpoint(envelope.remoteAddress) else { return }
+        var segmentSize = byteCount
+        var ecn = ECNMark.notECT
+        var local: Endpoint?
+        if let metadata = envelope.metadata {
+            ecn = ECNMark(metadata.ecnState)
+            if let size = metadata.segmentSize, size > 0 { segmentSize = min(size, byteCount) }
+            if let info = metadata.packetInfo, let address = Endpoint(info.destinationAddress) {
+                let scope = address.isLinkLocalV6 ? UInt32(truncatingIfNeeded: info.interfaceIndex) : 0
+                local = address.withScope(scope).withPort(port)
+            }
+        }
+        // One reading for what arrived in one message: 64 datagrams at most.
+        let now = MonotonicClock.now()
+        unsafe envelope.data.withUnsafeReadableBytes { bytes in
+            // The bytes may be changed in place although ByteBuffer would copy them first: the slot's memory is shared
+            // only with other slots of the same read, which do not overlap, and nobody reads this one after us.
+            let memory = unsafe UnsafeMutableRawBufferPointer(mutating: bytes)
+            unsafe deliver(memory, segmentSize: segmentSize, from: source, local: local, ecn: ecn, now: now)
+        }
+    }
+
+    private func deliver(
+        _ memory: UnsafeMutableRawBufferPointer, segmentSize: Int, from source: Endpoint, local: Endpoint?,
+        ecn: ECNMark, now: Instant
+    ) {
+        var offset = 0
+        repeat {
+            if isRetired { return }
+            let end = min(offset &+ segmentSize, memory.count)
+            let slice = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[offset..<end])
+            var datagram = unsafe MutableRawSpan(_unsafeBytes: slice)
+            counters.datagrams &+= 1
+            counters.bytes &+= UInt64(end &- offset)
+            handler.received(&datagram, from: source, local: local, ecn: ecn, now: now)
+            offset = end
+        } while offset < memory.count
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        guard !isRetired else { return }
+        counters.batches &+= 1
+        handler.batchEnded(now: MonotonicClock.now())
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        guard !isRetired else { return }
+        endpoint?.channelClosed(family)
+    }
+
+    /// A read error: SwiftNIO survives ECONNREFUSED and ENOMEM, and closes the channel itself after any other.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        counters.errors &+= 1
+    }
+}
+
+/// The counters of one socket's receiving.
+struct ReceiveCounters {
+    /// Datagrams handed on.
+    var datagrams: UInt64 = 0
+    /// Their bytes.
+    var bytes: UInt64 = 0
+    /// Messages from the kernel.
+    var messages: UInt64 = 0
+    /// Turns in which something came.
+    var batches: UInt64 = 0
+    /// Datagrams that filled their slot.
+    var truncated: UInt64 = 0
+    /// Read errors.
+    var errors: UInt64 = 0
+
+    /// Adds all of them to the endpoint's.
+    func add(to total: inout SocketStatistics) {
+        total.datagramsIn &+= datagrams
+        total.bytesIn &+= bytes
+        total.messagesIn &+= messages
+        total.batchesIn &+= batches
+        total.truncated &+= truncated
+        total.readErrors &+= errors
+    }
+}
+
+extension ECNMark {
+    /// SwiftNIO's name for the same two bits.
+    fileprivate init(_ state: NIOExplicitCongestionNotificationState) {
+        switch state {
+        case .transportNotCapable: self = .notECT
+        case .transportCapableFlag0: self = .ect0
+        case .transportCapableFlag1: self = .ect1
+        case .congestionExperienced: self = .ce
+        }
+    }
+}

@@ -1,0 +1,257 @@
+public import DXWire
+internal import DequeModule
+public import NIOCore
+
+/// Commands on streams, control bytes and messages.
+extension MessageChannel {
+    /// Opens a stream to a listener block of the peer. The OPEN goes out with the next packet, together with data that is
+    /// written before.
+    ///
+    /// - Throws: `StreamError.channelClosed`, `StreamError.streamLimit`.
+    public mutating func openStream(
+        internalPort: UInt32, streamClass: StreamClass, share: UInt16, now: Instant
+    ) throws(StreamError) -> StreamID {
+        advance(to: now)
+        guard phase == .open else { throw .channelClosed }
+        let index = streams.openedCount(by: role)
+        guard index < peerMaximumStreams else {
+            isWaitingForStreams = true
+            throw .streamLimit
+        }
+        let id = StreamID(index: index, role: role)
+        let slot = insertStream(id, opening: .pending)
+        streams[slot].internalPort = internalPort
+        streams[slot].streamClass = streamClass
+        streams[slot].share = min(max(share, 1), 256)
+        counters.streamsOpened &+= 1
+        requestService(slot)
+        return id
+    }
+
+    /// Adds the next stream of its opener to the table.
+    mutating func insertStream(_ id: StreamID, opening: Stream.Opening) -> Int32 {
+        grantedStreamWindow &+= configuration.initialStreamWindow
+        return streams.insert(
+            Stream(
+                id: id, internalPort: 0, streamClass: .bulk, share: 1, opening: opening,
+                send: SendStream(peerMaximum: peerParameters.initialStreamWindow),
+                receive: ReceiveStream(
+                    window: configuration.initialStreamWindow, maximumWindow: configuration.maximumStreamWindow)))
+    }
+
+    /// How many bytes a stream takes now; 0 asks to be told by a `writable` event.
+    public mutating func writableByteCount(_ id: StreamID) -> Int {
+        guard case .found(let slot) = streams.find(id), streams[slot].send.acceptsWrites else { return 0 }
+        let room = writeRoom(slot)
+        if room <= 0 && !streams[slot].isWriterWaiting {
+            streams[slot].isWriterWaiting = true
+            waitingWriters.append(slot)
+        }
+        return max(0, room)
+    }
+
+    /// How many bytes a stream may hold that were never sent. All bulk streams that have something to send divide a
+    /// window among them by their shares, so that each has enough for its turns; those that wait for their peer's reader
+    /// are not counted, and so take nothing from the others.
+    private func writeAhead(_ slot: Int32) -> Int {
+        let window = activeIndex.map { paths[$0].congestion.windowBytes } ?? 0
+        let total = min(configuration.sendMemory / 2, max(window, 262_144))
+        switch streams[slot].streamClass {
+        case .interactive: return min(total, Self.writeAheadOfPeer)
+        case .bulk:
+            let share = Int(streams[slot].share)
+            let shares = scheduler.bulkShares &+ (streams[slot].isScheduled ? 0 : share)
+            return max(total &* share / shares, Self.leastWriteAhead)
+        }
+    }
+
+    /// How much more a stream may take. Beside `writeAhead`, the memory for all streams is bounded, and what a stream
+    /// holds beyond the peer's limit: a slow reader must not fill the sender's memory.
+    private func writeRoom(_ slot: Int32) -> Int {
+        let send = streams[slot].send
+        let beyondPeer = Int(clamping: Int64(bitPattern: send.buffer.endOffset) &- Int64(bitPattern: send.peerMaximum))
+        let free = max(configuration.sendMemory &- bufferedByteCount, 0)
+        // Past the total, a stream that holds little still gets its minimum: a full neighbour must not silence it.
+        return min(
+            writeAhead(slot) &- send.unsentByteCount, max(free, Self.leastWriteAhead &- send.bufferedByteCount),
+            Self.writeAheadOfPeer &- beyondPeer)
+    }
+
+    /// About three packets: a stream that holds less may have nothing to send when its turn comes.
+    private static var leastWriteAhead: Int { 4_096 }
+    /// What a stream may hold beyond the peer's limit, ready for when that rises: one read of a socket.
+    private static var writeAheadOfPeer: Int { 65_536 }
+
+    /// Takes bytes to send. All of them, whatever `writableByteCount` says: the caller bounds itself by it.
+    ///
+    /// - Throws: `StreamError.unknownStream`, `StreamError.finished`.
+    public mutating func write(_ bytes: ByteBuffer, to id: StreamID, now: Instant) throws(StreamError) {
+        advance(to: now)
+        guard case .found(let slot) = streams.find(id) else { throw .unknownStream }
+        guard streams[slot].send.acceptsWrites else { throw .finished }
+        guard bytes.readableBytes > 0 else { return }
+        bufferedByteCount &+= bytes.readableBytes
+        streams[slot].send.write(bytes)
+        schedule(slot)
+    }
+
+    /// Ends the sending half after what was written (FIN).
+    ///
+    /// - Throws: `StreamError.unknownStream`, `StreamError.finished` when it was finished or reset before.
+    public mutating func finish(_ id: StreamID, now: Instant) throws(StreamError) {
+        advance(to: now)
+        guard case .found(let slot) = streams.find(id) else { throw .unknownStream }
+        guard streams[slot].send.acceptsWrites else { throw .finished }
+        streams[slot].send.finish()
+        schedule(slot)
+    }
+
+    /// Gives up the sending half (RESET): what was written and not acknowledged is thrown away. Nothing happens when
+    /// the half has ended.
+    public mutating func reset(_ id: StreamID, code: StreamCode, now: Instant) {
+        advance(to: now)
+        guard case .found(let slot) = streams.find(id) else { return }
+        resetSending(slot, code: code)
+        endIfDone(slot)
+    }
+
+    mutating func resetSending(_ slot: Int32, code: StreamCode) {
+        let held = streams[slot].send.bufferedByteCount
+        streams[slot].send.reset(code: code)
+        noteShrunk(by: held &- streams[slot].send.bufferedByteCount, slot)
+        requestService(slot)
+    }
+
+    /// Wants no more of the receiving half (STOP): what is held and what still comes is thrown away.
+    public mutating func stop(_ id: StreamID, code: StreamCode, now: Instant) {
+        advance(to: now)
+        guard case .found(let slot) = streams.find(id) else { return }
+        gapCount &-= streams[slot].receive.reassembler.gapCount
+        let received = streams[slot].receive.stop(code: code)
+        gapCount &+= streams[slot].receive.reassembler.gapCount
+        applyToWindow(received, now: now)
+        requestService(slot)
+        endIfDone(slot)
+    }
+
+    /// Takes what comes next on a stream; widens the windows, so the peer may send more.
+    public mutating func read(_ id: StreamID, now: Instant) -> StreamRead {
+        advance(to: now)
+        guard case .found(let slot) = streams.find(id) else { return .none }
+        let result = streams[slot].receive.read()
+        switch result {
+        case .none: break
+        case .bytes(let bytes):
+            let roundTrip = activeIndex.map { paths[$0].rtt.smoothed } ?? .milliseconds(100)
+            let budget = configuration.receiveMemory
+            let growth = budget > grantedStreamWindow ? budget &- grantedStreamWindow : 0
+            grantedStreamWindow &+= streams[slot].receive.onConsumed(
+                bytes.readableBytes, roundTrip: roundTrip, growth: growth, now: now)
+            if streams[slot].receive.isAnnouncementDue { requestService(slot) }
+            _ = window.onConsumed(UInt64(bytes.readableBytes), roundTrip: roundTrip, growth: 0, now: now)
+        case .finished, .reset: endIfDone(slot)
+        }
+        return result
+    }
+
+    /// Counts what a stream received, and what it will never read, against the channel's window.
+    mutating func applyToWindow(_ received: ReceiveStream.Received, now: Instant) {
+        if received.discardedByteCount > 0 {
+            let roundTrip = activeIndex.map { paths[$0].rtt.smoothed } ?? .milliseconds(100)
+            _ = window.onConsumed(received.discardedByteCount, roundTrip: roundTrip, growth: 0, now: now)
+        }
+    }
+
+    /// Notes that a stream's buffer shrank.
+    mutating func noteShrunk(by count: Int, _ slot: Int32) {
+        guard count > 0 else { return }
+        bufferedByteCount &-= count
+    }
+
+    /// Tells writers that wait, in turn, when they have room for at least half of what they may hold.
+    mutating func wakeWriters() {
+        hasSentSinceWaking = false
+        var left = waitingWriters.count
+        while left > 0, let slot = waitingWriters.popFirst() {
+            left &-= 1
+            guard Int(slot) < streams.slots.count, let stream = streams.slots[Int(slot)], stream.isWriterWaiting else {
+                continue
+            }
+            let room = writeRoom(slot)
+            if room >= min(16_384, max(1, room &+ stream.send.unsentByteCount) / 2) && room > 0 {
+                streams[slot].isWriterWaiting = false
+                events.append(.writable(stream.id))
+            } else {
+                waitingWriters.append(slot)
+            }
+        }
+    }
+
+    /// Puts a stream into the scheduler when it has something to send.
+    mutating func schedule(_ slot: Int32) {
+        guard !streams[slot].isScheduled, streams[slot].send.canSend(channelCredit: channelCredit) else { return }
+        streams[slot].isScheduled = true
+        scheduler.append(slot, streamClass: streams[slot].streamClass, share: streams[slot].share)
+    }
+
+    /// Stream bytes that the peer's MAX_DATA still allows.
+    var channelCredit: UInt64 { peerMaximumData &- sentData }
+
+    /// Puts a stream into the list of those with small frames to send.
+    mutating func requestService(_ slot: Int32) {
+        guard !streams[slot].isInService, streams[slot].needsService else { return }
+        streams[slot].isInService = true
+        service.append(slot)
+    }
+
+    /// Forgets a stream when both halves have ended, and lets the peer open another in its place.
+    mutating func endIfDone(_ slot: Int32) {
+        let stream = streams[slot]
+        guard stream.isEnded else { return }
+        // It may still stand in a queue; whoever takes it from there finds the place empty or used by another stream,
+        // whose own flags then tell the truth. So it leaves only when it stands in none.
+        guard !stream.isScheduled, !stream.isInService else { return }
+        grantedStreamWindow &-= stream.receive.window.size
+        streams.remove(at: slot)
+        events.append(.streamEnded(stream.id))
+        if stream.id.role != role {
+            maximumStreams &+= 1
+            // Told in steps of an eighth, so that it costs one frame for many streams.
+            if maximumStreams &- announcedMaximumStreams >= max(1, configuration.maximumStreams / 8) {
+                isMaxStreamsDue = true
+            }
+        }
+    }
+
+    // MARK: Control bytes and messages
+
+    /// Queues bytes of the control stream (`docs/wire-format.md` §6.6).
+    ///
+    /// - Throws: `ChannelError.closed`; `ChannelError.tooLarge` when `ControlStream.maximumBufferedByteCount` (1 MiB) would be
+    ///   passed.
+    public mutating func sendControl(_ bytes: ByteBuffer, now: Instant) throws(ChannelError) {
+        advance(to: now)
+        guard phase == .open else { throw .closed }
+        guard control.accepts(bytes.readableBytes) else { throw .tooLarge }
+        control.write(bytes)
+    }
+
+    /// The next bytes of the peer's control stream; nil when there are none.
+    public mutating func readControl() -> ByteBuffer? { control.read() }
+
+    /// Queues an unreliable message (`docs/wire-format.md` §6.13). It is sent at most once, in one packet. When the queue
+    /// is full the oldest is dropped; one that fits no packet is dropped when its turn comes. Both are counted.
+    ///
+    /// - Throws: `ChannelError.closed`; `ChannelError.tooLarge` when the peer takes none of that size.
+    public mutating func sendMessage(flow: UInt64, _ bytes: ByteBuffer, now: Instant) throws(ChannelError) {
+        advance(to: now)
+        guard phase == .open else { throw .closed }
+        guard UInt64(bytes.readableBytes) <= peerParameters.largestMessage else { throw .tooLarge }
+        messages.append(QueuedMessage(flow: flow, bytes: bytes))
+        messageByteCount &+= bytes.readableBytes
+        while messageByteCount > Self.maximumMessageQueue, let oldest = messages.popFirst() {
+            messageByteCount &-= oldest.bytes.readableBytes
+            counters.messagesDropped &+= 1
+        }
+    }
+}

@@ -1,0 +1,103 @@
+public import DXWire
+
+/// Time: one deadline outside, a handful of timers inside, each derived from state rather than kept beside it.
+extension MessageChannel {
+    /// When `timeoutFired` must be called next; nil is never. Valid after `pollTransmit` returned nil.
+    public var nextTimeout: Instant? {
+        switch phase {
+        case .closed: return nil
+        case .closing: return closing.deadline
+        case .open: break
+        }
+        var next = Instant.distantFuture
+        if let idle = idleDeadline { next = min(next, idle) }
+        if let keepalive = keepaliveDeadline { next = min(next, keepalive) }
+        for index in paths.indices {
+            if let deadline = pathDeadline(index) { next = min(next, deadline) }
+        }
+        return next == .distantFuture ? nil : next
+    }
+
+    private func pathDeadline(_ index: Int) -> Instant? {
+        var next = Instant.distantFuture
+        if let time = paths[index].loss.lossTime {
+            next = min(next, time)
+        } else if let time = paths[index].probeDeadline(maximumAckDelay: peerMaximumAckDelay) {
+            next = min(next, time)
+        }
+        if let time = paths[index].received.ackDeadline { next = min(next, time) }
+        if let time = paths[index].validation.deadline { next = min(next, time) }
+        if let time = paths[index].forgetAt { next = min(next, time) }
+        if let time = pacingDeadline, index == activeIndex { next = min(next, time) }
+        if index == activeIndex, let time = paths[index].mtu.nextTimeout { next = min(next, time) }
+        return next == .distantFuture ? nil : next
+    }
+
+    private var idleDeadline: Instant? {
+        guard let idleTimeout else { return nil }
+        // Never below three probe timeouts, or one lost exchange on a slow path would end the channel (RFC 9000 §10.1).
+        let least = (activeIndex.map { paths[$0].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) } ?? .zero) * 3
+        return max(lastReceivedAt, firstSentSinceReceived ?? lastReceivedAt) + max(idleTimeout, least)
+    }
+
+    private var keepaliveDeadline: Instant? {
+        guard let keepalive = configuration.keepalive, let activeIndex, paths[activeIndex].probesPending == 0,
+            paths[activeIndex].sent.outstandingCount == 0
+        else { return nil }
+        // The upper end waits a little longer: the lower end's PING, and the acknowledgement of it, serve both. In step,
+        // both would ask each time, at twice the cost.
+        let grace = role == .upper ? keepalive / 8 : .zero
+        return paths[activeIndex].lastSentAt + keepalive + grace
+    }
+
+    /// Does what is due. Calling it early or late is harmless.
+    public mutating func timeoutFired(now: Instant) {
+        advance(to: now)
+        switch phase {
+        case .closed: return
+        case .closing:
+            if let deadline = closing.deadline, deadline <= now { phase = .closed }
+            return
+        case .open: break
+        }
+        if let idle = idleDeadline, idle <= now {
+            end(
+                ChannelEnd(code: .none, reason: "nothing arrived for the idle timeout", cause: .idleTimeout),
+                sendsClose: false, now: now)
+            return
+        }
+        if let keepalive = keepaliveDeadline, keepalive <= now, let activeIndex { paths[activeIndex].probesPending = 1 }
+        for index in paths.indices.reversed() { firePathTimers(index, now: now) }
+        if !waitingWriters.isEmpty { wakeWriters() }
+    }
+
+    private mutating func firePathTimers(_ index: Int, now: Instant) {
+        if let deadline = paths[index].forgetAt, deadline <= now {
+            forgetPath(at: index, now: now)
+            return
+        }
+        if let deadline = paths[index].validation.deadline, deadline <= now { paths[index].validation.onDeadline() }
+        if let time = paths[index].loss.lossTime {
+            if time <= now {
+                detectLosses(on: index, now: now)
+                paths[index].refreshPacing(now: now)
+            }
+        } else if let time = paths[index].probeDeadline(maximumAckDelay: peerMaximumAckDelay), time <= now {
+            onProbeTimeout(index, now: now)
+        }
+    }
+
+    /// RFC 9002 §6.2.4: one or two packets go out at once, whatever the window says; first with what the oldest packets
+    /// carried. On a path that is no longer used there is nothing to probe for: the content moves at once.
+    private mutating func onProbeTimeout(_ index: Int, now: Instant) {
+        if paths[index].state != .active, activeIndex != nil {
+            declareAllLost(on: index, now: now)
+            return
+        }
+        paths[index].loss.probeCount &+= 1
+        paths[index].statistics.probeTimeouts &+= 1
+        paths[index].probesPending = 2
+        requeueOldest(2, on: index)
+        if paths[index].loss.probeCount == 2 { events.append(.pathSuspect(paths[index].id)) }
+    }
+}

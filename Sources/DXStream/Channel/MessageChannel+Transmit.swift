@@ -1,0 +1,393 @@
+public import DXWire
+internal import DequeModule
+internal import NIOCore
+
+/// Output: packets, one at a time. Stages of a packet, in the order of the functions below: which path and why, header,
+/// acknowledgement, small frames, control bytes, messages, stream data, bookkeeping.
+extension MessageChannel {
+    /// Appends the plaintext of the next packet to `output`; nil (and nothing appended) when there is nothing to send now.
+    ///
+    /// - Parameter output: with room for at least `Constants.minimumDatagram` bytes; larger packets are only built where
+    ///   it has room for the path's whole MTU.
+    @_lifetime(output: copy output)
+    public mutating func pollTransmit(into output: inout OutputRawSpan, now: Instant) -> Transmit? {
+        advance(to: now)
+        pacingDeadline = nil
+        switch phase {
+        case .closed: return nil
+        case .closing: return transmitClose(into: &output, now: now)
+        case .open: break
+        }
+        for index in paths.indices {
+            if let transmit = transmitPathFrames(on: index, into: &output, now: now) { return transmit }
+        }
+        if let active = activeIndex {
+            if let transmit = transmitData(on: active, into: &output, now: now) { return transmit }
+            if let transmit = transmitMTUProbe(on: active, into: &output, now: now) { return transmit }
+        }
+        for index in paths.indices where index != activeIndex {
+            if let transmit = transmitOnStandby(index, into: &output, now: now) { return transmit }
+        }
+        if hasSentSinceWaking && !waitingWriters.isEmpty { wakeWriters() }
+        return nil
+    }
+
+    // MARK: Which path, and why
+
+    /// PATH_CHALLENGE and PATH_RESPONSE: bound to their path and address.
+    @_lifetime(output: copy output)
+    private mutating func transmitPathFrames(
+        on index: Int, into output: inout OutputRawSpan, now: Instant
+    ) -> Transmit? {
+        let validation = paths[index].validation
+        guard validation.responseDue != nil || validation.phase == .challengeDue else { return nil }
+        var builder = PacketBuilder(path: paths[index], output: output, limit: Constants.minimumDatagram, now: now)
+        builder.begin(&output)
+        var destination = Transmit.Destination.current
+        if let data = validation.responseDue {
+            paths[index].validation.responseDue = nil
+            output.writePathResponse(data)
+            if validation.isResponseToCandidate { destination = .candidate }
+            builder.traits.insert(.isAckEliciting)
+        }
+        let size = output.byteCount - builder.start + FrameSize.path + paths[index].overhead
+        if validation.phase == .challengeDue, destination == .candidate || validation.responseDue == nil,
+            validation.mayDo(size)
+        {
+            output.writePathChallenge(validation.challenge)
+            destination = .candidate
+            builder.traits.insert(.isAckEliciting)
+            let retry = paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay)
+            paths[index].validation.onSent(byteCount: size, retryAfter: retry, now: now)
+        }
+        return finish(&builder, on: index, destination: destination, output: &output, now: now)
+    }
+
+    /// Everything else, on the path that is in use.
+    @_lifetime(output: copy output)
+    private mutating func transmitData(on index: Int, into output: inout OutputRawSpan, now: Instant) -> Transmit? {
+        let isProbe = paths[index].probesPending > 0
+        let isAckDue = paths[index].received.isAckDue(now: now)
+        let hasData = hasEliciting
+        let mayElicit = isProbe || (hasData && mayElicit(on: index, now: now))
+        if !mayElicit && !isAckDue {
+            return nil
+        }
+        // A probe is of the size that every path carries: in an MTU black hole nothing else would ever be acknowledged, and
+        // so nothing found lost (RFC 8899 §4.3).
+        let limit = isProbe ? paths[index].mtu.minimum : paths[index].mtu.current
+        var builder = PacketBuilder(path: paths[index], output: output, limit: limit, now: now)
+        guard builder.hasRoom else { return nil }
+        builder.begin(&output)
+        writeAck(of: index, on: index, &builder, &output, now: now)
+        if mayElicit {
+            writeSmallFrames(on: index, &builder, &output)
+            writeControl(on: index, &builder, &output)
+            writeMessages(on: index, &builder, &output)
+            writeStreams(on: index, &builder, &output)
+            if isProbe {
+                paths[index].probesPending &-= 1
+                if !builder.traits.contains(.isAckEliciting) {
+                    output.writePing()
+                    builder.traits.insert(.isAckEliciting)
+                }
+            }
+            if !hasEliciting { builder.traits.insert(.isApplicationLimited) }
+        }
+        return finish(&builder, on: index, destination: .current, output: &output, now: now)
+    }
+
+    /// Acknowledgements of a path that is not in use, and probes of it.
+    @_lifetime(output: copy output)
+    private mutating func transmitOnStandby(
+        _ index: Int, into output: inout OutputRawSpan, now: Instant
+    ) -> Transmit? {
+        guard paths[index].received.isAckDue(now: now) else { return nil }
+        // A path that the peer uses no more answers through the one in use.
+        let carrier = paths[index].isRetiredByPeer ? activeIndex ?? index : index
+        var builder = PacketBuilder(path: paths[carrier], output: output, limit: Constants.minimumDatagram, now: now)
+        builder.begin(&output)
+        writeAck(of: index, on: carrier, &builder, &output, now: now)
+        return finish(&builder, on: carrier, destination: .current, output: &output, now: now)
+    }
+
+    /// A padded PING that searches for a larger MTU (RFC 8899).
+    @_lifetime(output: copy output)
+    private mutating func transmitMTUProbe(on index: Int, into output: inout OutputRawSpan, now: Instant) -> Transmit? {
+        guard let size = paths[index].mtu.probeSize(now: now), output.freeCapacity >= size &- paths[index].overhead,
+            paths[index].sent.hasRoom, paths[index].congestion.availableBytes >= size
+        else { return nil }
+        var builder = PacketBuilder(path: paths[index], output: output, limit: size, now: now)
+        builder.begin(&output)
+        output.writePing()
+        output.writePadding(size - paths[index].overhead - (output.byteCount - builder.start))
+        builder.traits = [.isAckEliciting, .isMTUProbe]
+        let number = paths[index].sent.nextNumber
+        let transmit = finish(&builder, on: index, destination: .current, output: &output, now: now)
+        paths[index].mtu.onProbeSent(packetNumber: number, size: size, now: now)
+        return transmit
+    }
+
+    /// Whether there is anything that asks for an acknowledgement.
+    private var hasEliciting: Bool {
+        !scheduler.isEmpty || !service.isEmpty || window.isAnnouncementDue || isMaxStreamsDue || control.canSend
+            || !messages.isEmpty || !retirements.isEmpty
+    }
+
+    /// Whether the congestion window and the pacer let a packet that asks for an acknowledgement go now.
+    private mutating func mayElicit(on index: Int, now: Instant) -> Bool {
+        let size = paths[index].mtu.current
+        guard paths[index].sent.hasRoom, paths[index].congestion.availableBytes >= size else { return false }
+        if paths[index].pacer.allowance(now: now) >= size { return true }
+        let burst = max(size, paths[index].pacer.wakeupBytes)
+        pacingDeadline = paths[index].pacer.nextSendTime(bytes: burst, now: now)
+        return false
+    }
+
+    // MARK: Parts of a packet
+
+    /// An ACK of path `index` into a packet of path `carrier`, when anything is owed.
+    @_lifetime(output: copy output)
+    private mutating func writeAck(
+        of index: Int, on carrier: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan, now: Instant
+    ) {
+        guard paths[index].received.hasUnacknowledged else { return }
+        guard
+            let largest = paths[index].received.writeAck(
+                pathID: paths[index].id, room: builder.room(output), now: now, to: &output)
+        else { return }
+        paths[index].received.onAckSent()
+        paths[carrier].sent.append(Obligation(kind: .ack, id: paths[index].id.rawValue, offset: largest))
+        // One who only acknowledges is never acknowledged, and its list of ranges grows: now and then it asks to be.
+        // Nor does it ever forget what it sent.
+        if paths[index].received.numbers.rangeCount > Self.rangesThatWantForgetting
+            || paths[carrier].packetsSinceEliciting >= Self.acknowledgementsBetweenPings
+        {
+            output.writePing()
+            builder.traits.insert(.isAckEliciting)
+        }
+    }
+
+    /// RFC 9000 §13.2.4 leaves the number open: 64 costs 2 % more packets the other way, and bounds what is remembered.
+    private static var acknowledgementsBetweenPings: Int { 64 }
+
+    /// 32 ranges make an ACK of about 100 bytes; beyond that a PING is cheaper than repeating them.
+    private static var rangesThatWantForgetting: Int { 32 }
+
+    @_lifetime(output: copy output)
+    private mutating func writeSmallFrames(
+        on index: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan
+    ) {
+        if window.isAnnouncementDue, builder.room(output) >= FrameSize.limitMaximum {
+            window.isAnnouncementDue = false
+            output.writeMaxData(window.limit)
+            note(Obligation(kind: .maxData), on: index, &builder)
+        }
+        if isMaxStreamsDue, builder.room(output) >= FrameSize.limitMaximum {
+            isMaxStreamsDue = false
+            announcedMaximumStreams = maximumStreams
+            output.writeMaxStreams(maximumStreams)
+            note(Obligation(kind: .maxStreams), on: index, &builder)
+        }
+        while let id = retirements.first, builder.room(output) >= FrameSize.limitMaximum {
+            retirements.removeFirst()
+            output.writeRetirePath(id)
+            note(Obligation(kind: .retirePath, id: id.rawValue), on: index, &builder)
+        }
+        let largest =
+            FrameSize.openMaximum + FrameSize.resetMaximum + FrameSize.stopMaximum + FrameSize.maxStreamDataMaximum
+        while let slot = service.first, builder.room(output) >= largest {
+            service.removeFirst()
+            streams[slot].isInService = false
+            writeService(slot, on: index, &builder, &output)
+            endIfDone(slot)
+        }
+    }
+
+    /// The frames of one stream other than STREAM.
+    @_lifetime(output: copy output)
+    private mutating func writeService(
+        _ slot: Int32, on index: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan
+    ) {
+        let stream = streams[slot]
+        if stream.opening == .pending {
+            streams[slot].opening = .sent
+            output.write(
+                OpenFrame(
+                    id: stream.id, internalPort: stream.internalPort, streamClass: stream.streamClass,
+                    share: stream.share))
+            note(Obligation(kind: .open, slot: slot, id: stream.id.rawValue), on: index, &builder)
+        }
+        if stream.send.phase == .resetPending {
+            streams[slot].send.onResetSent()
+            output.write(ResetFrame(id: stream.id, code: stream.send.resetCode, finalSize: stream.send.finalSize))
+            note(Obligation(kind: .reset, slot: slot, id: stream.id.rawValue), on: index, &builder)
+        }
+        if stream.receive.isStopDue {
+            streams[slot].receive.isStopDue = false
+            output.write(StopFrame(id: stream.id, code: stream.receive.stopCode ?? .aborted))
+            note(Obligation(kind: .stop, slot: slot, id: stream.id.rawValue), on: index, &builder)
+        }
+        if stream.receive.isAnnouncementDue {
+            streams[slot].receive.onAnnounced()
+            output.write(MaxStreamDataFrame(id: stream.id, maximum: stream.receive.window.limit))
+            note(Obligation(kind: .maxStreamData, slot: slot, id: stream.id.rawValue), on: index, &builder)
+        }
+    }
+
+    @_lifetime(output: copy output)
+    private mutating func writeControl(on index: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan) {
+        while control.canSend {
+            let room = builder.room(output) - FrameSize.controlHeadMaximum
+            guard room > 0, let chunk = control.takeChunk(maximum: room) else { return }
+            output.writeControlHead(offset: chunk.offset, count: chunk.count)
+            control.copy(chunk, to: &output)
+            note(
+                Obligation(kind: .control, count: UInt32(chunk.count), offset: chunk.offset), on: index, &builder)
+        }
+    }
+
+    @_lifetime(output: copy output)
+    private mutating func writeMessages(
+        on index: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan
+    ) {
+        while let message = messages.first {
+            let count = message.bytes.readableBytes
+            guard builder.room(output) >= FrameSize.datagramHeadMaximum + count else {
+                // It may fit into the next packet; one that fits into none goes.
+                guard builder.isEmpty(output), builder.capacity >= paths[index].packetCapacity else { return }
+                dropFirstMessage()
+                counters.messagesDropped &+= 1
+                continue
+            }
+            dropFirstMessage()
+            output.writeDatagramHead(flow: message.flow, count: count)
+            output.write(message.bytes.readableBytesSpan)
+            builder.traits.insert(.isAckEliciting)
+        }
+    }
+
+    private mutating func dropFirstMessage() {
+        if let message = messages.popFirst() { messageByteCount &-= message.bytes.readableBytes }
+    }
+
+    /// Stream data until the packet is full or nothing is left.
+    @_lifetime(output: copy output)
+    private mutating func writeStreams(on index: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan) {
+        while let slot = scheduler.front {
+            // The exact head, so that full packets are all of one size: segments of one GSO write must be, and the search
+            // for black holes tells by size what passes.
+            let room = builder.room(output)
+            let maximum =
+                room
+                - StreamFrame.headerByteCount(
+                    id: streams[slot].id, offset: streams[slot].send.nextChunkOffset, dataCount: room)
+            // A frame of a few bytes costs more than it carries, unless the packet would be empty.
+            guard maximum >= Self.smallestWorthwhileData else { return }
+            let isBulk = streams[slot].streamClass == .bulk
+            if isBulk && streams[slot].deficit <= 0 {
+                streams[slot].deficit &+= Int(streams[slot].share) &* StreamScheduler.quantum
+                guard streams[slot].deficit > 0 else {
+                    scheduler.rotate()
+                    continue
+                }
+            }
+            // A turn may end beyond its quantum, which then counts against the next: frames fill packets.
+            guard let chunk = streams[slot].send.takeChunk(maximum: maximum, channelCredit: channelCredit) else {
+                unschedule(slot)
+                continue
+            }
+            writeStream(chunk, slot, on: index, &builder, &output)
+            if isBulk { streams[slot].deficit &-= max(chunk.count, 1) }
+            if !streams[slot].send.canSend(channelCredit: channelCredit) {
+                unschedule(slot)
+            } else if !isBulk || streams[slot].deficit <= 0 {
+                scheduler.rotate()
+            }
+        }
+    }
+
+    /// Below this a STREAM frame waits for the next packet: the head alone may take 21 bytes.
+    private static var smallestWorthwhileData: Int { 32 }
+
+    private mutating func unschedule(_ slot: Int32) {
+        scheduler.removeFront(share: streams[slot].share)
+        streams[slot].isScheduled = false
+        // What was sent beyond the last quantum stays owed.
+        streams[slot].deficit = min(streams[slot].deficit, 0)
+        endIfDone(slot)
+    }
+
+    @_lifetime(output: copy output)
+    private mutating func writeStream(
+        _ chunk: SendStream.Chunk, _ slot: Int32, on index: Int, _ builder: inout PacketBuilder,
+        _ output: inout OutputRawSpan
+    ) {
+        let id = streams[slot].id
+        output.writeStreamHead(
+            id: id, offset: chunk.offset, count: chunk.count, isFin: chunk.isFin, hasLength: true)
+        streams[slot].send.copy(chunk, to: &output)
+        if chunk.isNew {
+            hasSentSinceWaking = true
+            sentData &+= UInt64(chunk.count)
+            counters.streamBytesSent &+= UInt64(chunk.count)
+        } else {
+            counters.streamBytesRetransmitted &+= UInt64(chunk.count)
+        }
+        note(
+            Obligation(
+                kind: .streamData, isFin: chunk.isFin, slot: slot, count: UInt32(chunk.count), id: id.rawValue,
+                offset: chunk.offset), on: index, &builder)
+    }
+
+    private mutating func note(_ obligation: Obligation, on index: Int, _ builder: inout PacketBuilder) {
+        paths[index].sent.append(obligation)
+        builder.traits.insert(.isAckEliciting)
+    }
+
+    // MARK: Bookkeeping
+
+    /// Notes the packet as sent; takes the header back when no frame followed it.
+    @_lifetime(output: copy output)
+    private mutating func finish(
+        _ builder: inout PacketBuilder, on index: Int, destination: Transmit.Destination,
+        output: inout OutputRawSpan, now: Instant
+    ) -> Transmit? {
+        guard !builder.isEmpty(output) else {
+            output.removeLast(output.byteCount - builder.start)
+            return nil
+        }
+        let byteCount = output.byteCount - builder.start
+        let size = byteCount + paths[index].overhead
+        let isEliciting = builder.traits.contains(.isAckEliciting)
+        let isMarked = isEliciting && paths[index].ecn.marksPackets && destination == .current
+        if isMarked { builder.traits.insert(.isECNMarked) }
+        let number = paths[index].sent.nextNumber
+        paths[index].sent.append(
+            SentPacket(
+                sentAt: now, firstObligation: builder.firstObligation, byteCount: UInt16(size), traits: builder.traits))
+        paths[index].ecn.onSent(packetNumber: number, marked: isMarked)
+        paths[index].packetsSinceEliciting = isEliciting ? 0 : paths[index].packetsSinceEliciting &+ 1
+        if isEliciting {
+            paths[index].congestion.onSent(bytes: size, packetNumber: number, now: now)
+            paths[index].pacer.onSent(bytes: size, now: now)
+            paths[index].loss.lastElicitingSentAt = now
+            if firstSentSinceReceived == nil { firstSentSinceReceived = now }
+        }
+        paths[index].lastSentAt = now
+        paths[index].statistics.packetsSent &+= 1
+        paths[index].statistics.bytesSent &+= UInt64(size)
+        counters.bytesSent &+= UInt64(size)
+        if number >= paths[index].nextSkip { skipNumber(on: index, now: now) }
+        return Transmit(
+            path: paths[index].id, destination: destination, ecn: isMarked ? .ect0 : .notECT, byteCount: byteCount)
+    }
+
+    /// Leaves out a number at random, so that a peer that acknowledges what it did not receive is caught. More and more
+    /// rarely: each one makes the receiver's list of ranges longer by one until it is acknowledged.
+    private mutating func skipNumber(on index: Int, now: Instant) {
+        let number = paths[index].sent.nextNumber
+        paths[index].sent.skipNumber(now: now)
+        paths[index].nextSkip = number &+ 64 &+ random.below(max(256, number))
+    }
+}

@@ -1,0 +1,64 @@
+internal import DXWire
+
+/// How much a peer may send, on one stream or on the whole channel: the limit it was told, and when to tell it a higher one.
+///
+/// The limit is `consumed + size` at the time of the last announcement, so the bytes that can be waiting for a slow
+/// reader never exceed `size`. A new limit is announced when half of the window has been used. When two announcements
+/// follow one another within two round trips, the window was the bottleneck: it doubles, up to `maximumSize` and to what
+/// the memory budget allows.
+struct ReceiveWindow: Sendable, BitwiseCopyable {
+    /// The offset that the peer's data must not pass, as last announced (or about to be).
+    private(set) var limit: UInt64
+    /// How far the peer may be ahead of the reader, in bytes.
+    private(set) var size: UInt64
+    /// Bytes taken by the reader.
+    private(set) var consumed: UInt64 = 0
+    /// The highest offset that arrived; for a channel the sum over its streams.
+    private(set) var highestReceived: UInt64 = 0
+    /// A MAX_DATA or MAX_STREAM_DATA waits to be sent.
+    var isAnnouncementDue = false
+    private let maximumSize: UInt64
+    private var lastRaise: Instant?
+
+    /// A window of `size` bytes that may grow to `maximumSize`; the peer knows the first limit already.
+    init(size: UInt64, maximumSize: UInt64) {
+        limit = size
+        self.size = size
+        self.maximumSize = max(size, maximumSize)
+    }
+
+    /// Data up to `offset` arrived; returns how many bytes are new, or nil when the peer broke the limit.
+    mutating func onReceived(upTo offset: UInt64) -> UInt64? {
+        guard offset <= limit else { return nil }
+        guard offset > highestReceived else { return 0 }
+        defer { highestReceived = offset }
+        return offset &- highestReceived
+    }
+
+    /// The reader took `count` bytes.
+    ///
+    /// - Parameter growth: by how many bytes the memory budget lets the window grow.
+    /// - Returns: by how many bytes it grew.
+    mutating func onConsumed(_ count: UInt64, roundTrip: Interval, growth: UInt64, now: Instant) -> UInt64 {
+        consumed &+= count
+        guard limit &- consumed <= size / 2 else { return 0 }
+        var grown: UInt64 = 0
+        if let lastRaise, now - lastRaise < roundTrip * 2, size < maximumSize {
+            grown = min(size, maximumSize &- size, growth)
+            size &+= grown
+        }
+        lastRaise = now
+        limit = consumed &+ size
+        isAnnouncementDue = true
+        return grown
+    }
+
+    /// Sets another size, for a channel whose memory budget changed; the limit never falls.
+    mutating func setSize(_ newSize: UInt64) {
+        size = newSize
+        if consumed &+ size > limit {
+            limit = consumed &+ size
+            isAnnouncementDue = true
+        }
+    }
+}

@@ -1,0 +1,85 @@
+internal import DXWire
+
+/// One session of a channel as the transport sees it: its packet numbers, round trip, congestion window and MTU.
+///
+/// Streams span paths; everything that measures a network lives here. A path never looks at streams: `MessageChannel`
+/// applies what was acknowledged or lost.
+struct Path: Sendable {
+    /// What a path is used for.
+    enum State: UInt8, Sendable {
+        /// Data goes here.
+        case active
+        /// Works, but data goes elsewhere.
+        case standby
+        /// No data any more; acknowledgements of what was sent are still awaited.
+        case retiring
+    }
+
+    /// The number both ends know it by.
+    let id: PathID
+    /// Bytes that sealing adds: the datagram is the packet plus this.
+    let overhead: Int
+    var state: State = .standby
+    var sent = SentPackets()
+    var received = ReceivedPackets()
+    var rtt: RTTEstimator
+    var congestion: CongestionController
+    var pacer: Pacer
+    var mtu: MTUDiscovery
+    var ecn: ECNValidator
+    var loss = LossState()
+    var validation = PathValidation()
+    /// A packet must go out even if there is nothing to say: probes after a timeout, keepalive.
+    var probesPending = 0
+    /// Packets sent since the last one that asked for an acknowledgement.
+    var packetsSinceEliciting = 0
+    /// When the path is forgotten, once it retires.
+    var forgetAt: Instant?
+    /// When anything was last sent on it.
+    var lastSentAt: Instant
+    /// The peer said that it uses the path no more.
+    var isRetiredByPeer = false
+    /// The first number that is left out on purpose (RFC 9000 §21.4).
+    var nextSkip: UInt64
+    var statistics = PathStatistics()
+
+    /// A path that has measured nothing yet, or goes on with what `other` measured of the same network path (rekey).
+    init(
+        id: PathID, overhead: Int, configuration: ChannelConfiguration, peerLargestDatagram: Int,
+        inheriting other: Path?,
+        random: inout RandomSource, now: Instant
+    ) {
+        self.id = id
+        self.overhead = overhead
+        let largest = min(configuration.maximumDatagram, peerLargestDatagram)
+        lastSentAt = now
+        nextSkip = 64 + random.below(256)
+        if let other {
+            rtt = RTTEstimator(inheriting: other.rtt)
+            mtu = MTUDiscovery(inheriting: other.mtu, now: now)
+            congestion = CongestionController(configuration.congestion, maximumDatagram: mtu.current)
+            congestion.inherit(from: other.congestion)
+            loss.inherit(from: other.loss)
+        } else {
+            rtt = RTTEstimator()
+            mtu = MTUDiscovery(maximum: largest, now: now)
+            congestion = CongestionController(configuration.congestion, maximumDatagram: mtu.current)
+        }
+        pacer = Pacer(maximumDatagram: mtu.current, now: now)
+        ecn = ECNValidator(isEnabled: configuration.usesECN)
+    }
+
+    /// The largest packet that fits into a datagram of the present MTU.
+    var packetCapacity: Int { mtu.current &- overhead }
+
+    /// When the probe timer fires; nil while nothing that asks for an acknowledgement is on the way.
+    func probeDeadline(maximumAckDelay: Interval) -> Instant? {
+        guard sent.outstandingCount > 0, let last = loss.lastElicitingSentAt else { return nil }
+        return last + loss.probeInterval(rtt: rtt, maximumAckDelay: maximumAckDelay)
+    }
+
+    /// Brings the pacer and the congestion window in line after the MTU or the window changed.
+    mutating func refreshPacing(now: Instant) {
+        pacer.setRate(congestion.pacingRate(rtt: rtt), maximumDatagram: mtu.current, now: now)
+    }
+}

@@ -1,0 +1,293 @@
+import DXWire
+
+extension GatewayConfiguration {
+    /// Everything that is wrong with the configuration, in its own order; empty when the gateway can start.
+    ///
+    /// Looks at the value alone: no file is opened and no name resolved.
+    public func validate() -> [ConfigurationProblem] {
+        var validation = Validation(configuration: self)
+        validation.run()
+        return validation.problems
+    }
+
+    /// The most peers that a configuration may list. Every peer costs a channel's state and keepalives.
+    public static let maximumPeers = 1_024
+    /// The most tunnels that a configuration may list.
+    public static let maximumTunnels = 4_096
+    /// The most origins, destinations or addresses in one list.
+    public static let maximumAlternatives = 64
+    /// The longest path of a unix socket, in bytes (`sun_path` of unix(7) without its final zero).
+    public static let maximumSocketPath = 107
+}
+
+/// One pass over a configuration.
+private struct Validation {
+    let configuration: GatewayConfiguration
+    private(set) var problems: [ConfigurationProblem] = []
+    private let root = ConfigurationPath()
+
+    init(configuration: GatewayConfiguration) { self.configuration = configuration }
+
+    mutating func run() {
+        checkName(configuration.name, at: root.key("name"))
+        checkIdentity()
+        checkVeils()
+        checkAddress(configuration.listen, at: root.key("listen"), isTarget: false)
+        checkControlPath()
+        checkPeers()
+        checkTunnels()
+        checkLimits()
+    }
+
+    private mutating func add(
+        _ kind: ConfigurationProblem.Kind, _ path: ConfigurationPath, _ message: String, _ remedy: String
+    ) {
+        problems.append(ConfigurationProblem(path: path, kind: kind, message: message, remedy: remedy))
+    }
+
+    // MARK: Single values
+
+    private mutating func checkName(_ name: String, at path: ConfigurationPath) {
+        func isAlphanumeric(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: false
+            }
+        }
+        let isGood =
+            (1...63).contains(name.utf8.count) && name.utf8.first.map(isAlphanumeric) == true
+            && name.utf8.allSatisfy { isAlphanumeric($0) || $0 == 0x2d || $0 == 0x2e || $0 == 0x5f }
+        guard !isGood else { return }
+        add(
+            .badName, path, name.isEmpty ? "the name is empty" : "bad name \"\(name)\"",
+            "use 1 to 63 letters, digits, '.', '-' and '_', beginning with a letter or digit")
+    }
+
+    private mutating func checkIdentity() {
+        if case .file(path: "") = configuration.identity {
+            add(.missing, root.key("identity"), "the path is empty", "name the file that dxgateway keygen wrote")
+        }
+    }
+
+    private mutating func checkVeils() {
+        let path = root.key("veil")
+        switch configuration.veils.count {
+        case 0:
+            add(.missing, path, "no veil", "name the file that dxgateway keygen --veil wrote")
+        case 1, 2:
+            for veil in configuration.veils {
+                switch veil {
+                case .file(path: ""):
+                    add(.missing, path, "the path is empty", "name the file that dxgateway keygen --veil wrote")
+                case .secret(let bytes) where bytes.count != 32:
+                    add(.outOfRange, path, "a veil secret of \(bytes.count) bytes", "give 32 bytes")
+                case .file, .secret: break
+                }
+            }
+            if configuration.veils.count == 2, configuration.veils[0] == configuration.veils[1] {
+                add(.duplicate, path, "the same veil twice", "remove one, or name the new one first and the old second")
+            }
+        default:
+            add(
+                .outOfRange, path, "\(configuration.veils.count) veils", "keep at most two: the new one and the old one"
+            )
+        }
+    }
+
+    private mutating func checkControlPath() {
+        guard let control = configuration.controlPath else { return }
+        let path = root.key("control")
+        if control.isEmpty {
+            add(.missing, path, "the path is empty", "name a path for the socket, or remove the key")
+        } else if control.utf8.count > GatewayConfiguration.maximumSocketPath {
+            add(
+                .outOfRange, path, "a socket path of \(control.utf8.count) bytes",
+                "use a path of at most \(GatewayConfiguration.maximumSocketPath) bytes")
+        }
+    }
+
+    /// `isTarget`: somebody connects there, so it needs a host and a port.
+    private mutating func checkAddress(_ address: HostAddress, at path: ConfigurationPath, isTarget: Bool) {
+        do throws(HostAddressError) { try address.check() } catch {
+            add(.badAddress, path, "\"\(address)\" \(error)", error.remedy(isTarget: isTarget))
+            return
+        }
+        guard isTarget else { return }
+        if address.port == 0 {
+            add(.badAddress, path, "\"\(address)\" has port 0", "name the port to connect to")
+        }
+        if address.host.isEmpty || address.endpoint?.isUnspecified == true {
+            add(.badAddress, path, "\"\(address)\" names no host", "name the host to connect to")
+        }
+    }
+
+    // MARK: Peers
+
+    private mutating func checkPeers() {
+        let path = root.key("peers")
+        if configuration.peers.count > GatewayConfiguration.maximumPeers {
+            add(.outOfRange, path, "\(configuration.peers.count) peers", "at most \(GatewayConfiguration.maximumPeers)")
+        }
+        var names: Set<String> = []
+        var ids: [GatewayID: String] = [:]
+        for (index, peer) in configuration.peers.enumerated() {
+            let path = path.index(index)
+            checkName(peer.name, at: path.key("name"))
+            if peer.name == configuration.name {
+                add(
+                    .duplicate, path.key("name"), "\"\(peer.name)\" is this gateway's own name",
+                    "list only other gateways, each with its own name")
+            } else if !names.insert(peer.name).inserted {
+                add(.duplicate, path.key("name"), "two peers named \"\(peer.name)\"", "rename one of them")
+            }
+            if let other = ids[peer.id] {
+                add(
+                    .duplicate, path.key("id"), "the same id as peer \"\(other)\"",
+                    "give each peer the id that its own dxgateway keygen printed")
+            } else {
+                ids[peer.id] = peer.name
+            }
+            checkAddresses(of: peer, at: path.key("addresses"))
+        }
+    }
+
+    private mutating func checkAddresses(of peer: GatewayConfiguration.Peer, at path: ConfigurationPath) {
+        checkCount(peer.addresses.count, "addresses", at: path)
+        var seen: Set<HostAddress> = []
+        for (index, address) in peer.addresses.enumerated() {
+            checkAddress(address, at: path.index(index), isTarget: true)
+            if !seen.insert(address).inserted {
+                add(.duplicate, path.index(index), "the address \"\(address)\" twice", "remove one")
+            }
+        }
+    }
+
+    private mutating func checkCount(_ count: Int, _ what: String, at path: ConfigurationPath) {
+        if count > GatewayConfiguration.maximumAlternatives {
+            add(.outOfRange, path, "\(count) \(what)", "at most \(GatewayConfiguration.maximumAlternatives)")
+        }
+    }
+
+    // MARK: Tunnels
+
+    private mutating func checkTunnels() {
+        let path = root.key("tunnels")
+        if configuration.tunnels.count > GatewayConfiguration.maximumTunnels {
+            add(
+                .outOfRange, path, "\(configuration.tunnels.count) tunnels",
+                "at most \(GatewayConfiguration.maximumTunnels)")
+        }
+        let gateways = Set(configuration.peers.map(\.name)).union([configuration.name])
+        var names: Set<String> = []
+        var listeners: [String: [(address: HostAddress, tunnel: String)]] = [:]
+        for (index, tunnel) in configuration.tunnels.enumerated() {
+            let path = path.index(index)
+            checkName(tunnel.name, at: path.key("name"))
+            if !names.insert(tunnel.name).inserted {
+                add(.duplicate, path.key("name"), "two tunnels named \"\(tunnel.name)\"", "rename one of them")
+            }
+            checkEnds(of: tunnel, at: path, gateways: gateways)
+            checkListeners(of: tunnel, at: path.key("origins"), listeners: &listeners)
+            for (index, destination) in tunnel.destinations.enumerated() {
+                guard let target = destination.target else { continue }
+                checkAddress(target, at: path.key("destinations").index(index).key("target"), isTarget: true)
+            }
+            checkRange(tunnel.share, 1...256, "share", at: path)
+            checkRange(tunnel.maximumConnections, 1...65_536, "max_connections", at: path)
+        }
+    }
+
+    private mutating func checkEnds(
+        of tunnel: GatewayConfiguration.Tunnel, at path: ConfigurationPath, gateways: Set<String>
+    ) {
+        let origins = tunnel.origins.map(\.gateway)
+        let destinations = tunnel.destinations.map(\.gateway)
+        for (role, ends) in [("origins", origins), ("destinations", destinations)] {
+            let path = path.key(role)
+            if ends.isEmpty {
+                add(.missing, path, "tunnel \"\(tunnel.name)\" has no \(role)", "list at least one gateway")
+            }
+            checkCount(ends.count, role, at: path)
+            var seen: Set<String> = []
+            for (index, gateway) in ends.enumerated() {
+                let path = path.index(index).key("gateway")
+                if !gateways.contains(gateway) {
+                    add(
+                        .unknownGateway, path, "unknown gateway \"\(gateway)\"",
+                        "use this gateway's name or a peer's: \(Self.list(gateways))")
+                }
+                if !seen.insert(gateway).inserted {
+                    add(.duplicate, path, "gateway \"\(gateway)\" twice among the \(role)", "remove one")
+                }
+                if role == "destinations", origins.contains(gateway) {
+                    add(
+                        .conflict, path,
+                        "gateway \"\(gateway)\" is origin and destination of tunnel \"\(tunnel.name)\"",
+                        "connect to the target directly, or name another gateway")
+                }
+            }
+        }
+        if !origins.isEmpty, !destinations.isEmpty, !(origins + destinations).contains(configuration.name) {
+            add(
+                .conflict, path, "tunnel \"\(tunnel.name)\" has no end at this gateway, \"\(configuration.name)\"",
+                "remove it here, or list this gateway as origin or destination")
+        }
+    }
+
+    /// At most eight names in order, so that the message stays readable.
+    private static func list(_ names: Set<String>) -> String {
+        let sorted = names.filter { !$0.isEmpty }.sorted()
+        return sorted.prefix(8).joined(separator: ", ") + (sorted.count > 8 ? ", ..." : "")
+    }
+
+    private mutating func checkListeners(
+        of tunnel: GatewayConfiguration.Tunnel, at path: ConfigurationPath,
+        listeners: inout [String: [(address: HostAddress, tunnel: String)]]
+    ) {
+        for (index, origin) in tunnel.origins.enumerated() {
+            guard let listen = origin.listen else { continue }
+            let path = path.index(index).key("listen")
+            checkAddress(listen, at: path, isTarget: false)
+            if let other = listeners[origin.gateway]?.first(where: { Self.collide($0.address, listen) }) {
+                let whom = other.tunnel == tunnel.name ? "given twice" : "already taken by tunnel \"\(other.tunnel)\""
+                add(.duplicate, path, "\"\(listen)\" of gateway \"\(origin.gateway)\" is \(whom)", "use another port")
+            }
+            listeners[origin.gateway, default: []].append((listen, tunnel.name))
+        }
+    }
+
+    /// Whether the kernel would refuse the second of two listeners: one port, and one address or a wildcard.
+    private static func collide(_ left: HostAddress, _ right: HostAddress) -> Bool {
+        guard left.port == right.port, left.port != 0 else { return false }
+        if left.host == right.host || left.host.isEmpty || right.host.isEmpty { return true }
+        guard let a = left.endpoint, let b = right.endpoint else { return false }
+        return a == b || a.family == b.family && (a.isUnspecified || b.isUnspecified)
+    }
+
+    // MARK: Limits
+
+    private mutating func checkRange(_ value: Int, _ range: ClosedRange<Int>, _ key: String, at path: ConfigurationPath)
+    {
+        if !range.contains(value) {
+            add(
+                .outOfRange, path.key(key), "\(value) is outside \(range.lowerBound) to \(range.upperBound)",
+                "write a number in that range")
+        }
+    }
+
+    private mutating func checkLimits() {
+        let path = root.key("limits")
+        let limits = configuration.limits
+        // Below 4 MiB two connections at full speed cannot both have a window.
+        checkRange(limits.memoryBytes, (4 << 20)...(64 << 30), "memory", at: path)
+        checkRange(limits.connections, 1...65_536, "connections", at: path)
+        checkRange(limits.socketBufferBytes, (64 << 10)...(256 << 20), "socket_buffer", at: path)
+        if limits.connectTimeout < .seconds(1) || limits.connectTimeout > .seconds(300) {
+            add(
+                .outOfRange, path.key("connect_timeout"), "\(limits.connectTimeout) is outside 1 to 300 seconds",
+                "write a time in that range, as 10s")
+        }
+    }
+}

@@ -1,0 +1,156 @@
+// Exported, so that a program that embeds a gateway imports DXTunnel and nothing else.
+@_exported public import struct DXWire.GatewayID
+
+/// All that a gateway needs to know: who it is, whom it trusts, and which micro-tunnels exist.
+///
+/// A plain value, so that an embedding program needs no file. It may hold nonsense until `validate()` says otherwise;
+/// `Gateway` refuses what does not validate.
+public struct GatewayConfiguration: Sendable, Hashable {
+    /// This gateway's name, by which tunnels refer to it: 1 to 63 letters, digits, `.`, `-` and `_`, the first one a
+    /// letter or a digit.
+    public var name: String
+    /// The key that this gateway proves to be.
+    public var identity: IdentitySource
+    /// The veil secrets, the first one for sending, all for receiving: one, or two while one replaces the other.
+    public var veils: [VeilSource]
+    /// The UDP address of this gateway. An empty host is IPv4 and IPv6; port 0 is a random free port.
+    public var listen: HostAddress
+    /// The path of the control socket; nil for none.
+    public var controlPath: String?
+    /// The other gateways that this one trusts.
+    public var peers: [Peer]
+    /// The micro-tunnels that this gateway is an end of. Both ends list a tunnel.
+    public var tunnels: [Tunnel]
+    /// What the gateway may use at most.
+    public var limits: Limits
+
+    /// A configuration from its parts.
+    public init(
+        name: String, identity: IdentitySource, veils: [VeilSource],
+        listen: HostAddress = HostAddress(host: "", port: 0),
+        controlPath: String? = nil, peers: [Peer] = [], tunnels: [Tunnel] = [], limits: Limits = Limits()
+    ) {
+        self.name = name
+        self.identity = identity
+        self.veils = veils
+        self.listen = listen
+        self.controlPath = controlPath
+        self.peers = peers
+        self.tunnels = tunnels
+        self.limits = limits
+    }
+
+    /// Another gateway, pinned by its key.
+    public struct Peer: Sendable, Hashable {
+        /// The name by which tunnels and operators refer to it.
+        public var name: String
+        /// Its gateway id, the hash of its public key.
+        public var id: GatewayID
+        /// Where it can be called, tried in order; none when it is the one that calls.
+        public var addresses: [HostAddress]
+
+        /// A peer from its parts.
+        public init(name: String, id: GatewayID, addresses: [HostAddress] = []) {
+            self.name = name
+            self.id = id
+            self.addresses = addresses
+        }
+    }
+
+    /// A named right for given origins to reach one target.
+    public struct Tunnel: Sendable, Hashable {
+        /// The name, the same at both ends, of the same form as a gateway's.
+        public var name: String
+        /// Where applications connect.
+        public var origins: [Origin]
+        /// Where connections come out, in order of preference.
+        public var destinations: [Destination]
+        /// How the tunnel's bytes are scheduled among others.
+        public var schedulingClass: SchedulingClass
+        /// The tunnel's weight within its class, 1 to 256.
+        public var share: Int
+        /// How many connections may be open at once at this gateway, 1 to 65,536. One more is refused with a reset.
+        public var maximumConnections: Int
+
+        /// A tunnel from its parts.
+        public init(
+            name: String, origins: [Origin], destinations: [Destination], schedulingClass: SchedulingClass = .bulk,
+            share: Int = defaultShare, maximumConnections: Int = defaultMaximumConnections
+        ) {
+            self.name = name
+            self.origins = origins
+            self.destinations = destinations
+            self.schedulingClass = schedulingClass
+            self.share = share
+            self.maximumConnections = maximumConnections
+        }
+
+        /// The weight when none is given: low, so that a tunnel can be raised up to 16 times over its neighbours and
+        /// lowered to a sixteenth.
+        public static let defaultShare = 16
+        /// The connections when no number is given: more than one application needs, few enough that a leak shows.
+        public static let defaultMaximumConnections = 1_024
+    }
+
+    /// The origin end of a tunnel.
+    public struct Origin: Sendable, Hashable {
+        /// The name of the gateway.
+        public var gateway: String
+        /// The TCP address where that gateway listens; an empty host is every address, port 0 a random free one. Nil
+        /// when connections come from the embedding program alone, by `Gateway.dial`.
+        public var listen: HostAddress?
+
+        /// An origin from its parts.
+        public init(gateway: String, listen: HostAddress? = nil) {
+            self.gateway = gateway
+            self.listen = listen
+        }
+    }
+
+    /// The destination end of a tunnel.
+    public struct Destination: Sendable, Hashable {
+        /// The name of the gateway.
+        public var gateway: String
+        /// The TCP address to which that gateway connects. Nil at the origin, which need not know, and when the
+        /// embedding program itself is the target, by `Gateway.serve`.
+        public var target: HostAddress?
+
+        /// A destination from its parts.
+        public init(gateway: String, target: HostAddress? = nil) {
+            self.gateway = gateway
+            self.target = target
+        }
+    }
+
+    /// How a tunnel's bytes are scheduled among others of the same channel.
+    public enum SchedulingClass: String, Sendable, Hashable, CaseIterable {
+        /// Before all bulk bytes: for shells, queries, control.
+        case interactive
+        /// In turn with other bulk tunnels, by share.
+        case bulk
+    }
+
+    /// What the gateway may use at most.
+    public struct Limits: Sendable, Hashable {
+        /// Bytes of buffered tunnel data in all, 4 MiB to 64 GiB. At the limit flow control stops the senders.
+        public var memoryBytes: Int
+        /// Tunnelled connections open at once in all, 1 to 65,536. One more is refused with a reset.
+        public var connections: Int
+        /// How long a destination waits for its target to accept, 1 to 300 seconds. Then the client sees a reset.
+        public var connectTimeout: Duration
+        /// The kernel buffer asked for on each UDP socket, each way, 64 KiB to 256 MiB. The kernel may give less;
+        /// status says what was got.
+        public var socketBufferBytes: Int
+
+        /// Limits from their parts, each with a default.
+        public init(
+            memoryBytes: Int = 64 << 20, connections: Int = 4_096, connectTimeout: Duration = .seconds(10),
+            socketBufferBytes: Int = 4 << 20
+        ) {
+            self.memoryBytes = memoryBytes
+            self.connections = connections
+            self.connectTimeout = connectTimeout
+            self.socketBufferBytes = socketBufferBytes
+        }
+    }
+}

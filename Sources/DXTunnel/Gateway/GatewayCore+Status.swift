@@ -1,0 +1,133 @@
+import DXSecure
+import DXSocket
+import DXStream
+import DXWire
+import Glibc
+
+/// What the gateway tells about itself.
+extension GatewayCore {
+    /// A snapshot of everything.
+    func status() -> GatewayStatus {
+        let capabilities = socket?.capabilities
+        let main = capabilities?.v4 ?? capabilities?.v6
+        return GatewayStatus(
+            name: configuration.name, id: secure.identity.gatewayID.text, time: .now(),
+            uptimeSeconds: (currentTime() - startedAt).secondsAsDouble,
+            listen: socket?.localEndpoints.map(\.description) ?? [],
+            socket: SocketStatus(
+                receiveBufferBytes: main?.receiveBufferByteCount ?? 0, sendBufferBytes: main?.sendBufferByteCount ?? 0,
+                gso: main?.segmentationOffload ?? false, gro: main?.receiveOffload ?? false, ecn: main?.ecn ?? false),
+            peers: peers.map(status(of:)), tunnels: tunnelStatus(), drops: dropCounts(),
+            memory: MemoryStatus(
+                usedBytes: peers.reduce(0) { $0 + ($1.channel?.transport.heldByteCount ?? 0) },
+                limitBytes: configuration.limits.memoryBytes, residentBytes: Self.residentBytes()))
+    }
+
+    private func status(of peer: PeerLink) -> PeerStatus {
+        let state: PeerStatus.State = peer.isConnected ? .connected : (peer.hasFailed ? .down : .connecting)
+        var result = PeerStatus(
+            name: peer.name, id: peer.id.text, state: state, since: peer.stateSince, bytesSent: peer.pastBytes.sent,
+            bytesReceived: peer.pastBytes.received, lastError: peer.lastError)
+        guard let channel = peer.channel else { return result }
+        let counts = channel.transport.statistics
+        result.bytesSent &+= counts.bytesSent
+        result.bytesReceived &+= counts.bytesReceived
+        result.openStreams = channel.streamCount
+        result.counters = [
+            "packets_duplicate": counts.packetsDuplicate, "packets_refused": counts.packetsRefused,
+            "streams_opened": counts.streamsOpened, "streams_accepted": counts.streamsAccepted,
+            "stream_bytes_sent": counts.streamBytesSent, "stream_bytes_received": counts.streamBytesReceived,
+            "stream_bytes_retransmitted": counts.streamBytesRetransmitted,
+        ]
+        let paths = channel.transport.pathSnapshots
+        guard let path = paths.first(where: \.isActive), let session = channel.session(of: path.id) else {
+            return result
+        }
+        result.remoteAddress = session.remote.description
+        result.pathKind = session.remote.isPrivate ? .lan : .direct
+        result.rttMicroseconds = path.roundTrip.map { UInt64(max(0, $0.microseconds)) }
+        result.mtuBytes = path.mtu
+        result.congestionWindowBytes = UInt64(path.windowBytes)
+        result.counters["packets_sent"] = path.statistics.packetsSent
+        result.counters["packets_received"] = path.statistics.packetsReceived
+        result.counters["packets_lost"] = path.statistics.packetsLost
+        result.counters["packets_spuriously_lost"] = path.statistics.packetsSpuriouslyLost
+        result.counters["probe_timeouts"] = path.statistics.probeTimeouts
+        result.counters["congestion_events"] = path.statistics.congestionEvents
+        result.counters["mtu_black_holes"] = path.statistics.blackHoles
+        result.counters["bytes_in_flight"] = UInt64(max(0, path.bytesInFlight))
+        return result
+    }
+
+    private func tunnelStatus() -> [TunnelStatus] {
+        origins.map { tunnel in
+            let usage = tunnel.usage
+            return TunnelStatus(
+                name: tunnel.name, role: .origin,
+                state: tunnel.failureText != nil ? .failed : tunnel.isActive ? .active : .waiting,
+                listen: tunnel.listeners.map(\.local.description), openConnections: usage.open,
+                totalConnections: usage.total, refusedConnections: usage.refused, bytesToTarget: usage.bytesIn,
+                bytesToClient: usage.bytesOut, lastError: usage.lastError)
+        }
+            + destinations.map { tunnel in
+                let usage = tunnel.usage
+                return TunnelStatus(
+                    name: tunnel.name, role: .destination, state: tunnel.isActivated ? .active : .waiting,
+                    target: tunnel.targetText, openConnections: usage.open, totalConnections: usage.total,
+                    refusedConnections: usage.refused, bytesToTarget: usage.bytesOut, bytesToClient: usage.bytesIn,
+                    lastError: usage.lastError)
+            }
+    }
+
+    /// Datagrams dropped, by reason; the names of `VeilDrop` in snake_case, and those of `DropCounters`.
+    private func dropCounts() -> [String: UInt64] {
+        var result: [String: UInt64] = [
+            "session_replayed": drops.replayed, "session_rejected": drops.rejected, "session_unbound": drops.unbound,
+            "session_malformed": drops.malformed, "unknown_internal_port": drops.unknownInternalPort,
+            "refused_activations": drops.refusedActivations, "seal_failures": drops.sealFailures,
+        ]
+        let statistics = secure.statistics
+        for reason in VeilDrop.allCases { result["veil_\(Self.snakeCase("\(reason)"))"] = statistics[reason] }
+        if let socket {
+            let counts = socket.statistics
+            result["socket_truncated"] = counts.truncated
+            result["socket_send_refused"] = counts.refused
+            result["socket_queue_full"] = counts.queueDrops
+        }
+        return result.filter { $0.value > 0 }
+    }
+
+    private static func snakeCase(_ name: String) -> String {
+        var result = ""
+        for character in name {
+            if character.isUppercase { result.append("_") }
+            result.append(contentsOf: character.lowercased())
+        }
+        return result
+    }
+
+    /// The resident memory of the process (proc(5), statm); nil where it cannot be read.
+    private static func residentBytes() -> Int? {
+        guard let file = unsafe fopen("/proc/self/statm", "re") else { return nil }
+        defer { unsafe fclose(file) }
+        var line = [CChar](repeating: 0, count: 128)
+        guard unsafe fgets(&line, Int32(line.count), file) != nil else { return nil }
+        let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let fields = text.split(separator: " ")
+        guard fields.count > 1, let pages = Int(fields[1]) else { return nil }
+        return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+}
+
+extension Endpoint {
+    /// Whether the address is one of a local network: RFC 1918, loopback, link-local, or unique local IPv6 (RFC 4193).
+    var isPrivate: Bool {
+        switch family {
+        case .v4:
+            let first = low &>> 24
+            let firstTwo = low &>> 16
+            return first == 10 || first == 127 || firstTwo == 0xc0a8 || firstTwo == 0xa9fe || low &>> 20 == 0xac1
+        case .v6: return high &>> 57 == 0x7e || high &>> 54 == 0x3fa || (high == 0 && low == 1)
+        }
+    }
+}

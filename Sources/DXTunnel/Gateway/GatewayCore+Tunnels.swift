@@ -1,0 +1,69 @@
+import DXSecure
+import DXStream
+import DXWire
+import Logging
+import NIOCore
+
+/// The gateway's tunnels, and the commands of the embedding program. Everything on the event loop.
+extension GatewayCore {
+    /// The channel to a peer is up.
+    func onChannelUp(_ channel: PeerChannel) { for tunnel in origins { tunnel.onChannelUp(channel) } }
+
+    /// The channel to a peer ended.
+    func onChannelDown(_ channel: PeerChannel) { for tunnel in origins { tunnel.onChannelDown(channel) } }
+
+    /// The channel to a peer went silent, or is heard again.
+    func setSuspended(_ isSuspended: Bool, _ channel: PeerChannel) {
+        for tunnel in origins { tunnel.setSuspended(isSuspended, channel) }
+    }
+
+    /// A destination withdrew a listener block.
+    func deactivate(internalPort: UInt32, on channel: PeerChannel, reason: String) {
+        for tunnel in origins where tunnel.onDeactivated(internalPort: internalPort, by: channel, reason: reason) {
+            logger.warning(
+                "tunnel withdrawn by its destination",
+                metadata: ["tunnel": "\(tunnel.name)", "peer": "\(channel.peer.name)", "reason": "\(reason)"])
+        }
+    }
+
+    /// The tunnel that a peer may reach here, by this gateway's own file.
+    func destination(named name: String, for peer: PeerLink) -> DestinationTunnel? {
+        destinations.first { $0.name == name && $0.origins.contains(peer.name) }
+    }
+
+    /// Tunnelled connections open now.
+    var openConnections: Int {
+        origins.reduce(0) { $0 + $1.usage.open } + destinations.reduce(0) { $0 + $1.usage.open }
+    }
+
+    /// An internal port that nobody can guess (`docs/wire-format.md` §7).
+    func secretRandomPort() -> UInt32 { UInt32(truncatingIfNeeded: SecureRandom.next()) }
+
+    /// Opens a stream through a tunnel for the embedding program.
+    func dial(_ name: String) throws(GatewayError) -> TunnelStream {
+        guard let tunnel = origins.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
+        var made: ProgramBridge?
+        try tunnel.connect { channel, id in
+            let bridge = ProgramBridge(channel: channel, id: id, usage: tunnel.usage, core: self)
+            made = bridge
+            return .program(bridge)
+        }
+        guard let made else { preconditionFailure("connecting makes an owner or throws") }
+        return TunnelStream(bridge: made, eventLoop: eventLoop)
+    }
+
+    /// Takes the streams of a tunnel for the embedding program.
+    func serve(_ name: String, _ acceptor: @escaping @Sendable (TunnelStream) -> Void) throws(GatewayError) {
+        guard let tunnel = destinations.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
+        tunnel.acceptor = acceptor
+    }
+
+    /// Measures a round trip to a peer and back, through both gateways.
+    func ping(_ name: String, promise: EventLoopPromise<Interval>) {
+        guard let peer = peers.first(where: { $0.name == name || $0.id.text.hasPrefix(name) && name.count >= 8 }) else {
+            return promise.fail(GatewayError.unknownPeer(name))
+        }
+        guard let channel = peer.channel else { return promise.fail(GatewayError.notConnected(name)) }
+        channel.ping(promise)
+    }
+}

@@ -1,0 +1,505 @@
+import DXSecure
+import DXSocket
+import DXStream
+import DXWire
+import Logging
+import NIOCore
+
+/// The running gateway on its event loop: one UDP endpoint, the secure endpoint before sessions exist, the sessions by
+/// connection id, the peers and the tunnels.
+///
+/// A turn: datagrams of a receive batch are opened and given to their channels; then every channel that was touched is
+/// drained, packets first; then one flush; then one timer is armed for the earliest deadline of all.
+@safe
+final class GatewayCore {
+    let eventLoop: any EventLoop
+    let logger: Logger
+    let secure: SecureEndpoint
+    let channelConfiguration: ChannelConfiguration
+    let bootID: UInt64
+    let connectTimeout: TimeAmount
+    let maximumConnections: Int
+    var random: RandomSource
+    var drops = DropCounters()
+    private(set) var isStopping = false
+    private(set) var peers: [PeerLink] = []
+    private(set) var origins: [OriginTunnel] = []
+    private(set) var destinations: [DestinationTunnel] = []
+    let configuration: GatewayConfiguration
+    let tuning: GatewayTuning
+    let startedAt: Instant
+
+    private(set) var socket: UDPEndpoint<GatewayCore>?
+    private var timer: WakeupTimer<GatewayCore>?
+    private var peersByID: [GatewayID: PeerLink] = [:]
+    private var sessionsByID: [ConnectionID: ChannelSession] = [:]
+    /// The session found last: datagrams come in runs.
+    private var lastSession: ChannelSession?
+    private var marked: [PeerChannel] = []
+    private var isTurnScheduled = false
+    private var isInTurn = false
+    private var latest: Instant
+    private let plaintext: UnsafeMutableRawBufferPointer
+    private let packet: UnsafeMutableRawBufferPointer
+
+    /// Packets that one channel may send before others and the rest of the event loop get their turn: a few GSO runs.
+    private static let packetsPerTurn = 256
+    /// A record of DTLS holds at most 2^14 bytes (RFC 6347 §4.1), so no packet may be larger.
+    static let maximumPacket = 16_384
+
+    init(
+        configuration: GatewayConfiguration, identity: Identity, veils: [VeilSecret], logger: Logger,
+        tuning: GatewayTuning = GatewayTuning(), on eventLoop: any EventLoop
+    ) throws(GatewayError) {
+        self.configuration = configuration
+        self.tuning = tuning
+        self.eventLoop = eventLoop
+        self.logger = logger
+        connectTimeout = TimeAmount(configuration.limits.connectTimeout)
+        maximumConnections = configuration.limits.connections
+        latest = MonotonicClock.now()
+        startedAt = latest
+        let seed = SecureRandom.next()
+        bootID = SecureRandom.next()
+        do throws(SecureError) {
+            secure = try SecureEndpoint(
+                identity: identity, veil: veils, knownPeers: Set(configuration.peers.map(\.id)),
+                configuration: tuning.secure, shard: 0, seed: seed)
+        } catch { throw .system("the secure endpoint could not be made: \(error)") }
+        random = RandomSource(seed: seed)
+        channelConfiguration = Self.channelConfiguration(configuration, tuning)
+        unsafe plaintext = .allocate(byteCount: Constants.maximumDatagram + 1_024, alignment: 16)
+        unsafe packet = .allocate(byteCount: Self.maximumPacket, alignment: 16)
+        for peer in configuration.peers {
+            guard let role = identity.gatewayID.role(towards: peer.id) else {
+                throw .invalidConfiguration(["peer \(peer.name) has this gateway's own id: give it the peer's"])
+            }
+            let link = PeerLink(peer, role: role, core: self)
+            peers.append(link)
+            peersByID[peer.id] = link
+        }
+        makeTunnels()
+    }
+
+    deinit {
+        unsafe plaintext.deallocate()
+        unsafe packet.deallocate()
+    }
+
+    /// Half of the memory is for receiving and half for sending, in equal parts for each peer, so that the sum is not passed;
+    /// but 256 KiB each way at least, or a channel could not fill a slow link.
+    private static func channelConfiguration(
+        _ configuration: GatewayConfiguration, _ tuning: GatewayTuning
+    ) -> ChannelConfiguration {
+        var result = ChannelConfiguration()
+        result.keepalive = tuning.keepalive
+        let part = max(configuration.limits.memoryBytes / 2 / max(1, configuration.peers.count), 256 << 10)
+        result.receiveMemory = UInt64(part)
+        result.sendMemory = part
+        // A 64th each, so that it takes many stalled readers to fill the channel's window.
+        result.initialStreamWindow = UInt64(min(max(part / 64, 16 << 10), 128 << 10))
+        result.maximumStreams = UInt64(min(configuration.limits.connections, 16_384))
+        result.maximumStreamWindow = UInt64(min(8 << 20, part / 2))
+        result.maximumDatagram = maximumPacket
+        return result
+    }
+
+    private func makeTunnels() {
+        for tunnel in configuration.tunnels {
+            if tunnel.origins.contains(where: { $0.gateway == configuration.name }) {
+                origins.append(OriginTunnel(tunnel, core: self))
+            }
+            if let own = tunnel.destinations.first(where: { $0.gateway == configuration.name }) {
+                destinations.append(DestinationTunnel(tunnel, target: own.target, core: self))
+            }
+        }
+    }
+
+    // MARK: Start and stop
+
+    /// Opens the UDP sockets and takes the origins' TCP addresses; then calls the peers.
+    ///
+    /// - Parameter listen: the addresses of the origins' listeners, by tunnel, looked up.
+    func start(listen: ListenAddress, listeners: [(tunnel: String, address: HostAddress, endpoint: Endpoint)])
+        throws(GatewayError)
+    {
+        for listener in listeners {
+            guard let tunnel = origins.first(where: { $0.name == listener.tunnel }) else { continue }
+            try tunnel.reserve(listener.address, endpoint: listener.endpoint)
+        }
+        var settings = SocketConfiguration()
+        settings.receiveBufferByteCount = configuration.limits.socketBufferBytes
+        settings.sendBufferByteCount = configuration.limits.socketBufferBytes
+        do throws(BindError) {
+            socket = try UDPEndpoint(listen: listen, configuration: settings, on: eventLoop, handler: self)
+        } catch { throw .listen("\(error)") }
+        timer = WakeupTimer(on: eventLoop, handler: self)
+        let now = currentTime()
+        for peer in peers { peer.start(now: now) }
+        logger.info(
+            "gateway started",
+            metadata: [
+                "id": "\(secure.identity.gatewayID)",
+                "listen": "\(socket?.localEndpoints.map(\.description).joined(separator: " ") ?? "")",
+            ])
+        turn()
+    }
+
+    /// Tells all peers and stops listening; `finish` follows after a moment for the last packets.
+    func beginStopping() {
+        guard !isStopping else { return }
+        isStopping = true
+        for tunnel in origins { tunnel.release() }
+        let now = currentTime()
+        for peer in peers { peer.stop(now: now) }
+        turn()
+    }
+
+    /// Closes the sockets. The future completes when the ports are free.
+    func finish() -> EventLoopFuture<Void> {
+        isStopping = true
+        for tunnel in origins { tunnel.release() }
+        timer?.cancel()
+        for session in sessionsByID.values {
+            session.channel = nil
+            session.session.close()
+        }
+        sessionsByID.removeAll()
+        // They refer to this object, and would keep it for ever.
+        peers.removeAll()
+        peersByID.removeAll()
+        origins.removeAll()
+        destinations.removeAll()
+        marked.removeAll()
+        lastSession = nil
+        guard let socket else { return eventLoop.makeSucceededVoidFuture() }
+        self.socket = nil
+        return socket.close()
+    }
+
+    // MARK: Time
+
+    /// The time now, never earlier than any time given before.
+    func currentTime() -> Instant {
+        latest = max(latest, MonotonicClock.now())
+        return latest
+    }
+
+    /// Makes a time that the socket read never earlier than any time given before.
+    private func tick(_ now: Instant) -> Instant {
+        latest = max(latest, now)
+        return latest
+    }
+
+    // MARK: Turns
+
+    /// Wants the channel drained in this turn, or in one that follows at once.
+    func mark(_ channel: PeerChannel) {
+        if !channel.isMarked {
+            channel.isMarked = true
+            marked.append(channel)
+        }
+        scheduleTurn()
+    }
+
+    /// Wants a turn as soon as the event loop is free.
+    func scheduleTurn() {
+        guard !isInTurn, !isTurnScheduled else { return }
+        isTurnScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute { bound.value.scheduledTurn() }
+    }
+
+    private func scheduledTurn() {
+        guard isTurnScheduled else { return }
+        turn()
+    }
+
+    /// Drains everything that was touched.
+    func turn() {
+        guard !isInTurn, let socket else { return }
+        isTurnScheduled = false
+        isInTurn = true
+        let now = currentTime()
+        drainSecure(now: now)
+        var wantsMore: [PeerChannel] = []
+        // Handling one channel's events can touch another: go on until none is left.
+        while !marked.isEmpty {
+            let channels = marked
+            marked.removeAll(keepingCapacity: true)
+            for channel in channels {
+                channel.isMarked = false
+                if !drain(channel, socket.sender, now: currentTime()) { wantsMore.append(channel) }
+            }
+        }
+        for peer in peers where peer.isEnding { peer.disposeEnded() }
+        socket.sender.flush()
+        handleRefusals(socket.sender)
+        isInTurn = false
+        for channel in wantsMore { mark(channel) }
+    }
+
+    /// Whether the kernel takes datagrams now.
+    var canSendNow: Bool { socket?.sender.isWritable ?? true }
+
+    /// An address of ours is gone: datagrams leave by whichever the routing table gives from now on.
+    private func handleRefusals(_ sender: DatagramSender) {
+        while let refusal = sender.pollRefusal() {
+            guard refusal.reason == .badSource else { continue }
+            for session in sessionsByID.values where session.remote == refusal.destination { session.local = nil }
+        }
+    }
+
+    /// Sends what a channel has and handles its events; false when it used up its part of the turn.
+    private func drain(_ channel: PeerChannel, _ sender: DatagramSender, now: Instant) -> Bool {
+        var budget = Self.packetsPerTurn
+        var isDry = false
+        while true {
+            isDry = false
+            while budget > 0, sender.isWritable {
+                guard transmit(channel, sender, now: currentTimeInTurn(now)) else {
+                    isDry = true
+                    break
+                }
+                budget -= 1
+            }
+            guard channel.drainEvents(now: currentTimeInTurn(now)) else { break }
+        }
+        channel.peer.refreshDeadline()
+        // A socket that is full says so when it is not; everything is drained then.
+        return isDry || !sender.isWritable
+    }
+
+    /// Event handling reads the clock for its commands; what follows in the turn must not be earlier.
+    private func currentTimeInTurn(_ now: Instant) -> Instant { max(latest, now) }
+
+    private func transmit(_ channel: PeerChannel, _ sender: DatagramSender, now: Instant) -> Bool {
+        var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
+        guard let transmit = channel.transport.pollTransmit(into: &output, now: now) else { return false }
+        let count = output.byteCount
+        guard let session = channel.session(of: transmit.path) else { return true }
+        let remote: Endpoint
+        let local: Endpoint?
+        switch transmit.destination {
+        case .current: (remote, local) = (session.remote, session.local)
+        case .candidate: (remote, local) = (session.candidate ?? session.remote, session.candidateLocal)
+        }
+        let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
+        seal(plain, on: session, from: local, to: remote, ecn: transmit.ecn, sender)
+        return true
+    }
+
+    private func seal(
+        _ plain: RawSpan, on session: ChannelSession, from local: Endpoint?, to remote: Endpoint, ecn: ECNMark,
+        _ sender: DatagramSender
+    ) {
+        let source = local?.family == remote.family ? local : nil
+        do throws(SecureError) {
+            let size = plain.byteCount + session.session.sealOverhead
+            try sender.append(to: remote, from: source, ecn: ecn, maximumByteCount: size) {
+                output throws(SecureError) in try session.session.seal(plain, into: &output)
+            }
+        } catch { drops.sealFailures &+= 1 }
+    }
+
+    /// Sends a BIND on a session.
+    func send(_ bind: Bind, on session: ChannelSession) {
+        guard let socket else { return }
+        var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
+        bind.write(to: &output)
+        let count = output.byteCount
+        let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
+        seal(plain, on: session, from: session.local, to: session.remote, ecn: .notECT, socket.sender)
+        // Outside a turn nobody else would send it.
+        if !isInTurn { scheduleTurn() }
+    }
+
+    /// Sends what the secure endpoint has and handles its events.
+    private func drainSecure(now: Instant) {
+        guard let socket else { return }
+        var isBusy = true
+        while isBusy {
+            isBusy = false
+            while socket.sender.isWritable {
+                var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
+                guard let remote = secure.pollTransmit(into: &output, now: now) else { break }
+                let count = output.byteCount
+                let datagram = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
+                socket.sender.append(to: remote, from: nil, ecn: .notECT, maximumByteCount: count) {
+                    $0.write(datagram)
+                }
+            }
+            isBusy = drainSecureEvents(now: now)
+        }
+        if let next = secure.nextTimeout { noteDeadline(next) }
+    }
+
+    /// Handles the events of the secure endpoint; false when there was none.
+    @discardableResult
+    private func drainSecureEvents(now: Instant) -> Bool {
+        var hadEvents = false
+        while let event = secure.pollEvent() {
+            hadEvents = true
+            switch event {
+            case .established(let session): peersByID[session.peerID]?.onEstablished(session, now: now)
+            case .failed(let session, let failure): peersByID[session.peerID]?.onFailed(session, failure)
+            }
+        }
+        return hadEvents
+    }
+
+    /// Arms the timer for `deadline` if nothing earlier is.
+    func noteDeadline(_ deadline: Instant) {
+        guard deadline < nextDeadline else { return }
+        nextDeadline = deadline
+        timer?.arm(at: deadline)
+    }
+    private var nextDeadline: Instant = .distantFuture
+
+    // MARK: Sessions
+
+    /// Datagrams with the session's connection id go to it from now on.
+    func register(_ session: ChannelSession) { sessionsByID[session.session.receiveID] = session }
+
+    /// Ends a session; its datagrams are dropped from now on.
+    func forget(_ session: ChannelSession) {
+        sessionsByID[session.session.receiveID] = nil
+        if lastSession === session { lastSession = nil }
+        session.session.close()
+    }
+
+    /// Whether there is a socket for an IP version.
+    func canSend(to family: Endpoint.Family) -> Bool {
+        socket?.localEndpoints.contains { $0.family == family } ?? false
+    }
+
+    private func session(for datagram: borrowing MutableRawSpan) -> ChannelSession? {
+        guard datagram.byteCount > ConnectionID.byteCount else { return nil }
+        var reader = ByteReader(datagram.bytes)
+        guard let value = try? reader.readUInt64() else { return nil }
+        let id = ConnectionID(rawValue: value)
+        if let lastSession, lastSession.session.receiveID == id { return lastSession }
+        guard let session = sessionsByID[id] else { return nil }
+        lastSession = session
+        return session
+    }
+
+    private func receivePlaintext(
+        _ plain: RawSpan, on session: ChannelSession, datagramByteCount: Int, from source: Endpoint, local: Endpoint?,
+        ecn: ECNMark, now: Instant
+    ) {
+        var reader = ByteReader(plain)
+        guard let kind = try? reader.peekUInt8() else { return }
+        if kind == Bind.kind {
+            guard let bind = try? Bind(reading: &reader), let peer = peersByID[session.session.peerID] else {
+                drops.malformed &+= 1
+                return
+            }
+            return peer.receive(bind, on: session, now: now)
+        }
+        guard let channel = session.channel else {
+            drops.unbound &+= 1
+            return
+        }
+        let outcome = channel.transport.receive(
+            plain, on: session.pathID, datagramByteCount: datagramByteCount, ecn: ecn,
+            isFromCandidate: source == session.candidate && source != session.remote, now: now)
+        session.bind.receivedPacket()
+        if channel.hasReplaced { channel.retireOthers(than: session, now: now) }
+        // A proof must be used before another address can take the candidate's place.
+        if session.candidate != nil {
+            channel.drainEvents(now: now)
+        }
+        if channel.isSuspended { channel.setSuspended(false) }
+        switch outcome {
+        case .accepted:
+            if source != session.remote {
+                noteAddress(source, local, byteCount: datagramByteCount, session, channel, now: max(latest, now))
+            } else if session.local != local {
+                session.local = local
+            }
+        case .dropped: drops.malformed &+= 1
+        case .acceptedLate, .duplicate, .refused, .violation: break
+        }
+        if !channel.isMarked {
+            channel.isMarked = true
+            marked.append(channel)
+        }
+    }
+
+    /// A session was heard from another address: prove it before it is used. While one is being proved others wait, or two
+    /// that alternate would keep each other from ever being proved.
+    private func noteAddress(
+        _ source: Endpoint, _ local: Endpoint?, byteCount: Int, _ session: ChannelSession, _ channel: PeerChannel,
+        now: Instant
+    ) {
+        guard source.isSendable else { return }
+        if session.candidate != source {
+            guard !channel.transport.isValidating(session.pathID) else { return }
+            channel.transport.pathCandidateChanged(session.pathID, now: now)
+            session.candidate = source
+        }
+        session.candidateLocal = local
+        channel.transport.pathHeardFromNewAddress(session.pathID, byteCount: byteCount, now: now)
+    }
+}
+
+@available(*, unavailable)
+extension GatewayCore: Sendable {}
+
+extension GatewayCore: DatagramHandler {
+    func received(
+        _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
+    ) {
+        let now = tick(now)
+        guard let session = session(for: datagram) else {
+            switch secure.receiveVeiled(datagram.bytes, from: source, now: now) {
+            // At once: the first datagram of a new session may be the next of this batch.
+            case .taken: drainSecureEvents(now: now)
+            case .dropped: break
+            case .otherShard: drops.unknownSession &+= 1
+            }
+            return
+        }
+        var output = unsafe OutputRawSpan(buffer: plaintext, initializedCount: 0)
+        let size = datagram.byteCount
+        switch session.session.open(&datagram, into: &output) {
+        case .opened: break
+        case .replayed:
+            drops.replayed &+= 1
+            return
+        case .rejected:
+            drops.rejected &+= 1
+            return
+        case .notEstablished, .closed:
+            drops.unbound &+= 1
+            return
+        }
+        let count = output.byteCount
+        let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: plaintext[0..<count]))
+        receivePlaintext(
+            plain, on: session, datagramByteCount: size, from: source, local: local, ecn: ecn, now: now)
+    }
+
+    func batchEnded(now: Instant) {
+        _ = tick(now)
+        turn()
+    }
+
+    func becameWritable(now: Instant) {
+        for peer in peers { peer.markAll() }
+        scheduleTurn()
+    }
+}
+
+extension GatewayCore: WakeupHandler {
+    func wakeupFired(now: Instant) {
+        let now = tick(now)
+        nextDeadline = .distantFuture
+        if let next = secure.nextTimeout, next <= now { secure.timeoutFired(now: now) }
+        for peer in peers {
+            if peer.deadline <= now { peer.timeoutFired(now: currentTime()) } else { noteDeadline(peer.deadline) }
+        }
+        turn()
+    }
+}

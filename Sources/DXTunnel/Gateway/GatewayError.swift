@@ -1,0 +1,39 @@
+/// Why a gateway could not start, or a command to it failed. The description is for the user and says what to do.
+public enum GatewayError: Error, Hashable, Sendable {
+    /// The configuration does not hold together; all problems, one line each.
+    case invalidConfiguration([String])
+    /// A key file cannot be used.
+    case keyFile(String)
+    /// An address to listen on cannot be had.
+    case listen(String)
+    /// The gateway does not run.
+    case notRunning
+    /// There is no such peer.
+    case unknownPeer(String)
+    /// The peer is not connected.
+    case notConnected(String)
+    /// This gateway is not that end of a tunnel of that name.
+    case unknownTunnel(String)
+    /// The peer did not answer in time.
+    case noAnswer(String)
+    /// As many connections are open as may be.
+    case connectionLimit(String)
+    /// The system or its OpenSSL failed.
+    case system(String)
+}
+
+extension GatewayError: CustomStringConvertible {
+    /// What happened and what to do.
+    public var description: String {
+        switch self {
+        case .invalidConfiguration(let problems): problems.joined(separator: "\n")
+        case .keyFile(let text), .listen(let text), .system(let text): text
+        case .notRunning: "the gateway does not run"
+        case .unknownPeer(let name): "there is no peer \(name): `dxgateway status` lists them"
+        case .notConnected(let name): "\(name) is not connected: `dxgateway status` says why"
+        case .unknownTunnel(let name): "there is no tunnel \(name) with that end here: check the configuration"
+        case .noAnswer(let name): "\(name) did not answer"
+        case .connectionLimit(let name): "tunnel \(name) has as many connections open as it may"
+        }
+    }
+}

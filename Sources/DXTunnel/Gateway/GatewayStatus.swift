@@ -1,0 +1,168 @@
+/// A snapshot of a running gateway: what `dxgateway status --json` prints and `GET /v1/status` answers.
+///
+/// JSON keys are snake_case with units in their names; times are RFC 3339 in UTC. Keys may be added without a new
+/// `schema`; none is removed or changed in meaning.
+public struct GatewayStatus: Sendable, Hashable {
+    /// The version of this layout.
+    public static let schema = 1
+
+    /// The gateway's configured name.
+    public var name: String
+    /// Its gateway id as text.
+    public var id: String
+    /// The version of the program.
+    public var version: String
+    /// When the snapshot was taken.
+    public var time: Timestamp
+    /// How long the gateway has run, in seconds.
+    public var uptimeSeconds: Double
+    /// The UDP addresses it is bound to, with their real ports.
+    public var listen: [String]
+    /// What the kernel gave.
+    public var socket: SocketStatus
+    /// Its peers, in the order of the configuration.
+    public var peers: [PeerStatus]
+    /// Its tunnels, in the order of the configuration.
+    public var tunnels: [TunnelStatus]
+    /// Datagrams dropped since the start, by reason; reasons that never occurred may be absent.
+    public var drops: [String: UInt64]
+    /// Buffered bytes and their limit.
+    public var memory: MemoryStatus
+
+    /// A snapshot from its parts.
+    public init(
+        name: String, id: String, version: String = DXVersion.current, time: Timestamp, uptimeSeconds: Double,
+        listen: [String], socket: SocketStatus, peers: [PeerStatus], tunnels: [TunnelStatus], drops: [String: UInt64],
+        memory: MemoryStatus
+    ) {
+        self.name = name
+        self.id = id
+        self.version = version
+        self.time = time
+        self.uptimeSeconds = uptimeSeconds
+        self.listen = listen
+        self.socket = socket
+        self.peers = peers
+        self.tunnels = tunnels
+        self.drops = drops
+        self.memory = memory
+    }
+
+    /// Whether every peer is connected and every tunnel works.
+    public var isHealthy: Bool { problems.isEmpty }
+
+    /// Why it is not healthy, one sentence each; empty when it is.
+    public var problems: [String] {
+        let peerProblems = peers.compactMap { peer -> String? in
+            guard peer.state != .connected else { return nil }
+            let reason = peer.lastError.map { ": \($0)" } ?? ""
+            return "peer \(peer.name) is \(peer.state.rawValue) since \(peer.since)\(reason)"
+        }
+        let tunnelProblems = tunnels.compactMap { tunnel -> String? in
+            guard tunnel.state != .active else { return nil }
+            let reason = tunnel.lastError.map { ": \($0)" } ?? ""
+            return "tunnel \(tunnel.name) is \(tunnel.state.rawValue)\(reason)"
+        }
+        return peerProblems + tunnelProblems
+    }
+}
+
+extension GatewayStatus: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case schema, healthy, problems, name, id, version, time
+        case uptimeSeconds = "uptime_seconds"
+        case listen, socket, peers, tunnels, drops, memory
+    }
+
+    /// Writes the layout, with `healthy` and `problems` worked out.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(Self.schema, forKey: .schema)
+        try container.encode(isHealthy, forKey: .healthy)
+        try container.encode(problems, forKey: .problems)
+        try container.encode(name, forKey: .name)
+        try container.encode(id, forKey: .id)
+        try container.encode(version, forKey: .version)
+        try container.encode(time, forKey: .time)
+        try container.encode(uptimeSeconds, forKey: .uptimeSeconds)
+        try container.encode(listen, forKey: .listen)
+        try container.encode(socket, forKey: .socket)
+        try container.encode(peers, forKey: .peers)
+        try container.encode(tunnels, forKey: .tunnels)
+        try container.encode(drops, forKey: .drops)
+        try container.encode(memory, forKey: .memory)
+    }
+
+    /// Reads the layout; throws `DecodingError` for another schema.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let schema = try container.decode(Int.self, forKey: .schema)
+        guard schema == Self.schema else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .schema, in: container, debugDescription: "schema \(schema), expected \(Self.schema)")
+        }
+        self.init(
+            name: try container.decode(String.self, forKey: .name), id: try container.decode(String.self, forKey: .id),
+            version: try container.decode(String.self, forKey: .version),
+            time: try container.decode(Timestamp.self, forKey: .time),
+            uptimeSeconds: try container.decode(Double.self, forKey: .uptimeSeconds),
+            listen: try container.decode([String].self, forKey: .listen),
+            socket: try container.decode(SocketStatus.self, forKey: .socket),
+            peers: try container.decode([PeerStatus].self, forKey: .peers),
+            tunnels: try container.decode([TunnelStatus].self, forKey: .tunnels),
+            drops: try container.decode([String: UInt64].self, forKey: .drops),
+            memory: try container.decode(MemoryStatus.self, forKey: .memory))
+    }
+}
+
+/// What the kernel gave the gateway's UDP sockets.
+public struct SocketStatus: Sendable, Hashable, Codable {
+    /// Bytes of receive buffer, of one socket.
+    public var receiveBufferBytes: Int
+    /// Bytes of send buffer, of one socket.
+    public var sendBufferBytes: Int
+    /// Whether many datagrams go out in one call (UDP_SEGMENT).
+    public var gso: Bool
+    /// Whether many datagrams come in in one call (UDP_GRO).
+    public var gro: Bool
+    /// Whether congestion marks are read and set (RFC 3168).
+    public var ecn: Bool
+
+    /// A value from its parts.
+    public init(receiveBufferBytes: Int, sendBufferBytes: Int, gso: Bool, gro: Bool, ecn: Bool) {
+        self.receiveBufferBytes = receiveBufferBytes
+        self.sendBufferBytes = sendBufferBytes
+        self.gso = gso
+        self.gro = gro
+        self.ecn = ecn
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case receiveBufferBytes = "receive_buffer_bytes"
+        case sendBufferBytes = "send_buffer_bytes"
+        case gso, gro, ecn
+    }
+}
+
+/// Buffered tunnel data.
+public struct MemoryStatus: Sendable, Hashable, Codable {
+    /// Bytes buffered now.
+    public var usedBytes: Int
+    /// Bytes that may be buffered (`limits: memory`).
+    public var limitBytes: Int
+    /// The whole process in memory, in bytes; nil where it is not known.
+    public var residentBytes: Int?
+
+    /// A value from its parts.
+    public init(usedBytes: Int, limitBytes: Int, residentBytes: Int? = nil) {
+        self.usedBytes = usedBytes
+        self.limitBytes = limitBytes
+        self.residentBytes = residentBytes
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case usedBytes = "used_bytes"
+        case limitBytes = "limit_bytes"
+        case residentBytes = "resident_bytes"
+    }
+}

@@ -1,0 +1,34 @@
+import DXSecure
+import DXWire
+
+/// Times and limits that tests shorten. Not part of the public API: a gateway uses the defaults.
+struct GatewayTuning: Sendable {
+    /// The age at which a session is replaced.
+    var rekeyInterval: Interval
+    /// The records after which a session is replaced.
+    var rekeyRecords: UInt64
+    /// How often a session is looked at for that. An hour is long; six times a minute cost nothing.
+    var rekeyCheckInterval: Interval = .seconds(10)
+    /// How long an attempt to connect may take.
+    var handshakeTimeout: Interval
+    /// After this long without sending, the peer is asked for a sign of life. 20 s is below the 30 s for which the
+    /// stingiest NATs in use keep a binding.
+    var keepalive: Interval = .seconds(20)
+
+    /// The defaults.
+    init() {
+        let secure = SecureConfiguration()
+        rekeyInterval = secure.rekeyInterval
+        rekeyRecords = secure.rekeyRecords
+        handshakeTimeout = secure.handshakeTimeout
+    }
+
+    /// For the secure endpoint.
+    var secure: SecureConfiguration {
+        var result = SecureConfiguration()
+        result.rekeyInterval = rekeyInterval
+        result.rekeyRecords = rekeyRecords
+        result.handshakeTimeout = handshakeTimeout
+        return result
+    }
+}

@@ -1,0 +1,363 @@
+import DXSecure
+import DXStream
+import DXWire
+import Logging
+import NIOCore
+
+/// One configured peer: calls it, keeps its channel, calls again. Bound to the gateway's event loop.
+final class PeerLink {
+    let name: String
+    let id: GatewayID
+    let role: ChannelRole
+    let addresses: [HostAddress]
+    private(set) var channel: PeerChannel?
+    /// Channels that have ended and still tell the peer so.
+    private var ending: [PeerChannel] = []
+    /// Established sessions whose BIND has not come.
+    private var binding: [ChannelSession] = []
+    /// Handshakes that we began.
+    private var attempts: [DTLSSession] = []
+    private var reconnect = ReconnectMachine()
+    private var isResolving = false
+    /// What the next channel's half will be; new for each channel that ends.
+    private var nextHalf: UInt64
+    private var pathCount: UInt32 = 0
+    private var nextRekeyCheck: Instant = .distantFuture
+    private unowned let core: GatewayCore
+    /// When the gateway must look at this peer again.
+    var deadline: Instant = .distantFuture
+    private(set) var lastError: String?
+    private(set) var stateSince: Timestamp = .now()
+    private(set) var hasFailed = false
+    /// Counts of channels that have ended.
+    private(set) var pastBytes: (sent: UInt64, received: UInt64) = (0, 0)
+    /// Where the peer was last.
+    private var lastRemote: Endpoint?
+
+    /// Sessions beyond this wait for nothing: a peer has no reason to begin more at a time.
+    private static let maximumBinding = 8
+    /// How long a session may wait for its BIND: the peer repeats it within 3.2 s.
+    private static let bindTimeout = Interval.seconds(10)
+    /// How long deadlines rest while the kernel takes no more datagrams.
+    private static let blockedPause = Interval.milliseconds(2)
+
+    init(_ peer: GatewayConfiguration.Peer, role: ChannelRole, core: GatewayCore) {
+        name = peer.name
+        id = peer.id
+        self.role = role
+        addresses = peer.addresses
+        self.core = core
+        nextHalf = core.random.next()
+    }
+
+    /// Whether a channel is up.
+    var isConnected: Bool { channel != nil }
+
+    // MARK: Calling
+
+    /// Calls the peer, if it can be called. The gateway with the larger id lets the other go first for a moment: two
+    /// calls at once work, but one is enough.
+    func start(now: Instant) {
+        guard !addresses.isEmpty else { return }
+        reconnect.want(at: role == .lower ? now : now + .milliseconds(300))
+        refreshDeadline()
+    }
+
+    /// Does what is due.
+    func timeoutFired(now: Instant) {
+        for session in binding { session.bind.timeoutFired(now: now) }
+        expireBinding(now: now)
+        if let channel {
+            if channel.transport.nextTimeout.map({ $0 <= now }) ?? false {
+                channel.transport.timeoutFired(now: core.currentTime())
+                core.mark(channel)
+            }
+            if nextRekeyCheck <= now { checkRekey(channel, now: now) }
+            for session in channel.sessions { session.bind.timeoutFired(now: now) }
+        }
+        for old in ending where old.transport.nextTimeout.map({ $0 <= now }) ?? true {
+            old.transport.timeoutFired(now: core.currentTime())
+            core.mark(old)
+        }
+        if reconnect.takeAttempt(now: now) { call() }
+        sendBinds(now: now)
+        refreshDeadline()
+    }
+
+    /// Works out when to be called next.
+    func refreshDeadline() {
+        var next = Instant.distantFuture
+        if let channel {
+            next = min(next, channel.transport.nextTimeout ?? .distantFuture)
+            next = min(next, nextRekeyCheck)
+            for session in channel.sessions { next = min(next, session.bind.nextTimeout ?? .distantFuture) }
+        }
+        for old in ending { next = min(next, old.transport.nextTimeout ?? .distantFuture) }
+        for session in binding {
+            next = min(next, session.bind.nextTimeout ?? .distantFuture, session.since + Self.bindTimeout)
+        }
+        if let attempt = reconnect.nextAttempt { next = min(next, attempt) }
+        // While the kernel takes no more, what is overdue stays so; the socket tells when that is over.
+        if !core.canSendNow { next = max(next, core.currentTime() + Self.blockedPause) }
+        deadline = next
+        core.noteDeadline(next)
+    }
+
+    private func call() {
+        guard attempts.isEmpty, !isResolving else { return }
+        isResolving = true
+        let loop = core.eventLoop
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let lookUps = addresses.map { address in
+            NameResolver.resolve(address, on: loop).flatMapErrorThrowing { error in
+                bound.value.lastError = "\(error)"
+                return []
+            }
+        }
+        EventLoopFuture.whenAllSucceed(lookUps, on: loop).whenSuccess { lists in
+            bound.value.isResolving = false
+            bound.value.call(lists.flatMap { $0 })
+        }
+    }
+
+    private func call(_ endpoints: [Endpoint]) {
+        guard !core.isStopping else { return }
+        var remotes: [Endpoint] = []
+        for endpoint in endpoints + [lastRemote].compactMap({ $0 })
+        where endpoint.isSendable && !remotes.contains(endpoint) && core.canSend(to: endpoint.family) {
+            remotes.append(endpoint)
+        }
+        for remote in remotes.prefix(NameResolver.maximumCount) { begin(remote) }
+        if attempts.isEmpty { onCallFailed("none of its addresses can be called") }
+        core.scheduleTurn()
+    }
+
+    private func begin(_ remote: Endpoint) {
+        do throws(SecureError) {
+            attempts.append(try core.secure.connect(to: id, at: remote, now: core.currentTime()))
+        } catch { lastError = "\(remote): \(error)" }
+    }
+
+    private func onCallFailed(_ reason: String) {
+        if let channel {
+            // The call was made because the channel was silent, and it still is. Open connections wait, for the network may come
+            // back within the idle timeout; a peer that restarted ends them when it is found.
+            guard channel.isSilent else { return }
+            channel.setSuspended(true)
+            return callAgainLater()
+        }
+        lastError = lastError ?? reason
+        hasFailed = true
+        callAgainLater()
+    }
+
+    /// Calls again after a pause, when nothing else is under way.
+    private func callAgainLater() {
+        guard channel?.isSilent ?? true, attempts.isEmpty, binding.isEmpty, !core.isStopping,
+            !addresses.isEmpty || lastRemote != nil
+        else { return }
+        reconnect.onFailed(random: &core.random, now: core.currentTime())
+        refreshDeadline()
+    }
+
+    /// A handshake failed.
+    func onFailed(_ session: DTLSSession, _ failure: HandshakeFailure) {
+        guard attempts.contains(where: { $0 === session }) else { return }
+        attempts.removeAll { $0 === session }
+        if channel == nil { lastError = "\(session.remote): \(failure)" }
+        if attempts.isEmpty { onCallFailed("no answer") }
+    }
+
+    // MARK: Sessions
+
+    /// A session is established: exchange BINDs.
+    func onEstablished(_ session: DTLSSession, now: Instant) {
+        let isOurs = attempts.contains { $0 === session }
+        if isOurs {
+            // One way is enough; the others are given up.
+            let others = attempts.filter { $0 !== session }
+            attempts.removeAll()
+            for other in others { other.close() }
+        }
+        guard binding.count < Self.maximumBinding, !core.isStopping else {
+            session.close()
+            return callAgainLater()
+        }
+        if session.isInitiator { pathCount &+= 1 }
+        let path = PathID(count: session.isInitiator ? pathCount : 0, role: session.isInitiator ? role : role.other)
+        let own = Bind(
+            isSeen: false, bootID: core.bootID, channelHalf: channel?.localHalf ?? nextHalf,
+            pathID: session.isInitiator ? path : PathID(rawValue: 0), parameters: core.channelConfiguration.parameters)
+        let entry = ChannelSession(session: session, bind: BindExchange(own: own), pathID: path, since: now)
+        binding.append(entry)
+        core.register(entry)
+        sendBinds(now: now)
+        refreshDeadline()
+    }
+
+    /// A BIND came on one of this peer's sessions.
+    func receive(_ bind: Bind, on session: ChannelSession, now: Instant) {
+        switch session.bind.receive(bind) {
+        case .none: break
+        case .versionMismatch:
+            lastError = "no common protocol version: the peer speaks \(bind.minimumVersion) to \(bind.version)"
+            drop(session)
+        case .attach(let bind): attach(session, bind, now: now)
+        }
+        sendBinds(now: now)
+        refreshDeadline()
+    }
+
+    private func attach(_ session: ChannelSession, _ bind: Bind, now: Instant) {
+        binding.removeAll { $0 === session }
+        let ownHalf = session.bind.own.channelHalf
+        guard ownHalf == channel?.localHalf ?? nextHalf else {
+            // The channel that our BIND spoke of ended meanwhile, and the peer may have joined to it.
+            drop(session)
+            reconnect.want(at: now)
+            return
+        }
+        if !session.session.isInitiator {
+            guard bind.pathID.role == role.other else { return drop(session) }
+            session.pathID = bind.pathID
+            pathCount = max(pathCount, UInt32(truncatingIfNeeded: bind.pathID.rawValue &>> 1))
+        }
+        if let channel, channel.remoteHalf != bind.channelHalf {
+            core.logger.info("peer restarted: its old channel ends", metadata: ["peer": "\(name)"])
+            channel.transport.close(.replaced, reason: "the peer began a new channel", now: now)
+            channel.drainEvents(now: now)
+            end(channel)
+        }
+        let isNew = channel == nil
+        let target =
+            channel
+            ?? PeerChannel(
+                core: core, peer: self, localHalf: ownHalf, remoteHalf: bind.channelHalf,
+                parameters: bind.parameters, now: now)
+        do throws(DXStream.ChannelError) { try target.attach(session, now: now) } catch {
+            lastError = "a session could not join the channel: \(error)"
+            return drop(session)
+        }
+        lastRemote = session.remote
+        if isNew { onChannelUp(target, now: now) }
+        reconnect.onConnected()
+        nextRekeyCheck = now + core.tuning.rekeyCheckInterval
+    }
+
+    private func onChannelUp(_ channel: PeerChannel, now: Instant) {
+        self.channel = channel
+        stateSince = .now()
+        lastError = nil
+        hasFailed = false
+        core.logger.info(
+            "peer connected",
+            metadata: ["peer": "\(name)", "address": "\(channel.sessions.first?.remote.description ?? "")"])
+        core.onChannelUp(channel)
+    }
+
+    /// The peer moved.
+    func noteRemote(_ remote: Endpoint) { lastRemote = remote }
+
+    private func drop(_ session: ChannelSession) {
+        binding.removeAll { $0 === session }
+        core.forget(session)
+        callAgainLater()
+    }
+
+    private func expireBinding(now: Instant) {
+        for session in binding where session.since + Self.bindTimeout <= now { drop(session) }
+    }
+
+    private func sendBinds(now: Instant) {
+        for session in binding + (channel?.sessions ?? []) {
+            if let bind = session.bind.pollTransmit(now: now) { core.send(bind, on: session) }
+        }
+    }
+
+    private func checkRekey(_ channel: PeerChannel, now: Instant) {
+        nextRekeyCheck = now + core.tuning.rekeyCheckInterval
+        guard attempts.isEmpty, binding.isEmpty,
+            let session = channel.sessions.max(by: { $0.pathID < $1.pathID }), session.session.needsRekey(now: now)
+        else { return }
+        // The initiator renews; the other end does only if that does not happen.
+        let isOverdue = session.session.needsRekey(now: now - core.tuning.rekeyCheckInterval * 6)
+        if session.session.isInitiator || isOverdue {
+            begin(session.remote)
+            core.scheduleTurn()
+        }
+    }
+
+    // MARK: The channel's life
+
+    /// The channel's path does not answer: try to reach the peer anew, beside it. A restarted peer is found this way.
+    func onPathSuspect(_ channel: PeerChannel, now: Instant) {
+        guard channel === self.channel else { return }
+        core.logger.info("peer does not answer: calling it anew", metadata: ["peer": "\(name)"])
+        reconnect.want(at: now)
+        refreshDeadline()
+    }
+
+    /// The transport ended.
+    func onChannelEnded(_ channel: PeerChannel, _ reason: ChannelEnd, now: Instant) {
+        core.onChannelDown(channel)
+        guard channel === self.channel else { return }
+        lastError = Self.words(for: reason)
+        stateSince = .now()
+        core.logger.info("peer disconnected", metadata: ["peer": "\(name)", "reason": "\(lastError ?? "")"])
+        end(channel)
+        // A peer that is stopping will not answer at once.
+        if !addresses.isEmpty { reconnect.want(at: now + .milliseconds(reason.code == .shutdown ? 1_000 : 0)) }
+        refreshDeadline()
+    }
+
+    private func end(_ channel: PeerChannel) {
+        guard channel === self.channel else { return }
+        pastBytes.sent &+= channel.transport.statistics.bytesSent
+        pastBytes.received &+= channel.transport.statistics.bytesReceived
+        self.channel = nil
+        nextHalf = core.random.next()
+        nextRekeyCheck = .distantFuture
+        ending.append(channel)
+        core.mark(channel)
+    }
+
+    /// Lets channels go that have said all.
+    func disposeEnded() {
+        for channel in ending where channel.transport.isClosed { channel.dispose() }
+        ending.removeAll { $0.transport.isClosed }
+    }
+
+    /// Wants all channels drained.
+    func markAll() {
+        if let channel { core.mark(channel) }
+        for channel in ending { core.mark(channel) }
+    }
+
+    /// Whether some channel still has to tell its peer that it ended.
+    var isEnding: Bool { !ending.isEmpty }
+
+    /// Ends everything.
+    func stop(now: Instant) {
+        for attempt in attempts { attempt.close() }
+        attempts.removeAll()
+        for session in binding { core.forget(session) }
+        binding.removeAll()
+        if let channel {
+            channel.transport.close(.shutdown, reason: "the gateway is stopping", now: now)
+            core.mark(channel)
+        }
+    }
+
+    private static func words(for end: ChannelEnd) -> String {
+        let reason = end.reason.isEmpty ? "\(end.code)" : end.reason
+        switch end.cause {
+        case .local: return reason
+        case .peer: return "closed by the peer: \(reason)"
+        case .violation: return "the peer broke the protocol: \(reason)"
+        case .idleTimeout: return "the peer went silent"
+        }
+    }
+}
+
+@available(*, unavailable)
+extension PeerLink: Sendable {}

@@ -1,0 +1,72 @@
+/// A snapshot of one tunnel at this gateway.
+public struct TunnelStatus: Sendable, Hashable, Codable {
+    /// Which end this gateway is.
+    public enum Role: String, Sendable, Hashable, Codable {
+        /// Applications connect here.
+        case origin
+        /// Connections come out here.
+        case destination
+    }
+
+    /// Whether connections can be made.
+    public enum State: String, Sendable, Hashable, Codable {
+        /// The listener block stands: connections are taken.
+        case active
+        /// The other end is not connected or has not yet activated the tunnel.
+        case waiting
+        /// It cannot work until something is changed; `lastError` says why.
+        case failed
+    }
+
+    /// The configured name.
+    public var name: String
+    /// Which end this gateway is.
+    public var role: Role
+    /// Whether connections can be made.
+    public var state: State
+    /// At the origin: the TCP addresses that listen, with their real ports.
+    public var listen: [String]
+    /// At the destination: the target.
+    public var target: String?
+    /// Connections open now.
+    public var openConnections: Int
+    /// Connections made since the start.
+    public var totalConnections: UInt64
+    /// Connections refused since the start, by this end or the other.
+    public var refusedConnections: UInt64
+    /// Application bytes towards the target since the start.
+    public var bytesToTarget: UInt64
+    /// Application bytes towards the client since the start.
+    public var bytesToClient: UInt64
+    /// Why the last refused connection or activation failed; nil when none did.
+    public var lastError: String?
+
+    /// A value from its parts.
+    public init(
+        name: String, role: Role, state: State, listen: [String] = [], target: String? = nil, openConnections: Int = 0,
+        totalConnections: UInt64 = 0, refusedConnections: UInt64 = 0, bytesToTarget: UInt64 = 0,
+        bytesToClient: UInt64 = 0, lastError: String? = nil
+    ) {
+        self.name = name
+        self.role = role
+        self.state = state
+        self.listen = listen
+        self.target = target
+        self.openConnections = openConnections
+        self.totalConnections = totalConnections
+        self.refusedConnections = refusedConnections
+        self.bytesToTarget = bytesToTarget
+        self.bytesToClient = bytesToClient
+        self.lastError = lastError
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name, role, state, listen, target
+        case openConnections = "open_connections"
+        case totalConnections = "total_connections"
+        case refusedConnections = "refused_connections"
+        case bytesToTarget = "bytes_to_target"
+        case bytesToClient = "bytes_to_client"
+        case lastError = "last_error"
+    }
+}

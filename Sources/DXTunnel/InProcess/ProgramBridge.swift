@@ -1,0 +1,137 @@
+import DXStream
+import DXWire
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// Joins one stream and the embedding program. Bound to the gateway's event loop; `TunnelStream` is its other side.
+///
+/// At most one read and one write wait at a time: `TunnelStream` sees to that.
+final class ProgramBridge {
+    private let channel: PeerChannel
+    private let id: StreamID
+    private let usage: TunnelUsage
+    private let core: GatewayCore
+    private var reader: EventLoopPromise<ByteBuffer?>?
+    private var writer: (bytes: ByteBuffer, promise: EventLoopPromise<Void>)?
+    private var inputEnded = false
+    private var outputEnded = false
+    private var failure: TunnelStreamError?
+    private var isOver = false
+    /// How it ended, for the program's side, which may outlive the event loop.
+    let ending = NIOLockedValueBox<TunnelStream.Ending?>(nil)
+
+    init(channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore) {
+        self.channel = channel
+        self.id = id
+        self.usage = usage
+        self.core = core
+        usage.opened()
+    }
+
+    // MARK: From the program
+
+    /// The next bytes; nil at the end of the stream.
+    func read(_ promise: EventLoopPromise<ByteBuffer?>) {
+        if let failure { return promise.fail(failure) }
+        if inputEnded { return promise.succeed(nil) }
+        guard reader == nil else { return promise.fail(TunnelStreamError.concurrentUse) }
+        reader = promise
+        onReadable()
+    }
+
+    /// Sends bytes, as the stream takes them; the promise succeeds when all are taken.
+    func write(_ bytes: ByteBuffer, _ promise: EventLoopPromise<Void>) {
+        if let failure { return promise.fail(failure) }
+        guard !outputEnded else { return promise.fail(TunnelStreamError.finished) }
+        guard writer == nil else { return promise.fail(TunnelStreamError.concurrentUse) }
+        usage.countFromClient(bytes.readableBytes)
+        writer = (bytes, promise)
+        onWritable()
+    }
+
+    /// Sends FIN after what was written.
+    func finish() {
+        guard !outputEnded, failure == nil else { return }
+        outputEnded = true
+        // What a write still holds goes first.
+        guard writer == nil else { return }
+        channel.finish(id)
+        endIfDone()
+    }
+
+    /// Gives the stream up.
+    func reset() { fail(.reset(.aborted)) }
+
+    /// The program has let go of the stream.
+    func abandon() { if !isOver { fail(.reset(.aborted)) } }
+
+    // MARK: From the stream
+
+    /// The stream has something to read.
+    func onReadable() {
+        guard let promise = reader else { return }
+        switch channel.read(id) {
+        case .none: return
+        case .bytes(let bytes):
+            usage.countToClient(bytes.readableBytes)
+            reader = nil
+            promise.succeed(bytes)
+        case .finished:
+            inputEnded = true
+            reader = nil
+            promise.succeed(nil)
+            endIfDone()
+        case .reset(let code): fail(.reset(TunnelStreamError.Reason(code)))
+        }
+    }
+
+    /// The stream takes bytes.
+    func onWritable() {
+        while var waiting = writer {
+            let room = channel.writableByteCount(id)
+            guard room > 0 else { return }
+            guard let part = waiting.bytes.readSlice(length: min(room, waiting.bytes.readableBytes)) else { return }
+            channel.write(part, to: id)
+            if waiting.bytes.readableBytes == 0 {
+                writer = nil
+                waiting.promise.succeed()
+                if outputEnded {
+                    channel.finish(id)
+                    endIfDone()
+                }
+            } else {
+                writer?.bytes = waiting.bytes
+            }
+        }
+    }
+
+    /// The peer wants no more.
+    func onStopped() { fail(.reset(.aborted)) }
+
+    /// The channel ended.
+    func onChannelClosed() { fail(.channelClosed) }
+
+    private func fail(_ error: TunnelStreamError) {
+        guard failure == nil else { return }
+        failure = error
+        reader?.fail(error)
+        reader = nil
+        writer?.promise.fail(error)
+        writer = nil
+        if !isOver { channel.abort(id, code: .aborted) }
+        over()
+    }
+
+    private func endIfDone() { if inputEnded && outputEnded { over() } }
+
+    private func over() {
+        guard !isOver else { return }
+        isOver = true
+        let end: TunnelStream.Ending = failure.map { .failed($0) } ?? .finished
+        ending.withLockedValue { $0 = end }
+        usage.closed()
+    }
+}
+
+@available(*, unavailable)
+extension ProgramBridge: Sendable {}

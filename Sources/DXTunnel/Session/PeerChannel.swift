@@ -1,0 +1,366 @@
+import DXSecure
+import DXStream
+import DXWire
+import Logging
+import NIOCore
+
+/// The message channel to one peer: the transport, the sessions it uses as paths, and who owns each stream.
+///
+/// Bound to the gateway's event loop. Commands mark the channel for the gateway's next turn, in which it is drained: packets
+/// first, then events, until both are dry.
+final class PeerChannel {
+    let core: GatewayCore
+    let peer: PeerLink
+    /// The numbers of the two ends (`docs/wire-format.md` §4).
+    let localHalf: UInt64
+    let remoteHalf: UInt64
+    var transport: MessageChannel
+    /// The sessions that carry it.
+    var sessions: [ChannelSession] = []
+    /// It waits for the gateway's next turn.
+    var isMarked = false
+    /// Why it ended.
+    private(set) var end: ChannelEnd?
+    let since: Instant
+
+    /// Paths that a newer session replaces.
+    private var replaced: [PathID] = []
+    private var owners: [StreamID: StreamOwner] = [:]
+    private var messageReader = TunnelMessageReader()
+    private var blocks: [UInt32: DestinationTunnel] = [:]
+    private var requests: [UInt64: OriginTunnel] = [:]
+    private var nextRequest: UInt64 = 1
+    private var echoes: [UInt64: (sentAt: Instant, promise: EventLoopPromise<Interval>)] = [:]
+
+    /// Listener blocks that a peer may have at a time: one per tunnel, and a file with more than this is a mistake.
+    private static let maximumBlocks = 4_096
+    /// Pings on the way at a time.
+    private static let maximumEchoes = 64
+
+    init(
+        core: GatewayCore, peer: PeerLink, localHalf: UInt64, remoteHalf: UInt64, parameters: TransportParameters,
+        now: Instant
+    ) {
+        self.core = core
+        self.peer = peer
+        self.localHalf = localHalf
+        self.remoteHalf = remoteHalf
+        since = now
+        transport = MessageChannel(
+            role: peer.role, configuration: core.channelConfiguration, peerParameters: parameters,
+            random: RandomSource(seed: core.random.next()), now: now)
+    }
+
+    /// Who looks after a stream.
+    enum StreamOwner {
+        /// A TCP connection.
+        case tcp(TCPBridge)
+        /// The embedding program.
+        case program(ProgramBridge)
+        /// The connection to the target is being made.
+        case connecting(DestinationTunnel)
+    }
+
+    // MARK: Commands of stream owners
+
+    /// The time for the transport, which must not go back.
+    private var now: Instant { core.currentTime() }
+
+    /// How many bytes a stream takes now.
+    func writableByteCount(_ id: StreamID) -> Int { transport.writableByteCount(id) }
+
+    /// Sends bytes; nothing happens on a stream that has ended.
+    func write(_ bytes: ByteBuffer, to id: StreamID) {
+        try? transport.write(bytes, to: id, now: now)
+        core.mark(self)
+    }
+
+    /// Sends FIN; nothing happens on a stream that has ended.
+    func finish(_ id: StreamID) {
+        try? transport.finish(id, now: now)
+        core.mark(self)
+    }
+
+    /// Takes what comes next.
+    func read(_ id: StreamID) -> StreamRead {
+        let result = transport.read(id, now: now)
+        if case .none = result { return result }
+        core.mark(self)
+        return result
+    }
+
+    /// Gives up both halves.
+    func abort(_ id: StreamID, code: StreamCode) {
+        transport.reset(id, code: code, now: now)
+        transport.stop(id, code: code, now: now)
+        core.mark(self)
+    }
+
+    // MARK: Streams
+
+    /// Opens a stream to a listener block of the peer. `makeOwner` is called with its id before anything can happen on it.
+    func openStream(
+        internalPort: UInt32, streamClass: StreamClass, share: Int, makeOwner: (StreamID) -> StreamOwner
+    ) throws(StreamError) -> StreamID {
+        let id = try transport.openStream(
+            internalPort: internalPort, streamClass: streamClass, share: UInt16(clamping: share), now: now)
+        owners[id] = makeOwner(id)
+        core.mark(self)
+        return id
+    }
+
+    /// Hands a stream over to another owner: the target accepted.
+    func setOwner(_ owner: StreamOwner, of id: StreamID) { if owners[id] != nil { owners[id] = owner } }
+
+    /// Whether the stream still has an owner: it has not ended.
+    func isOwned(_ id: StreamID) -> Bool { owners[id] != nil }
+
+    /// Streams open now.
+    var streamCount: Int { owners.count }
+
+    private func accept(_ frame: OpenFrame) {
+        guard let tunnel = blocks[frame.internalPort] else {
+            core.logger.warning(
+                "stream refused: unknown internal port",
+                metadata: ["peer": "\(peer.name)", "internal_port": "\(frame.internalPort)"])
+            core.drops.unknownInternalPort &+= 1
+            abort(frame.id, code: .refused)
+            return
+        }
+        owners[frame.id] = .connecting(tunnel)
+        tunnel.accept(frame.id, on: self)
+    }
+
+    // MARK: Events
+
+    /// Handles all events of the transport; false when there was none.
+    @discardableResult
+    func drainEvents(now: Instant) -> Bool {
+        var hadEvents = false
+        while let event = transport.pollEvent() {
+            hadEvents = true
+            handle(event, now: now)
+        }
+        return hadEvents
+    }
+
+    private func handle(_ event: DXStream.ChannelEvent, now: Instant) {
+        switch event {
+        case .readable(let id): onReadable(id)
+        case .writable(let id):
+            switch owners[id] {
+            case .tcp(let bridge): bridge.onWritable()
+            case .program(let bridge): bridge.onWritable()
+            case .connecting, nil: break
+            }
+        case .streamOpened(let frame): accept(frame)
+        case .stopped(let id, _):
+            switch owners[id] {
+            case .tcp(let bridge): bridge.onStopped()
+            case .program(let bridge): bridge.onStopped()
+            // The connection to the target finds out when it asks the stream.
+            case .connecting, nil: break
+            }
+        case .streamEnded(let id): owners[id] = nil
+        case .controlReadable: readControl()
+        case .pathSuspect: peer.onPathSuspect(self, now: now)
+        case .pathValidated(let id): onPathValidated(id)
+        case .pathRetired(let id): detach(id)
+        case .closed(let end): onClosed(end, now: now)
+        case .streamsAvailable, .message: break
+        }
+    }
+
+    private func onReadable(_ id: StreamID) {
+        switch owners[id] {
+        case .tcp(let bridge): bridge.onReadable()
+        case .program(let bridge): bridge.onReadable()
+        case .connecting, nil: break
+        }
+    }
+
+    private func onClosed(_ end: ChannelEnd, now: Instant) {
+        self.end = end
+        let abandoned = owners
+        owners.removeAll()
+        for owner in abandoned.values {
+            switch owner {
+            case .tcp(let bridge): bridge.onChannelClosed()
+            case .program(let bridge): bridge.onChannelClosed()
+            case .connecting: break
+            }
+        }
+        for echo in echoes.values { echo.promise.fail(GatewayError.notConnected(peer.name)) }
+        echoes.removeAll()
+        blocks.removeAll()
+        requests.removeAll()
+        peer.onChannelEnded(self, end, now: now)
+    }
+
+    /// A call made because the channel was silent failed too: no new connection goes there until it is heard again.
+    private(set) var isSuspended = false
+
+    /// Keeps new connections away, or lets them in again.
+    func setSuspended(_ suspended: Bool) {
+        guard isSuspended != suspended else { return }
+        isSuspended = suspended
+        core.setSuspended(suspended, self)
+        core.logger.info(
+            suspended ? "peer is silent: new connections are refused" : "peer is heard again",
+            metadata: ["peer": "\(peer.name)"])
+    }
+
+    /// Whether the path in use has not answered probes, one after the other.
+    var isSilent: Bool { transport.pathSnapshots.contains { $0.isActive && $0.probeCount >= 2 } }
+
+    // MARK: Sessions
+
+    /// The session of a path.
+    func session(of id: PathID) -> ChannelSession? { sessions.first { $0.pathID == id } }
+
+    /// Takes a session as a path. Of several, the one with the largest id is used (both ends reckon the same), the others
+    /// are retired: in static mode a channel has one path, and a second session is its successor.
+    func attach(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) {
+        let newest = sessions.max { $0.pathID < $1.pathID }
+        let isSuccessor = newest.map { session.pathID > $0.pathID } ?? true
+        let hasSameAddress = newest.map { $0.remote == session.remote } ?? false
+        try transport.addPath(
+            session.pathID, overheadByteCount: session.session.sealOverhead,
+            inheriting: hasSameAddress ? newest?.pathID : nil, now: now)
+        session.channel = self
+        if isSuccessor {
+            // The others go when the peer shows that it has the new one too (`retireOthers`).
+            replaced = sessions.map(\.pathID)
+        } else if let newest {
+            transport.activatePath(newest.pathID, now: now)
+            transport.retirePath(session.pathID, now: now)
+        }
+        sessions.append(session)
+        core.mark(self)
+    }
+
+    /// The peer uses this session, the newest: the ones before it are not needed any more.
+    func retireOthers(than session: ChannelSession, now: Instant) {
+        guard !replaced.isEmpty, session === sessions.max(by: { $0.pathID < $1.pathID }) else { return }
+        for id in replaced { transport.retirePath(id, now: now) }
+        replaced.removeAll()
+    }
+
+    /// Whether sessions wait for `retireOthers`.
+    var hasReplaced: Bool { !replaced.isEmpty }
+
+    private func detach(_ id: PathID) {
+        guard let index = sessions.firstIndex(where: { $0.pathID == id }) else { return }
+        let session = sessions.remove(at: index)
+        session.channel = nil
+        core.forget(session)
+    }
+
+    /// Lets all sessions go; the channel is over.
+    func dispose() {
+        for session in sessions {
+            session.channel = nil
+            core.forget(session)
+        }
+        sessions.removeAll()
+    }
+
+    private func onPathValidated(_ id: PathID) {
+        guard let session = session(of: id), let candidate = session.candidate else { return }
+        core.logger.info(
+            "peer moved to a new address",
+            metadata: ["peer": "\(peer.name)", "from": "\(session.remote)", "to": "\(candidate)"])
+        session.remote = candidate
+        session.local = session.candidateLocal
+        session.candidate = nil
+        peer.noteRemote(candidate)
+    }
+
+    // MARK: Control messages
+
+    private func send(_ message: TunnelMessage) {
+        do { try transport.sendControl(ByteBuffer(bytes: message.encoded), now: now) } catch {
+            core.logger.error("control message dropped", metadata: ["peer": "\(peer.name)", "error": "\(error)"])
+        }
+        core.mark(self)
+    }
+
+    private func readControl() {
+        while let bytes = transport.readControl() { messageReader.append(bytes) }
+        do throws(DecodeError) {
+            while let message = try messageReader.next() { receive(message) }
+        } catch {
+            transport.close(.protocolViolation, reason: "malformed control message", now: now)
+        }
+        core.mark(self)
+    }
+
+    private func receive(_ message: TunnelMessage) {
+        switch message {
+        case .activate(let request, let name): receiveActivate(request, name)
+        case .activated(let request, let port):
+            guard let tunnel = requests.removeValue(forKey: request) else { return }
+            tunnel.onActivated(by: self, internalPort: port)
+        case .refused(let request, _, let reason):
+            guard let tunnel = requests.removeValue(forKey: request) else { return }
+            core.logger.warning(
+                "tunnel refused by its destination",
+                metadata: ["tunnel": "\(tunnel.name)", "peer": "\(peer.name)", "reason": "\(reason)"])
+            tunnel.onRefused(by: self, reason: reason)
+        case .deactivated(let port, let reason): core.deactivate(internalPort: port, on: self, reason: reason)
+        case .echo(let token): send(.echoed(token: token))
+        case .echoed(let token):
+            guard let echo = echoes.removeValue(forKey: token) else { return }
+            echo.promise.succeed(now - echo.sentAt)
+        case .unknown: break
+        }
+    }
+
+    /// Asks the peer for the listener block of a tunnel.
+    func activate(_ tunnel: OriginTunnel) {
+        requests[nextRequest] = tunnel
+        send(.activate(request: nextRequest, tunnel: tunnel.name))
+        nextRequest &+= 1
+    }
+
+    /// Makes a listener block if this gateway's own file lets the peer reach the tunnel; says no in the same words whether
+    /// the tunnel does not exist or is not for the peer.
+    private func receiveActivate(_ request: UInt64, _ name: String) {
+        guard let tunnel = core.destination(named: name, for: peer) else {
+            core.drops.refusedActivations &+= 1
+            core.logger.warning(
+                "activation refused: no such tunnel for this peer",
+                metadata: ["tunnel": "\(name)", "peer": "\(peer.name)"])
+            send(
+                .refused(
+                    request: request, code: .notAllowed,
+                    reason: "the destination has no tunnel of this name for this origin"))
+            return
+        }
+        guard blocks.count < Self.maximumBlocks else {
+            send(.refused(request: request, code: .limit, reason: "too many listener blocks"))
+            return
+        }
+        blocks = blocks.filter { $0.value !== tunnel }
+        var port: UInt32
+        repeat { port = core.secretRandomPort() } while blocks[port] != nil
+        blocks[port] = tunnel
+        tunnel.isActivated = true
+        core.logger.info("tunnel activated", metadata: ["tunnel": "\(name)", "origin": "\(peer.name)"])
+        send(.activated(request: request, internalPort: port))
+    }
+
+    /// Measures a round trip through both gateways.
+    func ping(_ promise: EventLoopPromise<Interval>) {
+        guard transport.isOpen, echoes.count < Self.maximumEchoes else {
+            promise.fail(GatewayError.notConnected(peer.name))
+            return
+        }
+        let token = core.random.next()
+        echoes[token] = (now, promise)
+        send(.echo(token: token))
+    }
+}
+
+@available(*, unavailable)
+extension PeerChannel: Sendable {}

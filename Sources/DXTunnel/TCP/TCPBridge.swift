@@ -1,0 +1,190 @@
+import DXStream
+import DXWire
+import NIOCore
+import NIOPosix
+
+/// Joins one TCP connection and one stream, both ways, with backpressure end to end and FIN and RST as they are.
+///
+/// Reads from TCP only while the stream takes bytes; reads from the stream only while TCP takes them. So the memory of a
+/// connection is bounded by the stream's windows, one socket read, and the water mark. One exception is SwiftNIO's: when TCP's FIN
+/// arrives it reads what the kernel still holds at once, so up to one kernel buffer (tcp_rmem) is added at the end.
+final class TCPBridge: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let channel: PeerChannel
+    let id: StreamID
+    private let usage: TunnelUsage
+    private var context: ChannelHandlerContext?
+    private var isReading = false
+    /// TCP's FIN came and was passed on, or the stream wants no more.
+    private var inputEnded = false
+    /// The stream's FIN came and was passed on.
+    private var outputEnded = false
+    private var isOutputClosed = false
+    private var hasFailed = false
+    private var isOver = false
+
+    /// Up to 64 KiB a read, less for connections that carry little.
+    static let receiveAllocator = AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 4_096, maximum: 65_536)
+    /// One: SwiftNIO keeps as many receive buffers for each connection, and a stream may be full after the first.
+    static let messagesPerRead: UInt = 1
+    /// At 256 KiB of bytes that the kernel has not taken the stream is read no more; again below 64 KiB.
+    static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 65_536, high: 262_144)
+
+    init(channel: PeerChannel, id: StreamID, usage: TunnelUsage) {
+        self.channel = channel
+        self.id = id
+        self.usage = usage
+        usage.opened()
+    }
+
+    // MARK: From TCP
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { begin() }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin()
+        context.fireChannelActive()
+    }
+
+    private func begin() {
+        pump()
+        requestRead()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        guard !inputEnded else { return }
+        usage.countFromClient(bytes.readableBytes)
+        channel.write(bytes, to: id)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        requestRead()
+    }
+
+    /// Asks TCP for more when the stream has room.
+    private func requestRead() {
+        guard !isReading, !inputEnded, !isOver, let context, channel.writableByteCount(id) > 0 else { return }
+        isReading = true
+        context.read()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? NIOCore.ChannelEvent, event == .inputClosed {
+            if !inputEnded {
+                inputEnded = true
+                channel.finish(id)
+            }
+            closeIfDone()
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { pump() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A reset by the application, a time-out: channelInactive follows and tells the peer.
+        hasFailed = true
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        guard !isOver else { return }
+        over()
+        if isOutputClosed && !hasFailed {
+            // SwiftNIO tells of a FIN that comes after our own by closing the connection.
+            if !inputEnded { channel.finish(id) }
+        } else {
+            channel.abort(id, code: .aborted)
+        }
+    }
+
+    // MARK: From the stream
+
+    /// The stream has something to read.
+    func onReadable() { pump() }
+
+    /// The stream takes bytes again.
+    func onWritable() { requestRead() }
+
+    /// The peer wants no more: its application reset, or went away.
+    func onStopped() {
+        inputEnded = true
+        // A connection of which one half was refused is of no use to its application: it is reset, as TCP would.
+        abortConnection()
+    }
+
+    /// The channel ended.
+    func onChannelClosed() { abortConnection() }
+
+    /// Moves bytes from the stream to TCP while TCP takes them.
+    private func pump() {
+        guard let context, !isOver, context.channel.isActive, !outputEnded else { return }
+        var wrote = false
+        loop: while context.channel.isWritable {
+            switch channel.read(id) {
+            case .none: break loop
+            case .bytes(let bytes):
+                usage.countToClient(bytes.readableBytes)
+                context.write(wrapOutboundOut(bytes), promise: nil)
+                wrote = true
+            case .finished:
+                outputEnded = true
+                wrote = false
+                closeOutput(context)
+                break loop
+            case .reset:
+                if wrote { context.flush() }
+                abortConnection()
+                return
+            }
+        }
+        if wrote { context.flush() }
+    }
+
+    /// Sends FIN once everything is written. SwiftNIO closes a connection whose input has ended whole, with all that waits
+    /// to be written, so the output is closed only when nothing waits.
+    private func closeOutput(_ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenSuccess {
+            let (bridge, context) = bound.value
+            guard !bridge.isOver else { return }
+            bridge.isOutputClosed = true
+            bridge.closeIfDone()
+            if !bridge.isOver { context.close(mode: .output, promise: nil) }
+        }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+    }
+
+    private func closeIfDone() {
+        guard inputEnded, isOutputClosed, !isOver, let context else { return }
+        over()
+        context.close(promise: nil)
+    }
+
+    /// Resets the TCP connection, and the stream with it.
+    private func abortConnection() {
+        guard !isOver, let context else { return }
+        over()
+        channel.abort(id, code: .aborted)
+        TCPReset.close(context.channel)
+    }
+
+    private func over() {
+        isOver = true
+        usage.closed()
+        context = nil
+    }
+}
+
+@available(*, unavailable)
+extension TCPBridge: Sendable {}

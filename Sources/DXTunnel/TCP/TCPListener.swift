@@ -1,0 +1,198 @@
+import DXWire
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// One local TCP address of an origin.
+///
+/// The address is taken when the gateway starts, so that a port in use is named then, but nothing listens before the
+/// destination has activated the tunnel: until then the kernel refuses connections, which tells a client at once.
+/// Bound to the gateway's event loop.
+final class TCPListener {
+    /// What the configuration says.
+    let address: HostAddress
+    /// Where it is bound, with the real port.
+    private(set) var local: Endpoint
+    private var reserved: CInt?
+    private var channel: (any Channel)?
+    private var isOpening = false
+    private var wantsOpen = false
+
+    /// How many connections may wait to be accepted: what a burst of 500 clients needs; the kernel caps it at somaxconn.
+    private static let backlog: Int32 = 1_024
+
+    /// Takes the address. Throws `GatewayError.listen`.
+    init(_ address: HostAddress, endpoint: Endpoint) throws(GatewayError) {
+        self.address = address
+        local = endpoint
+        let (descriptor, bound) = try Self.reserve(endpoint, text: address.description)
+        reserved = descriptor
+        local = bound
+    }
+
+    /// Whether it listens.
+    var isOpen: Bool { channel != nil }
+
+    /// Listens from now on; `accepted` configures each connection.
+    func open(
+        on eventLoop: any EventLoop, accepted: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>,
+        failed: @escaping (String) -> Void
+    ) {
+        wantsOpen = true
+        guard channel == nil, !isOpening else { return }
+        if reserved == nil {
+            do { reserved = try Self.reserve(local, text: address.description).0 } catch { return failed("\(error)") }
+        }
+        guard let descriptor = reserved else { return }
+        reserved = nil
+        Self.setReuse(descriptor, true)
+        isOpening = true
+        let bound = NIOLoopBound((self, failed), eventLoop: eventLoop)
+        ServerBootstrap(group: eventLoop)
+            .serverChannelOption(.backlog, value: Self.backlog)
+            // Without it, running out of file descriptors would make the event loop spin.
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+                }
+            }
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.recvAllocator, value: TCPBridge.receiveAllocator)
+            .childChannelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
+            .childChannelInitializer(accepted)
+            .withBoundSocket(descriptor)
+            .whenComplete { result in
+                let (listener, failed) = bound.value
+                listener.opened(result, failed: failed)
+            }
+    }
+
+    private func opened(_ result: Result<any Channel, any Error>, failed: (String) -> Void) {
+        isOpening = false
+        switch result {
+        case .success(let opened):
+            guard wantsOpen else {
+                opened.close(promise: nil)
+                return
+            }
+            channel = opened
+        case .failure(let error):
+            failed("TCP \(address) cannot be listened on: \(error); stop the program that took it")
+        }
+    }
+
+    /// Listens no more; connections that are open stay. The address is taken again, so that clients are refused.
+    func close() {
+        wantsOpen = false
+        guard let channel else { return }
+        self.channel = nil
+        let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        channel.close().whenComplete { _ in
+            let listener = bound.value
+            guard listener.reserved == nil, listener.channel == nil, !listener.isOpening else { return }
+            listener.reserved = (try? Self.reserve(listener.local, text: ""))?.0
+        }
+    }
+
+    /// Gives the address up for good.
+    func release() {
+        wantsOpen = false
+        channel?.close(promise: nil)
+        channel = nil
+        if let reserved { Glibc.close(reserved) }
+        reserved = nil
+    }
+
+    /// A bound TCP socket that does not listen, and where it is bound.
+    private static func reserve(_ endpoint: Endpoint, text: String) throws(GatewayError) -> (CInt, Endpoint) {
+        let family = endpoint.family == .v4 ? AF_INET : AF_INET6
+        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        if descriptor < 0, errno == EAFNOSUPPORT, endpoint.family == .v6, endpoint.isUnspecified {
+            // Every address of a machine without IPv6 is every IPv4 address.
+            return try reserve(Endpoint(v4: 0, port: endpoint.port), text: text)
+        }
+        guard descriptor >= 0 else { throw .listen("TCP \(text) cannot be opened: \(systemError())") }
+        setReuse(descriptor, true)
+        if endpoint.family == .v6 {
+            // The wildcard takes IPv4 too; a certain IPv6 address does not.
+            var only: CInt = endpoint.isUnspecified ? 0 : 1
+            unsafe setsockopt(descriptor, CInt(IPPROTO_IPV6), IPV6_V6ONLY, &only, socklen_t(MemoryLayout<CInt>.size))
+        }
+        let result = unsafe endpoint.withSocketAddress { address, length in unsafe bind(descriptor, address, length) }
+        guard result == 0 else {
+            let code = errno
+            Glibc.close(descriptor)
+            throw .listen(listenProblem(text, code))
+        }
+        // Needed to bind beside connections that linger; kept, it would let any local user bind the port as well and listen.
+        setReuse(descriptor, false)
+        return (descriptor, endpoint.withPort(boundPort(descriptor) ?? endpoint.port))
+    }
+
+    private static func setReuse(_ descriptor: CInt, _ isOn: Bool) {
+        var value: CInt = isOn ? 1 : 0
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &value, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    private static func listenProblem(_ text: String, _ code: CInt) -> String {
+        switch code {
+        case EADDRINUSE: "TCP \(text) is in use by another program: stop it, or name another port"
+        case EADDRNOTAVAIL: "TCP \(text) cannot be listened on: no interface of this host has that address"
+        case EACCES, EPERM: "TCP \(text) cannot be listened on without privileges: take a port from 1024 on"
+        default: "TCP \(text) cannot be listened on: \(systemError(code))"
+        }
+    }
+
+    private static func boundPort(_ descriptor: CInt) -> UInt16? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                guard unsafe getsockname(descriptor, address, &length) == 0 else { return nil }
+                // Both families have the port at byte 2.
+                return unsafe UInt16(
+                    bigEndian: UnsafeRawPointer(address).loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+            }
+        }
+    }
+
+    private static func systemError(_ code: CInt = errno) -> String { unsafe String(cString: strerror(code)) }
+}
+
+@available(*, unavailable)
+extension TCPListener: Sendable {}
+
+extension Endpoint {
+    /// Calls `body` with the address as the kernel wants it.
+    fileprivate func withSocketAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        switch family {
+        case .v4:
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = UInt32(truncatingIfNeeded: low).bigEndian
+            return unsafe withUnsafePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        case .v6:
+            var address = sockaddr_in6()
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_port = port.bigEndian
+            address.sin6_scope_id = scope
+            unsafe withUnsafeMutableBytes(of: &address) { bytes in
+                unsafe bytes.storeBytes(of: high.bigEndian, toByteOffset: 8, as: UInt64.self)
+                unsafe bytes.storeBytes(of: low.bigEndian, toByteOffset: 16, as: UInt64.self)
+            }
+            return unsafe withUnsafePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                }
+            }
+        }
+    }
+}

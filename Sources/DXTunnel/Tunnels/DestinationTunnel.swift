@@ -1,0 +1,119 @@
+import DXStream
+import DXWire
+import Logging
+import NIOCore
+import NIOPosix
+
+/// The destination end of a tunnel: connects each stream to the one target. Bound to the gateway's event loop.
+final class DestinationTunnel {
+    let name: String
+    let usage = TunnelUsage()
+    /// The names of the gateways that may reach it.
+    let origins: Set<String>
+    /// An origin has asked for its listener block.
+    var isActivated = false
+    private let core: GatewayCore
+    private let target: HostAddress?
+    private let maximumConnections: Int
+    /// The embedding program, when it is the target.
+    var acceptor: (@Sendable (TunnelStream) -> Void)?
+
+    init(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?, core: GatewayCore) {
+        name = tunnel.name
+        origins = Set(tunnel.origins.map(\.gateway))
+        maximumConnections = tunnel.maximumConnections
+        self.target = target
+        self.core = core
+    }
+
+    /// The target as text, for status.
+    var targetText: String? { target?.description }
+
+    /// An origin opened a stream.
+    func accept(_ id: StreamID, on channel: PeerChannel) {
+        guard usage.open < maximumConnections, core.openConnections < core.maximumConnections else {
+            return refuse(id, on: channel, code: .limit, "as many connections are open as may be")
+        }
+        if let target { return connect(id, to: target, on: channel) }
+        guard let acceptor else {
+            return refuse(id, on: channel, code: .refused, "the program does not serve the tunnel")
+        }
+        let bridge = ProgramBridge(channel: channel, id: id, usage: usage, core: core)
+        channel.setOwner(.program(bridge), of: id)
+        acceptor(TunnelStream(bridge: bridge, eventLoop: core.eventLoop))
+    }
+
+    private func refuse(_ id: StreamID, on channel: PeerChannel, code: StreamCode, _ reason: String) {
+        usage.refuse(reason)
+        core.logger.warning(
+            "connection refused",
+            metadata: ["tunnel": "\(name)", "origin": "\(channel.peer.name)", "reason": "\(reason)"])
+        channel.abort(id, code: code)
+    }
+
+    private func connect(_ id: StreamID, to target: HostAddress, on channel: PeerChannel) {
+        // Counted from here on, so that a flood of connections to a slow target meets the limit.
+        let bridge = TCPBridge(channel: channel, id: id, usage: usage)
+        let bound = NIOLoopBound((self, channel, bridge), eventLoop: core.eventLoop)
+        ClientBootstrap(group: core.eventLoop)
+            .connectTimeout(core.connectTimeout)
+            .channelOption(.autoRead, value: false)
+            .channelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.recvAllocator, value: TCPBridge.receiveAllocator)
+            .channelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
+            .connect(host: target.host, port: Int(target.port))
+            .whenComplete { result in
+                let (tunnel, channel, bridge) = bound.value
+                tunnel.connected(result, id, bridge, on: channel)
+            }
+    }
+
+    private func connected(
+        _ result: Result<any Channel, any Error>, _ id: StreamID, _ bridge: TCPBridge, on channel: PeerChannel
+    ) {
+        switch result {
+        case .success(let tcp):
+            guard channel.isOwned(id) else {
+                usage.closed()
+                return TCPReset.close(tcp)
+            }
+            channel.setOwner(.tcp(bridge), of: id)
+            do { try tcp.pipeline.syncOperations.addHandler(bridge) } catch {
+                usage.closed()
+                TCPReset.close(tcp)
+                channel.abort(id, code: .aborted)
+            }
+        case .failure(let error):
+            usage.closed()
+            let code = Self.code(for: error)
+            refuse(id, on: channel, code: code, "target \(targetText ?? ""): \(Self.words(for: error))")
+        }
+    }
+
+    /// A refusal is a refusal; everything else is a target that cannot be reached.
+    private static func code(for error: any Error) -> StreamCode {
+        errno(of: error) == ECONNREFUSED ? .refused : .unreachable
+    }
+
+    private static func errno(of error: any Error) -> CInt? {
+        if let error = error as? IOError { return error.errnoCode }
+        if let error = error as? NIOConnectionError {
+            return error.connectionErrors.lazy.compactMap { errno(of: $0.error) }.first
+        }
+        return nil
+    }
+
+    private static func words(for error: any Error) -> String {
+        if let code = errno(of: error) { return unsafe String(cString: strerror(code)) }
+        if let error = error as? NIOCore.ChannelError, case .connectTimeout = error { return "no answer in time" }
+        if let error = error as? NIOConnectionError, error.connectionErrors.isEmpty {
+            return "the name cannot be resolved"
+        }
+        return "\(error)"
+    }
+}
+
+@available(*, unavailable)
+extension DestinationTunnel: Sendable {}

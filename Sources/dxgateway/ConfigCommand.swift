@@ -1,0 +1,64 @@
+import ArgumentParser
+import DXControl
+import DXTunnel
+
+struct ConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Look after configuration files.", subcommands: [ValidateCommand.self])
+}
+
+struct ValidateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate",
+        abstract: "Say everything that is wrong with a configuration file, and start nothing.",
+        discussion: """
+            Each problem is one line: file:line:column: what is wrong; what to do. The key files that the file names
+            are checked too.
+
+              dxgateway config validate /etc/dx/gateway.yaml
+            """)
+
+    @Argument(help: "The configuration file.")
+    var file: String
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    private struct Result: Encodable {
+        struct Problem: Encodable {
+            var file: String
+            var line: Int?
+            var column: Int?
+            var message: String
+            var remedy: String
+        }
+        var schema = GatewayStatus.schema
+        var valid: Bool
+        var id: String?
+        var problems: [Problem]
+    }
+
+    func run() throws {
+        let loaded: GatewayConfigurationFile
+        do throws(ConfigurationFileError) { loaded = try GatewayConfigurationFile(path: file) } catch {
+            guard json else { throw CommandFailure(.failed, "the configuration is refused\n\(error)") }
+            try Output.json(
+                Result(
+                    valid: false,
+                    problems: error.problems.map { problem in
+                        Result.Problem(
+                            file: problem.file, line: problem.position?.line, column: problem.position?.column,
+                            message: problem.message, remedy: problem.remedy)
+                    }))
+            throw ExitCode(ExitStatus.failed.rawValue)
+        }
+        if json {
+            try Output.json(Result(valid: true, id: loaded.gatewayID.text, problems: []))
+        } else {
+            let configuration = loaded.configuration
+            Output.line(
+                "\(file) is good: gateway \(configuration.name), \(configuration.peers.count) peers,"
+                    + " \(configuration.tunnels.count) tunnels\nid \(loaded.gatewayID)")
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import DXControl
+import DXTunnel
+import Glibc
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run a gateway until SIGTERM or SIGINT.",
+        discussion: """
+            Logs go to standard error. On SIGTERM the peers are told, connections end, ports are freed.
+
+              dxgateway run --config gateway.yaml
+              dxgateway run --config gateway.yaml --log-format json --log-level debug
+            """)
+
+    @Option(help: ArgumentHelp("The configuration file.", valueName: "file"))
+    var config = "/etc/dx/gateway.yaml"
+
+    @Option(help: "How log lines are written.")
+    var logFormat = LogFormat.text
+
+    @Option(help: "The least level that is logged.")
+    var logLevel = LogLevel.info
+
+    func run() async throws {
+        let loaded: GatewayConfigurationFile
+        do throws(ConfigurationFileError) { loaded = try GatewayConfigurationFile(path: config) } catch {
+            throw CommandFailure(.failed, "the configuration is refused\n\(error)")
+        }
+        let logger = Logger(label: "gateway") { [logFormat, logLevel] label in
+            LineLogHandler(label: label, format: logFormat.format, logLevel: logLevel.level)
+        }
+        raiseFileLimit()
+        do {
+            let gateway = try Gateway(configuration: loaded.configuration, logger: logger)
+            logger.info("gateway starting", metadata: ["name": "\(loaded.configuration.name)", "id": "\(gateway.id)"])
+            let control = ControlService(
+                path: loaded.configuration.controlPath, target: GatewayControlTarget(gateway), logger: logger)
+            var group = ServiceGroupConfiguration(
+                services: [gateway, control], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            // Peers are told at once; what a client of the control socket holds open must not keep the ports.
+            group.maximumGracefulShutdownDuration = .seconds(5)
+            try await ServiceGroup(configuration: group).run()
+            logger.info("gateway stopped")
+        } catch {
+            throw CommandFailure(.failed, "\(error)")
+        }
+    }
+}
+
+/// Takes as many file descriptors as the system allows this process: each connection needs one, and the usual soft limit
+/// of 1,024 is there for programs that use select(2).
+private func raiseFileLimit() {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}
+
+/// The control socket beside a gateway: where the configuration says, else at the default path when that is free.
+private struct ControlService: Service {
+    let path: String?
+    let target: GatewayControlTarget
+    let logger: Logger
+
+    func run() async throws {
+        if let path {
+            try await ControlServer(path: path, target: target, logger: logger).run()
+            return
+        }
+        let locator = ControlLocator(environment: ProgramEnvironment.variables)
+        guard let path = locator.defaultPath(isRoot: geteuid() == 0) else {
+            logger.notice("no control socket: set control: in the configuration to have one")
+            try? await gracefulShutdown()
+            return
+        }
+        do {
+            try await ControlServer(path: path, target: target, logger: logger).run()
+        } catch let error as ControlSocketError {
+            // Nobody asked for this path: a second gateway on one machine must not fail for it.
+            logger.warning("no control socket", metadata: ["reason": "\(error)"])
+            try? await gracefulShutdown()
+        }
+    }
+}
+
+/// The formats of log lines, as arguments.
+enum LogFormat: String, CaseIterable, ExpressibleByArgument {
+    case text, json
+
+    var format: LineLogHandler.Format {
+        switch self {
+        case .text: .text
+        case .json: .json
+        }
+    }
+}
+
+/// The levels of logging, as arguments.
+enum LogLevel: String, CaseIterable, ExpressibleByArgument {
+    case trace, debug, info, notice, warning, error, critical
+
+    var level: Logger.Level {
+        switch self {
+        case .trace: .trace
+        case .debug: .debug
+        case .info: .info
+        case .notice: .notice
+        case .warning: .warning
+        case .error: .error
+        case .critical: .critical
+        }
+    }
+}

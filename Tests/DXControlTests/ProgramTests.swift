@@ -1,0 +1,225 @@
+import DXControl
+import DXTunnel
+import Foundation
+import Testing
+
+/// The built `dxgateway`, run as a person runs it.
+private struct Program {
+    /// It is built beside the test bundle.
+    static let url = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        .deletingLastPathComponent().appendingPathComponent("dxgateway")
+
+    let output: String
+    let errors: String
+    let status: Int32
+
+    /// Runs it to its end, with an environment that names no gateway.
+    init(_ arguments: String..., environment: [String: String] = [:]) throws {
+        let process = Self.process(arguments, environment)
+        let output = Pipe()
+        let errors = Pipe()
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        // What is written here fits into the pipes' buffers, so one can be read after the other.
+        self.output = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        self.errors = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        status = process.terminationStatus
+    }
+
+    static func process(_ arguments: [String], _ environment: [String: String] = [:]) -> Process {
+        let process = Process()
+        process.executableURL = url
+        process.arguments = arguments
+        process.environment = environment
+        return process
+    }
+}
+
+@Suite struct ProgramTests {
+    private let directory = TemporaryDirectory()
+
+    // MARK: Usage
+
+    @Test(arguments: [
+        ["bogus"], ["--bogus"], ["keygen"], ["keygen", "--out"], ["run", "--log-format", "xml"],
+        ["config", "validate"],
+        ["ping"], ["ping", "a", "--count", "0"], ["ping", "a", "--count", "101"], ["status", "extra"],
+    ])
+    func endsWith2OnWrongUsage(_ arguments: [String]) throws {
+        let process = Program.process(arguments)
+        let errors = Pipe()
+        process.standardError = errors
+        try process.run()
+        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 2)
+        #expect(text.contains("Usage: dxgateway"))
+    }
+
+    @Test func saysItsVersionAndHelp() throws {
+        let version = try Program("--version")
+        #expect((version.status, version.output) == (0, "dxgateway \(DXVersion.current)\n"))
+        let help = try Program("--help")
+        #expect(help.status == 0 && help.output.contains("Exit codes: 0 done"))
+        for verb in ["keygen", "run", "config", "status", "ping", "demo"] {
+            #expect(help.output.contains("\n  \(verb) "))
+            #expect(try Program(verb, "--help").status == 0)
+        }
+    }
+
+    // MARK: keygen and config validate
+
+    @Test func makesKeysOnce() throws {
+        let key = directory.file("a.key")
+        let made = try Program("keygen", "--out", key)
+        #expect(made.status == 0)
+        let id = try #require(GatewayID(text: String(made.output.dropLast())))
+        #expect(try KeyFiles.gatewayID(at: key) == id)
+        #expect(TemporaryDirectory.mode(of: key) == 0o600)
+        let again = try Program("keygen", "--out", key)
+        #expect(again.status == 1)
+        #expect(again.errors.contains("exists already; name another file"))
+        #expect(try KeyFiles.gatewayID(at: key) == id)
+        let veil = try Program("keygen", "--veil", "--out", directory.file("g.key"))
+        #expect((veil.status, veil.output) == (0, ""))
+        #expect(try Program("keygen", "--veil", "--out", directory.file("g.key")).status == 1)
+        #expect(try Program("keygen", "--out", directory.file("none/a.key")).status == 1)
+        let json = try Program("keygen", "--json", "--out", directory.file("b.key"))
+        #expect(json.output.hasPrefix("{\"file\":\"\(directory.file("b.key"))\",\"id\":\""))
+    }
+
+    @Test func validatesConfigurations() throws {
+        let folder = try ConfigurationFolder()
+        let good = folder.directory.write(GatewayConfigurationFileTests.good, to: "good.yaml")
+        let accepted = try Program("config", "validate", good)
+        #expect(
+            (accepted.status, accepted.output)
+                == (0, "\(good) is good: gateway edge-1, 1 peers, 1 tunnels\nid \(folder.id)\n"))
+        let bad = folder.directory.write("name: a b\nidentity: none.key\nveil: group.key\n", to: "bad.yaml")
+        let refused = try Program("config", "validate", bad)
+        #expect(refused.status == 1)
+        #expect(refused.output.isEmpty)
+        #expect(refused.errors.contains("\n\(bad):1:7: bad name \"a b\"; "))
+        #expect(refused.errors.contains("\n\(bad):2:11: identity "))
+        #expect(
+            try Program("config", "validate", "--json", bad).output.hasPrefix(
+                #"{"problems":[{"column":7,"file":"\#(bad)","line":1,"message":"bad name \"a b\"","#))
+        // `run` refuses the same, and leaves no control socket behind.
+        let run = try Program("run", "--config", bad)
+        #expect(run.status == 1 && run.errors == refused.errors)
+    }
+
+    // MARK: Without a gateway
+
+    @Test func endsWith3WhenNoGatewayRuns() throws {
+        let dead = directory.makeDeadSocket("dead.sock")
+        for arguments in [["status"], ["ping", "cloud-1"]] {
+            for path in [dead, directory.file("none.sock")] {
+                let process = Program.process(arguments + ["--control", path])
+                let errors = Pipe()
+                process.standardError = errors
+                try process.run()
+                let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+                process.waitUntilExit()
+                #expect(process.terminationStatus == 3)
+                #expect(text.hasPrefix("dxgateway: no gateway is running at \(path) ("))
+            }
+        }
+        #expect(try Program("status", "--state", directory.path).status == 3)
+        let named = try Program("status", environment: ["DX_CONTROL": directory.file("x.sock")])
+        #expect(named.status == 3 && named.errors.contains(directory.file("x.sock")))
+    }
+
+    @Test func asksBetweenSeveralGateways() throws {
+        directory.makeDirectory("dx")
+        directory.makeDeadSocket("dx/edge-1.sock")
+        directory.makeDeadSocket("dx/edge-2.sock")
+        // Only where the system's directory has no sockets of its own.
+        guard case .none = ControlLocator(environment: [:]).locate() else { return }
+        let several = try Program("status", environment: ["XDG_RUNTIME_DIR": directory.path])
+        #expect(several.status == 1)
+        #expect(several.errors.hasSuffix("  --control \(directory.path)/dx/edge-2.sock\n"))
+    }
+
+    // MARK: With a gateway
+
+    /// Runs a gateway with no peers while `body` runs; it must end with 0 on `signal`.
+    private func withGateway(
+        signal: Int32 = SIGTERM, _ body: (ConfigurationFolder, String) throws -> Void
+    ) throws {
+        let folder = try ConfigurationFolder()
+        let file = folder.directory.write(
+            "name: edge-1\nidentity: edge-1.key\nveil: group.key\nlisten: \"127.0.0.1:0\"\ncontrol: edge.sock\n",
+            to: "edge.yaml")
+        let process = Program.process(["run", "--config", file, "--log-format", "json"])
+        let errors = Pipe()
+        process.standardError = errors
+        try process.run()
+        // The log says when the socket is there; the end of the log means that the process ended.
+        var log = ""
+        while !log.contains("control socket ready") {
+            let chunk = errors.fileHandleForReading.availableData
+            guard !chunk.isEmpty else {
+                Issue.record("the gateway ended: \(log)")
+                return
+            }
+            log += String(decoding: chunk, as: UTF8.self)
+        }
+        defer {
+            kill(process.processIdentifier, signal)
+            _ = errors.fileHandleForReading.readDataToEndOfFile()
+            process.waitUntilExit()
+            #expect(process.terminationReason == .exit)
+            #expect(process.terminationStatus == 0)
+            #expect(!folder.directory.names.contains("edge.sock"))
+        }
+        try body(folder, file)
+    }
+
+    @Test func runsUntilTerminated() throws {
+        try withGateway { folder, file in
+            let socket = folder.directory.file("edge.sock")
+            #expect(TemporaryDirectory.mode(of: socket) == 0o600)
+            let status = try Program("status", "--control", socket)
+            #expect(status.status == 0)
+            #expect(status.output.hasPrefix("edge-1 is healthy, up "))
+            let json = try Program("status", "--json", environment: ["DX_CONTROL": socket])
+            let decoded = try JSONDecoder().decode(GatewayStatus.self, from: Data(json.output.utf8))
+            #expect(decoded.id == folder.id.text)
+            #expect(decoded.listen.count == 1 && decoded.listen[0].hasPrefix("127.0.0.1:"))
+            let ping = try Program("ping", "nobody", "--control", socket)
+            #expect(ping.status == 1)
+            #expect(ping.errors == "dxgateway: there is no peer nobody; dxgateway status lists them\n")
+            // A second one with the same file is refused, by name.
+            let second = try Program("run", "--config", file)
+            #expect(second.status == 1)
+            #expect(second.errors.contains("control socket \(socket) is in use by a running gateway; stop that one"))
+        }
+    }
+
+    @Test func runsUntilInterrupted() throws { try withGateway(signal: SIGINT) { _, _ in } }
+
+    @Test func namesAPortInUse() throws {
+        try withGateway { folder, _ in
+            let socket = folder.directory.file("edge.sock")
+            let json = try Program("status", "--json", "--control", socket).output
+            let listen = try JSONDecoder().decode(GatewayStatus.self, from: Data(json.utf8)).listen[0]
+            let other = folder.directory.write(
+                "name: edge-2\nidentity: edge-1.key\nveil: group.key\nlisten: \"\(listen)\"\ncontrol: other.sock\n",
+                to: "other.yaml")
+            let refused = try Program("run", "--config", other)
+            #expect(refused.status == 1)
+            #expect(refused.errors.contains(listen))
+            #expect(!folder.directory.names.contains("other.sock"))
+        }
+    }
+
+    @Test func tellsItsDemo() throws {
+        let demo = try Program("demo")
+        #expect(demo.status == 0)
+        #expect(demo.output.hasSuffix("\nThe page came through the tunnel, byte for byte.\n"))
+        #expect(demo.errors.isEmpty)
+    }
+}

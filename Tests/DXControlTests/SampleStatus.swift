@@ -1,0 +1,25 @@
+import DXTunnel
+
+/// A status with every field filled.
+let sampleStatus = GatewayStatus(
+    name: "edge-1", id: idText("b"), version: "1.2.3", time: Timestamp(unixMilliseconds: 1_789_286_702_070),
+    uptimeSeconds: 3_725.5, listen: ["0.0.0.0:7700", "[::]:7700"],
+    socket: SocketStatus(receiveBufferBytes: 425_984, sendBufferBytes: 425_984, gso: true, gro: true, ecn: false),
+    peers: [
+        PeerStatus(
+            name: "cloud-1", id: idText("c"), state: .connected, since: Timestamp(unixMilliseconds: 1_789_286_700_000),
+            remoteAddress: "203.0.113.5:7700", pathKind: .direct, rttMicroseconds: 12_345, mtuBytes: 1_452,
+            congestionWindowBytes: 123_456, openStreams: 2, bytesSent: 1_000, bytesReceived: 2_000_000,
+            counters: ["packets_lost": 7]),
+        PeerStatus(
+            name: "cloud-2", id: idText("d"), state: .down, since: Timestamp(unixMilliseconds: 0),
+            lastError: "no answer from 203.0.113.6:7700"),
+    ],
+    tunnels: [
+        TunnelStatus(
+            name: "web", role: .origin, state: .active, listen: ["127.0.0.1:8080"], openConnections: 1,
+            totalConnections: 20, refusedConnections: 1, bytesToTarget: 300, bytesToClient: 4_000,
+            lastError: "the target refused"),
+        TunnelStatus(name: "ssh", role: .destination, state: .waiting, target: "127.0.0.1:22"),
+    ],
+    drops: ["unknown_connection": 3], memory: MemoryStatus(usedBytes: 1_024, limitBytes: 64 << 20))

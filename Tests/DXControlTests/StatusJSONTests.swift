@@ -1,0 +1,118 @@
+import DXControl
+import DXTunnel
+import Foundation
+import Testing
+
+@Suite struct StatusJSONTests {
+    /// The layout is a promise to programs: a key may be added here, none may go or change.
+    private let golden = """
+        {
+          "drops" : {
+            "unknown_connection" : 3
+          },
+          "healthy" : false,
+          "id" : "\(idText("b"))",
+          "listen" : [
+            "0.0.0.0:7700",
+            "[::]:7700"
+          ],
+          "memory" : {
+            "limit_bytes" : 67108864,
+            "used_bytes" : 1024
+          },
+          "name" : "edge-1",
+          "peers" : [
+            {
+              "bytes_received" : 2000000,
+              "bytes_sent" : 1000,
+              "congestion_window_bytes" : 123456,
+              "counters" : {
+                "packets_lost" : 7
+              },
+              "id" : "\(idText("c"))",
+              "mtu_bytes" : 1452,
+              "name" : "cloud-1",
+              "open_streams" : 2,
+              "path_kind" : "direct",
+              "remote_address" : "203.0.113.5:7700",
+              "rtt_us" : 12345,
+              "since" : "2026-09-13T08:05:00.000Z",
+              "state" : "connected"
+            },
+            {
+              "bytes_received" : 0,
+              "bytes_sent" : 0,
+              "counters" : {
+
+              },
+              "id" : "\(idText("d"))",
+              "last_error" : "no answer from 203.0.113.6:7700",
+              "name" : "cloud-2",
+              "open_streams" : 0,
+              "since" : "1970-01-01T00:00:00.000Z",
+              "state" : "down"
+            }
+          ],
+          "problems" : [
+            "peer cloud-2 is down since 1970-01-01T00:00:00.000Z: no answer from 203.0.113.6:7700",
+            "tunnel ssh is waiting"
+          ],
+          "schema" : 1,
+          "socket" : {
+            "ecn" : false,
+            "gro" : true,
+            "gso" : true,
+            "receive_buffer_bytes" : 425984,
+            "send_buffer_bytes" : 425984
+          },
+          "time" : "2026-09-13T08:05:02.070Z",
+          "tunnels" : [
+            {
+              "bytes_to_client" : 4000,
+              "bytes_to_target" : 300,
+              "last_error" : "the target refused",
+              "listen" : [
+                "127.0.0.1:8080"
+              ],
+              "name" : "web",
+              "open_connections" : 1,
+              "refused_connections" : 1,
+              "role" : "origin",
+              "state" : "active",
+              "total_connections" : 20
+            },
+            {
+              "bytes_to_client" : 0,
+              "bytes_to_target" : 0,
+              "listen" : [
+
+              ],
+              "name" : "ssh",
+              "open_connections" : 0,
+              "refused_connections" : 0,
+              "role" : "destination",
+              "state" : "waiting",
+              "target" : "127.0.0.1:22",
+              "total_connections" : 0
+            }
+          ],
+          "uptime_seconds" : 3725.5,
+          "version" : "1.2.3"
+        }
+        """
+
+    @Test func writesTheLayout() throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        #expect(String(decoding: try encoder.encode(sampleStatus), as: UTF8.self) == golden)
+    }
+
+    @Test func readsTheLayout() throws {
+        #expect(try JSONDecoder().decode(GatewayStatus.self, from: Data(golden.utf8)) == sampleStatus)
+    }
+
+    @Test func refusesAnotherSchema() throws {
+        let other = golden.replacingOccurrences(of: "\"schema\" : 1", with: "\"schema\" : 2")
+        #expect(throws: DecodingError.self) { try JSONDecoder().decode(GatewayStatus.self, from: Data(other.utf8)) }
+    }
+}

@@ -1,0 +1,70 @@
+import DXControl
+import DXTunnel
+import Testing
+
+@Suite struct StatusReportTests {
+    @Test func saysWhatIsWrongOnOneScreen() {
+        let expected = """
+            edge-1 is NOT healthy, up 1 h 2 min, version 1.2.3
+            id        \(idText("b"))
+            listens   0.0.0.0:7700, [::]:7700
+            socket    buffers 416 KiB in, 416 KiB out; GSO, GRO, no ECN
+            memory    1.00 KiB of 64.0 MiB buffered
+
+            PEER     STATE      FOR           ADDRESS           PATH    RTT        MTU   SENT    RECEIVED  STREAMS
+            cloud-2  down       10000 d       -                 -       -          -     0 B     0 B       0
+            cloud-1  connected  2 s           203.0.113.5:7700  direct  12.345 ms  1452  1000 B  1.91 MiB  2
+
+            TUNNEL  END          STATE    ADDRESS         OPEN  TOTAL  REFUSED  TO TARGET  TO CLIENT
+            ssh     destination  waiting  127.0.0.1:22    0     0      0        0 B        0 B
+            web     origin       active   127.0.0.1:8080  1     20     1        300 B      3.91 KiB
+
+            dropped   3 unknown_connection
+
+            not healthy:
+              peer cloud-2 is down since 1970-01-01T00:00:00.000Z: no answer from 203.0.113.6:7700
+              tunnel ssh is waiting
+            """
+        // The span's column is as wide as its widest cell; compare without that padding.
+        let report = "\(StatusReport(sampleStatus))"
+        #expect(report.collapsed == expected.collapsed)
+        #expect(report.split(separator: "\n", omittingEmptySubsequences: false).count <= 24)
+    }
+
+    @Test func saysThatAllIsWell() {
+        var status = sampleStatus
+        status.peers.removeLast()
+        status.tunnels.removeLast()
+        status.drops = [:]
+        let lines = "\(StatusReport(status))".split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines[0] == "edge-1 is healthy, up 1 h 2 min, version 1.2.3")
+        #expect(lines.count == 11)
+    }
+
+    @Test func cutsLongTables() {
+        var status = sampleStatus
+        status.peers = (0..<100).map { index in
+            PeerStatus(
+                name: "p\(index)", id: "", state: index == 50 ? .connecting : .connected, since: status.time)
+        }
+        let report = "\(StatusReport(status))"
+        #expect(report.contains("\n  ... and 92 more: see --json\n"))
+        // What is not well comes first, so that a cut never hides it.
+        #expect(report.contains("STREAMS\np50 "))
+    }
+
+    @Test func sumsUpAPing() {
+        #expect("\(PingSummary(sent: 2, rttMicroseconds: []))" == "2 sent, 0 answered")
+        #expect(
+            "\(PingSummary(sent: 4, rttMicroseconds: [9_000, 1_000, 2_500]))"
+                == "4 sent, 3 answered; least 1.000 ms, median 2.500 ms, most 9.000 ms")
+        #expect(PingSummary.text(rttMicroseconds: 7) == "0.007 ms")
+    }
+}
+
+extension String {
+    /// The text with runs of spaces as one.
+    fileprivate var collapsed: String {
+        split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
+    }
+}

@@ -1,0 +1,80 @@
+import DXTunnel
+import Testing
+
+@Suite struct GatewayConfigurationValidateTests {
+    private let id = GatewayID([UInt8](repeating: 7, count: 32))!
+
+    /// A configuration without problems, made in memory as an embedding program does.
+    private var good: GatewayConfiguration {
+        GatewayConfiguration(
+            name: "edge-1", identity: .pem("-"), veils: [.secret([UInt8](repeating: 1, count: 32))],
+            peers: [.init(name: "cloud-1", id: id)],
+            tunnels: [
+                .init(name: "web", origins: [.init(gateway: "edge-1")], destinations: [.init(gateway: "cloud-1")])
+            ])
+    }
+
+    private func problems(_ change: (inout GatewayConfiguration) -> Void) -> [String] {
+        var configuration = good
+        change(&configuration)
+        return configuration.validate().map { "\($0.path) \($0.kind.rawValue)" }
+    }
+
+    @Test func acceptsAnEmbeddedGateway() { #expect(good.validate().isEmpty) }
+
+    @Test func checksWhatAFileCannotSay() {
+        #expect(problems { $0.veils = [.secret([1, 2])] } == ["veil out_of_range"])
+        #expect(problems { $0.veils = [] } == ["veil missing"])
+        #expect(problems { $0.listen.host = "no host" } == ["listen bad_address"])
+        #expect(problems { $0.name = "" }.first == "name bad_name")
+        #expect(problems { $0.controlPath = "" } == ["control missing"])
+        #expect(problems { $0.identity = .file(path: "") } == ["identity missing"])
+        #expect(problems { $0.limits.connectTimeout = .zero } == ["limits.connect_timeout out_of_range"])
+    }
+
+    @Test func limitsEveryList() {
+        let address = (0...64).map { HostAddress(host: "h\($0)", port: 1) }
+        #expect(problems { $0.peers[0].addresses = address } == ["peers[0].addresses out_of_range"])
+        #expect(problems { $0.peers[0].addresses = Array(address.dropLast()) }.isEmpty)
+        #expect(
+            problems { configuration in
+                configuration.peers = (0...1_024).map { index in
+                    let bytes = [UInt8](repeating: 0, count: 30) + [UInt8(index >> 8), UInt8(index & 255)]
+                    return .init(name: index == 0 ? "cloud-1" : "p\(index)", id: GatewayID(bytes)!)
+                }
+            } == ["peers out_of_range"])
+        #expect(
+            problems { configuration in
+                let tunnel = configuration.tunnels[0]
+                configuration.tunnels = (0...4_096).map { index in
+                    var copy = tunnel
+                    copy.name = "t\(index)"
+                    return copy
+                }
+            } == ["tunnels out_of_range"])
+    }
+
+    /// The kernel refuses the second of two listeners with one port when they share an address.
+    @Test(arguments: [
+        (":80", ":80", true), (":80", "127.0.0.1:80", true), ("0.0.0.0:80", "127.0.0.1:80", true),
+        ("[::]:80", "[::1]:80", true), ("localhost:80", "localhost:80", true), ("127.0.0.1:80", "127.0.0.1:81", false),
+        ("127.0.0.1:80", "127.0.0.2:80", false), ("127.0.0.1:80", "[::1]:80", false), (":0", ":0", false),
+        ("0.0.0.0:80", "[::]:80", false),
+    ])
+    func findsListenersThatCollide(first: String, second: String, collide: Bool) throws {
+        let addresses = try [HostAddress(first), HostAddress(second)]
+        let found = problems { configuration in
+            configuration.tunnels = addresses.enumerated().map { index, address in
+                .init(
+                    name: "t\(index)", origins: [.init(gateway: "edge-1", listen: address)],
+                    destinations: [.init(gateway: "cloud-1")])
+            }
+        }
+        #expect(found == (collide ? ["tunnels[1].origins[0].listen duplicate"] : []))
+    }
+
+    @Test func neverShowsASecret() {
+        let text = "\(GatewayConfiguration(name: "a", identity: .pem("SECRET"), veils: [.secret([115, 101])]))"
+        #expect(!text.contains("SECRET") && !text.contains("115"))
+    }
+}

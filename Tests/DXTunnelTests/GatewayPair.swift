@@ -1,0 +1,160 @@
+import FoundationEssentials
+import Glibc
+
+@testable import DXTunnel
+
+/// Two real gateways on loopback, in this process: `edge` is the origin of the tunnels, `cloud` their destination. `edge`
+/// calls `cloud`; both run until `stop`.
+final class GatewayPair: Sendable {
+    /// What the pair is like.
+    struct Plan: Sendable {
+        /// The tunnels in both configurations.
+        var tunnels: [GatewayConfiguration.Tunnel]
+        /// What `cloud`'s own file says instead, when it differs.
+        var cloudTunnels: [GatewayConfiguration.Tunnel]?
+        /// Where the gateways have their UDP ports.
+        var host = "127.0.0.1"
+        /// `cloud` knows `edge`'s address too, and calls it.
+        var cloudCalls = false
+        /// `edge` reaches `cloud` over a `UDPForwarder`.
+        var isForwarded = false
+        var limits = GatewayConfiguration.Limits()
+        var tuning = GatewayTuning()
+
+        init(_ tunnels: [GatewayConfiguration.Tunnel]) { self.tunnels = tunnels }
+    }
+
+    let edgeRunner: GatewayRunner
+    let cloudRunner: GatewayRunner
+    /// Between the two, when the plan has one.
+    let forwarder: UDPForwarder?
+    private let directory: String
+
+    var edge: Gateway { edgeRunner.gateway }
+    var cloud: Gateway { cloudRunner.gateway }
+
+    /// A tunnel from `edge` to `cloud`.
+    ///
+    /// - Parameter target: where it leads; nil makes the program itself the target.
+    static func tunnel(
+        _ name: String = "app", target: HostAddress?, listen: HostAddress? = HostAddress(host: "127.0.0.1", port: 0),
+        _ change: (inout GatewayConfiguration.Tunnel) -> Void = { _ in }
+    ) -> GatewayConfiguration.Tunnel {
+        var tunnel = GatewayConfiguration.Tunnel(
+            name: name, origins: [.init(gateway: "edge", listen: listen)],
+            destinations: [.init(gateway: "cloud", target: target)])
+        change(&tunnel)
+        return tunnel
+    }
+
+    /// A tunnel to a port of this host, and nothing special.
+    convenience init(targetPort: Int) async throws {
+        try await self.init(target: HostAddress(host: "127.0.0.1", port: UInt16(targetPort)))
+    }
+
+    /// One tunnel, `app`, to `target`; nil makes the program itself the target. Starts both and waits for the tunnel.
+    convenience init(
+        target: HostAddress?, change: (inout GatewayConfiguration.Tunnel) -> Void = { _ in }
+    ) async throws {
+        try await self.init(Plan([Self.tunnel(target: target, change)]))
+        try await waitUntilActive()
+    }
+
+    /// Starts both; waits for nothing.
+    init(_ plan: Plan) async throws {
+        directory = try Self.makeDirectory()
+        let (edgeKey, cloudKey, veil) = ("\(directory)/edge.key", "\(directory)/cloud.key", "\(directory)/veil.key")
+        let edgeID = try KeyFiles.createIdentity(at: edgeKey)
+        let cloudID = try KeyFiles.createIdentity(at: cloudKey)
+        try KeyFiles.createVeil(at: veil)
+        let listen = HostAddress(host: plan.host, port: 0)
+        cloudRunner = GatewayRunner(
+            GatewayConfiguration(
+                name: "cloud", identity: .file(path: cloudKey), veils: [.file(path: veil)], listen: listen,
+                peers: [.init(name: "edge", id: edgeID)], tunnels: plan.cloudTunnels ?? plan.tunnels,
+                limits: plan.limits), tuning: plan.tuning)
+        edgeRunner = GatewayRunner(
+            GatewayConfiguration(
+                name: "edge", identity: .file(path: edgeKey), veils: [.file(path: veil)], listen: listen,
+                peers: [.init(name: "cloud", id: cloudID)], tunnels: plan.tunnels, limits: plan.limits),
+            tuning: plan.tuning)
+        if plan.cloudCalls {
+            let address = HostAddress(host: plan.host, port: UInt16(try UDPSocket.unusedPort()))
+            edgeRunner.change { $0.listen = address }
+            cloudRunner.change { $0.peers[0].addresses = [address] }
+        }
+        try await cloudRunner.start()
+        var address = cloudRunner.address
+        if plan.isForwarded {
+            let forwarder = try UDPForwarder(to: Int(address.port))
+            address = HostAddress(host: "127.0.0.1", port: UInt16(forwarder.port))
+            self.forwarder = forwarder
+        } else {
+            forwarder = nil
+        }
+        edgeRunner.change { [address] in $0.peers[0].addresses = [address] }
+        try await edgeRunner.start()
+    }
+
+    private static func makeDirectory() throws -> String {
+        let path = FileManager.default.temporaryDirectory.appending(path: "dx-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        return path
+    }
+
+    // MARK: Looking
+
+    /// Waits until every tunnel of the origin is active.
+    func waitUntilActive() async throws {
+        try await Polling.wait(until: "the tunnels to be active") {
+            try await edge.status().tunnels.allSatisfy { $0.state == .active }
+        }
+    }
+
+    /// The origin's view of a tunnel.
+    func originStatus(_ name: String = "app") async throws -> TunnelStatus { try await Self.status(of: name, edge) }
+
+    /// The destination's view of a tunnel.
+    func destinationStatus(_ name: String = "app") async throws -> TunnelStatus {
+        try await Self.status(of: name, cloud)
+    }
+
+    private static func status(of name: String, _ gateway: Gateway) async throws -> TunnelStatus {
+        guard let status = try await gateway.status().tunnels.first(where: { $0.name == name }) else {
+            throw GatewayError.unknownTunnel(name)
+        }
+        return status
+    }
+
+    /// Where applications connect.
+    func originPort(_ name: String = "app") async throws -> Int {
+        Int(try HostAddress(try await originStatus(name).listen[0]).port)
+    }
+
+    /// A new connection of an application.
+    func connect(_ name: String = "app") async throws -> TCPSocket {
+        try await TCPSocket.connect(to: try await originPort(name))
+    }
+
+    /// Waits until connecting is refused, as by a port on which nothing listens.
+    func waitUntilRefused(_ name: String = "app") async throws {
+        let port = try await originPort(name)
+        try await Polling.wait(until: "clients to be refused") {
+            do {
+                _ = try await TCPSocket.connect(to: port)
+                return false
+            } catch let failure as SocketFailure {
+                return failure.code == ECONNREFUSED
+            }
+        }
+    }
+
+    /// Stops both, in good order, and takes their keys away.
+    func stop() async throws {
+        try await edgeRunner.stop()
+        try await cloudRunner.stop()
+        forwarder?.stop()
+        try FileManager.default.removeItem(atPath: directory)
+    }
+}

@@ -1,0 +1,1 @@
+"""What the lab's runners share: namespaces, processes, gateways, results."""
