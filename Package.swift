@@ -33,7 +33,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        // Its default traits bring the whole of Foundation and swift-configuration: not for small devices.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -62,13 +63,16 @@ let package = Package(
             name: "DXControl",
             dependencies: [
                 "CDXSystem", "DXTunnel", nioCore, nioPosix, nioHTTP1, logging, lifecycle,
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "dxgateway",
             dependencies: [
-                "DXControl", "DXTunnel", logging, lifecycle,
+                "DXControl", "DXTunnel", nioCore, nioPosix, logging, lifecycle,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
@@ -91,7 +95,9 @@ let package = Package(
         .testTarget(
             name: "DXTunnelTests", dependencies: ["DXTunnel", "DXWire", nioCore, nioPosix, logging, lifecycle],
             swiftSettings: strict),
-        .testTarget(name: "DXControlTests", dependencies: ["DXControl", "DXTunnel"], swiftSettings: strict),
+        .testTarget(
+            name: "DXControlTests", dependencies: ["DXControl", "DXTunnel", "dxgateway", nioCore, nioPosix, logging],
+            swiftSettings: strict),
         .testTarget(
             name: "DXSimulatorTests", dependencies: ["DXSimulator", "DXStream", "DXWire", nioCore],
             swiftSettings: strict),

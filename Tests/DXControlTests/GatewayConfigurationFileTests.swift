@@ -151,6 +151,30 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
             ])
     }
 
+    /// Text made by small mistakes in a good file is read or refused, and never traps.
+    @Test func survivesMutations() throws {
+        let folder = try ConfigurationFolder()
+        let original = Array(Self.good.utf8)
+        let pieces = [
+            "\n", " ", "  ", "- ", ": ", "[", "]", "{", "}", "\"", "'", "#", "&a ", "*a", "!", "|", ">", "?", "\t",
+            "~", "0", "\u{e000}", "\u{e001}name", "name: x\n", "<<: ",
+        ]
+        var random = SeededRandom(seed: 7)
+        var refused = 0
+        for _ in 0..<3_000 {
+            var bytes = original
+            for _ in 0...Int.random(in: 0...3, using: &random) {
+                let start = Int.random(in: 0..<bytes.count, using: &random)
+                let end = min(bytes.count, start + Int.random(in: 0...6, using: &random))
+                let piece = pieces[Int.random(in: pieces.indices, using: &random)]
+                bytes.replaceSubrange(start..<end, with: Array(piece.utf8))
+            }
+            if !folder.problems(String(decoding: bytes, as: UTF8.self)).isEmpty { refused += 1 }
+        }
+        // Some mistakes fall into comments or make another good file; most do not.
+        #expect(refused > 2_000)
+    }
+
     @Test func refusesWhatIsNotAConfiguration() throws {
         // Text that is valid YAML of every other kind, or none at all, is refused and never traps.
         let folder = try ConfigurationFolder()
@@ -161,5 +185,19 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
             "\"\\x61\": 1\na: 2", "a: 1\r\na: 2\r\n", "a: 1\ra: 2",
         ]
         for text in texts { #expect(!folder.problems(text).isEmpty, "\(text.prefix(40))") }
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers in every run.
+private struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = (state ^ state &>> 30) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ mixed &>> 27) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ mixed &>> 31
     }
 }

@@ -33,6 +33,7 @@ public final class Host {
     private let log: FlowLog?
     private let peerName: String
     private var nextDatagramNumber: UInt64
+    private var lastPaths: [String] = []
 
     private struct Session {
         var path: PathID
@@ -127,6 +128,7 @@ public final class Host {
             }
             if !hadEvent { break }
         }
+        if log != nil { logPaths(now: now) }
         largestHeldByteCount = max(largestHeldByteCount, channel.heldByteCount)
         var due = channel.nextTimeout
         if let action = application.nextActionAt { due = min(due ?? action, action) }
@@ -210,6 +212,19 @@ public final class Host {
                 bytes: ByteBuffer(buffer: scratch), ecn: transmit.ecn, source: address, destination: destination,
                 number: nextDatagramNumber))
         return true
+    }
+
+    /// Notes what is otherwise only seen by its consequences.
+    private func logPaths(now: Instant) {
+        let paths = channel.pathSnapshots.map { path in
+            "path \(path.id): mtu \(path.mtu), \(path.statistics.blackHoles) black holes, "
+                + "\(path.statistics.probeTimeouts) probe timeouts, \(path.statistics.persistentCongestion) persistent, "
+                + "\(path.statistics.congestionEvents) reductions, \(path.statistics.packetsSpuriouslyLost) spurious"
+        }
+        guard paths != lastPaths else { return }
+        lastPaths = paths
+        let windows = channel.pathSnapshots.map { "window \($0.windowBytes), rtt \($0.roundTrip ?? .zero)" }
+        log?.note(name, at: now, zip(paths, windows).map { "\($0), \($1)" }.joined(separator: "; "))
     }
 
     private func logTransmit(_ transmit: Transmit, to destination: UInt32, now: Instant) {

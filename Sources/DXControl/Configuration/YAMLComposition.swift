@@ -50,7 +50,7 @@ struct YAMLComposition {
             } catch let error as YamlError {
                 throw Self.failure(error)
             } catch {
-                throw Failure(message: "not YAML (\(error))", remedy: "compare it with the example in the manual")
+                throw Failure(message: "not YAML (\(error))", remedy: "compare it with docs/configuration.md")
             }
         }
     }
@@ -104,7 +104,7 @@ struct YAMLComposition {
         case .reader(let problem, _, _, _):
             return Failure(message: "not YAML: \(problem)", remedy: "remove control characters")
         case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded, .duplicatedKeysInMapping:
-            return Failure(message: "not YAML: \(error)", remedy: "compare it with the example in the manual")
+            return Failure(message: "not YAML: \(error)", remedy: "compare it with docs/configuration.md")
         }
     }
 }

@@ -67,15 +67,18 @@ struct ReceivedPackets: Sendable {
         ackDeadline = nil
     }
 
-    /// The peer has an ACK that reached up to `number`: it need not be told of those again (RFC 9000 §13.2.4).
+    /// The peer has an ACK that reached up to `number`: it need not be told of those again (RFC 9000 §13.2.4). The newest
+    /// numbers stay, because those missing among them may still arrive late and are no duplicates then.
     mutating func forget(upTo number: UInt64) {
-        // The largest stays: packet numbers are recovered from it.
-        guard let largest = numbers.last, largest > 0 else { return }
-        let bound = min(number &+ 1, largest)
+        guard let largest = numbers.last, largest >= Self.remembered else { return }
+        let bound = min(number &+ 1, largest &- Self.remembered &+ 1)
         guard bound > floor else { return }
         floor = bound
         numbers.removeAll(below: bound)
     }
+
+    /// DTLS's replay window: a record 64 or more below the newest never opens, so nothing older can arrive.
+    private static let remembered: UInt64 = 64
 
     /// Appends an ACK frame of the newest ranges that fit into `room` bytes; returns the largest number, or nil when not
     /// even one range fits.

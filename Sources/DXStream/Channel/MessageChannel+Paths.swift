@@ -60,12 +60,8 @@ extension MessageChannel {
         paths[index].validation.onReceived(byteCount: byteCount)
     }
 
-    /// Another address began to be heard while one was under validation: begin again with it.
-    public mutating func pathCandidateChanged(_ id: PathID, now: Instant) {
-        advance(to: now)
-        guard phase == .open, let index = index(of: id) else { return }
-        paths[index].validation.start(challenge: random.next())
-    }
+    /// Whether an address of this path is being proved; another one must wait until that is done or given up.
+    public func isValidating(_ id: PathID) -> Bool { index(of: id).map { paths[$0].validation.phase != .idle } ?? false }
 
     /// The new address is in use: its network is another one, so what was measured of the old one does not hold
     /// (RFC 9000 §9.4).

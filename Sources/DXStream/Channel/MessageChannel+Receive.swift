@@ -17,8 +17,10 @@ extension MessageChannel {
     ///   - packet: its plaintext, whole (`docs/wire-format.md` §5).
     ///   - datagramByteCount: the UDP payload that it came in.
     ///   - ecn: the mark of that datagram.
+    ///   - isFromCandidate: it came from the address under validation, so a PATH_RESPONSE goes there (RFC 9000 §8.2.2).
     public mutating func receive(
-        _ packet: RawSpan, on pathID: PathID, datagramByteCount: Int, ecn: ECNMark, now: Instant
+        _ packet: RawSpan, on pathID: PathID, datagramByteCount: Int, ecn: ECNMark, isFromCandidate: Bool = false,
+        now: Instant
     ) -> ReceiveOutcome {
         advance(to: now)
         guard phase != .closed, let index = index(of: pathID) else { return .dropped }
@@ -38,6 +40,7 @@ extension MessageChannel {
         paths[index].statistics.bytesReceived &+= UInt64(datagramByteCount)
         counters.bytesReceived &+= UInt64(datagramByteCount)
         do throws(FrameFailure) {
+            paths[index].validation.isHeardFromCandidate = isFromCandidate
             let isAckEliciting = try applyFrames(packet, from: reader.position, on: index, now: now)
             // CLOSE ends it all; the path may be gone.
             guard phase == .open, let index = self.index(of: pathID) else { return .accepted }
@@ -100,7 +103,7 @@ extension MessageChannel {
         case .open(let frame): try applyOpen(frame)
         case .pathChallenge(let data):
             paths[index].validation.responseDue = data
-            paths[index].validation.isResponseToCandidate = paths[index].validation.phase != .idle
+            paths[index].validation.isResponseToCandidate = paths[index].validation.isHeardFromCandidate
         case .pathResponse(let data):
             if paths[index].validation.onResponse(data) { onPathValidated(index, now: now) }
         case .datagram(let frame): applyMessage(frame, packet: packet)
@@ -142,6 +145,10 @@ extension MessageChannel {
     private mutating func applyStream(_ frame: StreamFrame, packet: RawSpan, now: Instant) throws(FrameFailure) {
         guard let slot = try place(of: frame.id) else { return }
         let bytes = packet.extracting(frame.data.offset..<(frame.data.offset &+ frame.data.count))
+        let gapsBefore = streams[slot].receive.reassembler.gapCount
+        guard gapCount < maximumGapCount || frame.offset <= streams[slot].receive.reassembler.contiguousOffset else {
+            throw .refused
+        }
         let received: ReceiveStream.Received?
         do throws(ReceiveStream.Violation) {
             received = try streams[slot].receive.receive(offset: frame.offset, bytes: bytes, isFin: frame.isFin)
@@ -151,9 +158,14 @@ extension MessageChannel {
             case .finalSize: throw .violation(.finalSize, "the final size changed")
             }
         }
+        gapCount &+= streams[slot].receive.reassembler.gapCount &- gapsBefore
         guard let received else { throw .refused }
         try countReceived(received, slot, now: now)
     }
+
+    /// Early pieces that all streams together may have: one for each KiB of the window. A piece costs some 150 bytes beside its
+    /// data, so a peer that sends every other byte must not have one for each.
+    private var maximumGapCount: Int { Int(configuration.receiveMemory / 1_024) &+ 64 }
 
     private mutating func countReceived(
         _ received: ReceiveStream.Received, _ slot: Int32, now: Instant
@@ -171,6 +183,8 @@ extension MessageChannel {
 
     private mutating func applyReset(_ frame: ResetFrame, now: Instant) throws(FrameFailure) {
         guard let slot = try place(of: frame.id) else { return }
+        gapCount &-= streams[slot].receive.reassembler.gapCount
+        defer { if streams.holds(frame.id.rawValue, at: slot) { gapCount &+= streams[slot].receive.reassembler.gapCount } }
         let received: ReceiveStream.Received
         do throws(ReceiveStream.Violation) {
             received = try streams[slot].receive.receiveReset(code: frame.code, finalSize: frame.finalSize)

@@ -149,7 +149,9 @@ extension MessageChannel {
             return
         }
         paths[index].statistics.packetsLost &+= 1
-        if paths[index].mtu.onLost(packetNumber: number, size: Int(packet.byteCount), now: now) {
+        if paths[index].mtu.onLost(
+            packetNumber: number, size: Int(packet.byteCount), sentAt: packet.sentAt, now: now)
+        {
             paths[index].statistics.blackHoles &+= 1
             paths[index].congestion.setMaximumDatagram(paths[index].mtu.current)
         }

@@ -126,7 +126,9 @@ extension MessageChannel {
     public mutating func stop(_ id: StreamID, code: StreamCode, now: Instant) {
         advance(to: now)
         guard case .found(let slot) = streams.find(id) else { return }
+        gapCount &-= streams[slot].receive.reassembler.gapCount
         let received = streams[slot].receive.stop(code: code)
+        gapCount &+= streams[slot].receive.reassembler.gapCount
         applyToWindow(received, now: now)
         requestService(slot)
         endIfDone(slot)

@@ -2,10 +2,10 @@ import DXWire
 
 /// Tells a path that has stopped carrying large packets from one that is merely congested (RFC 8899 §4.3).
 ///
-/// A *loss event* is all packets declared lost at one instant. It is suspicious when it holds packets above the minimum
-/// size, none at or below it, and no packet of full size sent later has arrived. Congestion loses packets of all sizes,
-/// and large ones arrive between its losses; a black hole loses all the large ones and only those. Three suspicious
-/// events with no packet of their size acknowledged between are a black hole.
+/// A *loss event* is all packets declared lost at one instant that were sent after the event before it. It is suspicious
+/// when it holds packets above the minimum size, none at or below it, and no packet of full size sent later has arrived.
+/// Congestion loses packets of all sizes, and large ones arrive between its losses; a black hole loses all the large ones
+/// and only those. Three suspicious events with no packet of their size acknowledged between are a black hole.
 struct BlackHoleDetector: Sendable, BitwiseCopyable {
     /// Suspicious loss events in a row.
     private var eventCount = 0
@@ -35,7 +35,9 @@ struct BlackHoleDetector: Sendable, BitwiseCopyable {
     }
 
     /// A packet was declared lost. True when that makes a black hole; the count then begins anew.
-    mutating func onLost(packetNumber: UInt64, size: Int, minimum: Int, now: Instant) -> Bool {
+    mutating func onLost(
+        packetNumber: UInt64, size: Int, minimum: Int, sentAt: Instant? = nil, now: Instant
+    ) -> Bool {
         guard size > minimum else {
             if lastEvent == now, lastSmallLoss != now, eventCount > 0 { eventCount -= 1 }
             lastSmallLoss = now
@@ -43,6 +45,11 @@ struct BlackHoleDetector: Sendable, BitwiseCopyable {
         }
         if let passedNumber, packetNumber < passedNumber { return false }
         guard lastSmallLoss != now else { return false }
+        // What was sent before the last event is part of it: a burst of losses becomes known piece by piece.
+        if eventCount > 0, let sentAt, let lastEvent, sentAt <= lastEvent {
+            smallestLost = min(smallestLost, size)
+            return false
+        }
         if eventCount == 0 {
             firstLost = packetNumber
             smallestLost = size

@@ -135,6 +135,8 @@ public struct MTUDiscovery: Sendable, BitwiseCopyable {
             return false
         }
         current = size
+        // A probe that passes acquits the path as any packet does.
+        blackHole.onAcknowledged(packetNumber: packetNumber, size: size, current: size)
         if phase == .raising {
             phase = .searching
             tooLarge = maximum + 1
@@ -157,10 +159,11 @@ public struct MTUDiscovery: Sendable, BitwiseCopyable {
         }
     }
 
-    /// A packet that was no probe was declared lost. True when that makes a black hole: `current` fell to `minimum`.
-    public mutating func onLost(packetNumber: UInt64, size: Int, now: Instant) -> Bool {
+    /// A packet that was no probe was declared lost; `sentAt` is when it was sent, if that is known. True when that makes a
+    /// black hole: `current` fell to `minimum`.
+    public mutating func onLost(packetNumber: UInt64, size: Int, sentAt: Instant? = nil, now: Instant) -> Bool {
         guard current > minimum,
-            blackHole.onLost(packetNumber: packetNumber, size: size, minimum: minimum, now: now)
+            blackHole.onLost(packetNumber: packetNumber, size: size, minimum: minimum, sentAt: sentAt, now: now)
         else { return false }
         current = minimum
         wait(for: Self.recoveryInterval, as: .recovering, now: now)

@@ -26,6 +26,8 @@ struct PathValidation: Sendable {
     var responseDue: UInt64?
     /// Whether the response must go to the candidate address.
     var isResponseToCandidate = false
+    /// Whether the packet being applied came from the candidate address.
+    var isHeardFromCandidate = false
 
     /// RFC 9000 §8.1.
     private static let amplificationLimit = 3

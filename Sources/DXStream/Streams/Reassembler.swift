@@ -18,6 +18,8 @@ struct Reassembler: Sendable {
     private(set) var waitingByteCount = 0
     private var ready: Deque<ByteBuffer> = []
     private var waiting: [Waiting] = []
+    /// The bytes of the chunk that was taken last.
+    private var lastTaken = 0
 
     private struct Waiting {
         var offset: UInt64
@@ -56,6 +58,7 @@ struct Reassembler: Sendable {
     mutating func read() -> ByteBuffer? {
         guard let chunk = ready.popFirst() else { return nil }
         readyByteCount &-= chunk.readableBytes
+        lastTaken = chunk.readableBytes
         return chunk
     }
 
@@ -86,10 +89,10 @@ struct Reassembler: Sendable {
         }
     }
 
-    /// Streams start with small chunks and get full ones once they have carried some data.
+    /// Twice what the last chunk held when it was taken: streams that carry much get full chunks, those that carry short
+    /// messages get small ones, whatever they carried long ago.
     private func nextChunkCapacity(_ needed: Int) -> Int {
-        contiguousOffset > UInt64(Self.maximumChunk)
-            ? Self.maximumChunk : min(Self.maximumChunk, max(needed, Self.firstChunk))
+        min(Self.maximumChunk, max(needed, ready.isEmpty ? 2 &* lastTaken : Self.maximumChunk, Self.firstChunk))
     }
 
     private static func append(_ bytes: RawSpan, to buffer: inout ByteBuffer) {

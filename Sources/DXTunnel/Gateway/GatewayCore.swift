@@ -92,10 +92,12 @@ final class GatewayCore {
     ) -> ChannelConfiguration {
         var result = ChannelConfiguration()
         result.keepalive = tuning.keepalive
-        let part = max(configuration.limits.memoryBytes / 2 / max(1, configuration.peers.count), 1 << 20)
+        let part = max(configuration.limits.memoryBytes / 2 / max(1, configuration.peers.count), 256 << 10)
         result.receiveMemory = UInt64(part)
         result.sendMemory = part
-        result.initialStreamWindow = UInt64(min(128 << 10, part / 4))
+        // A 64th each, so that it takes many stalled readers to fill the channel's window.
+        result.initialStreamWindow = UInt64(min(max(part / 64, 16 << 10), 128 << 10))
+        result.maximumStreams = UInt64(min(configuration.limits.connections, 16_384))
         result.maximumStreamWindow = UInt64(min(8 << 20, part / 2))
         result.maximumDatagram = maximumPacket
         return result
@@ -190,7 +192,8 @@ final class GatewayCore {
         scheduleTurn()
     }
 
-    private func scheduleTurn() {
+    /// Wants a turn as soon as the event loop is free.
+    func scheduleTurn() {
         guard !isInTurn, !isTurnScheduled else { return }
         isTurnScheduled = true
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -221,8 +224,20 @@ final class GatewayCore {
         }
         for peer in peers where peer.isEnding { peer.disposeEnded() }
         socket.sender.flush()
+        handleRefusals(socket.sender)
         isInTurn = false
         for channel in wantsMore { mark(channel) }
+    }
+
+    /// Whether the kernel takes datagrams now.
+    var canSendNow: Bool { socket?.sender.isWritable ?? true }
+
+    /// An address of ours is gone: datagrams leave by whichever the routing table gives from now on.
+    private func handleRefusals(_ sender: DatagramSender) {
+        while let refusal = sender.pollRefusal() {
+            guard refusal.reason == .badSource else { continue }
+            for session in sessionsByID.values where session.remote == refusal.destination { session.local = nil }
+        }
     }
 
     /// Sends what a channel has and handles its events; false when it used up its part of the turn.
@@ -254,21 +269,24 @@ final class GatewayCore {
         let count = output.byteCount
         guard let session = channel.session(of: transmit.path) else { return true }
         let remote: Endpoint
+        let local: Endpoint?
         switch transmit.destination {
-        case .current: remote = session.remote
-        case .candidate: remote = session.candidate ?? session.remote
+        case .current: (remote, local) = (session.remote, session.local)
+        case .candidate: (remote, local) = (session.candidate ?? session.remote, session.candidateLocal)
         }
         let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
-        seal(plain, on: session, to: remote, ecn: transmit.ecn, sender)
+        seal(plain, on: session, from: local, to: remote, ecn: transmit.ecn, sender)
         return true
     }
 
     private func seal(
-        _ plain: RawSpan, on session: ChannelSession, to remote: Endpoint, ecn: ECNMark, _ sender: DatagramSender
+        _ plain: RawSpan, on session: ChannelSession, from local: Endpoint?, to remote: Endpoint, ecn: ECNMark,
+        _ sender: DatagramSender
     ) {
+        let source = local?.family == remote.family ? local : nil
         do throws(SecureError) {
             let size = plain.byteCount + session.session.sealOverhead
-            try sender.append(to: remote, from: session.local, ecn: ecn, maximumByteCount: size) {
+            try sender.append(to: remote, from: source, ecn: ecn, maximumByteCount: size) {
                 output throws(SecureError) in try session.session.seal(plain, into: &output)
             }
         } catch { drops.sealFailures &+= 1 }
@@ -281,7 +299,7 @@ final class GatewayCore {
         bind.write(to: &output)
         let count = output.byteCount
         let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
-        seal(plain, on: session, to: session.remote, ecn: .notECT, socket.sender)
+        seal(plain, on: session, from: session.local, to: session.remote, ecn: .notECT, socket.sender)
         // Outside a turn nobody else would send it.
         if !isInTurn { scheduleTurn() }
     }
@@ -301,15 +319,23 @@ final class GatewayCore {
                     $0.write(datagram)
                 }
             }
-            while let event = secure.pollEvent() {
-                isBusy = true
-                switch event {
-                case .established(let session): peersByID[session.peerID]?.onEstablished(session, now: now)
-                case .failed(let session, let failure): peersByID[session.peerID]?.onFailed(session, failure)
-                }
-            }
+            isBusy = drainSecureEvents(now: now)
         }
         if let next = secure.nextTimeout { noteDeadline(next) }
+    }
+
+    /// Handles the events of the secure endpoint; false when there was none.
+    @discardableResult
+    private func drainSecureEvents(now: Instant) -> Bool {
+        var hadEvents = false
+        while let event = secure.pollEvent() {
+            hadEvents = true
+            switch event {
+            case .established(let session): peersByID[session.peerID]?.onEstablished(session, now: now)
+            case .failed(let session, let failure): peersByID[session.peerID]?.onFailed(session, failure)
+            }
+        }
+        return hadEvents
     }
 
     /// Arms the timer for `deadline` if nothing earlier is.
@@ -366,33 +392,39 @@ final class GatewayCore {
             return
         }
         let outcome = channel.transport.receive(
-            plain, on: session.pathID, datagramByteCount: datagramByteCount, ecn: ecn, now: now)
+            plain, on: session.pathID, datagramByteCount: datagramByteCount, ecn: ecn,
+            isFromCandidate: source == session.candidate && source != session.remote, now: now)
+        session.bind.receivedPacket()
+        if channel.hasReplaced { channel.retireOthers(than: session, now: now) }
+        // A proof must be used before another address can take the candidate's place.
+        if session.candidate != nil { channel.drainEvents(now: now) }
         switch outcome {
         case .accepted:
             if source != session.remote {
-                noteAddress(source, byteCount: datagramByteCount, session, channel, now: now)
+                noteAddress(source, local, byteCount: datagramByteCount, session, channel, now: now)
             } else if session.local != local {
                 session.local = local
             }
         case .dropped: drops.malformed &+= 1
         case .acceptedLate, .duplicate, .refused, .violation: break
         }
-        session.bind.receivedPacket()
         if !channel.isMarked {
             channel.isMarked = true
             marked.append(channel)
         }
     }
 
-    /// A session was heard from another address: prove it before it is used.
+    /// A session was heard from another address: prove it before it is used. While one is being proved others wait, or two
+    /// that alternate would keep each other from ever being proved.
     private func noteAddress(
-        _ source: Endpoint, byteCount: Int, _ session: ChannelSession, _ channel: PeerChannel, now: Instant
+        _ source: Endpoint, _ local: Endpoint?, byteCount: Int, _ session: ChannelSession, _ channel: PeerChannel, now: Instant
     ) {
         guard source.isSendable else { return }
-        if let candidate = session.candidate, candidate != source {
-            channel.transport.pathCandidateChanged(session.pathID, now: now)
+        if session.candidate != source {
+            guard !channel.transport.isValidating(session.pathID) else { return }
+            session.candidate = source
         }
-        session.candidate = source
+        session.candidateLocal = local
         channel.transport.pathHeardFromNewAddress(session.pathID, byteCount: byteCount, now: now)
     }
 }
@@ -407,7 +439,9 @@ extension GatewayCore: DatagramHandler {
         let now = tick(now)
         guard let session = session(for: datagram) else {
             switch secure.receiveVeiled(datagram.bytes, from: source, now: now) {
-            case .taken, .dropped: break
+            // At once: the first datagram of a new session may be the next of this batch.
+            case .taken: drainSecureEvents(now: now)
+            case .dropped: break
             case .otherShard: drops.unknownSession &+= 1
             }
             return
@@ -438,7 +472,8 @@ extension GatewayCore: DatagramHandler {
     }
 
     func becameWritable(now: Instant) {
-        for peer in peers { if let channel = peer.channel { mark(channel) } }
+        for peer in peers { peer.markAll() }
+        scheduleTurn()
     }
 }
 
@@ -448,7 +483,7 @@ extension GatewayCore: WakeupHandler {
         nextDeadline = .distantFuture
         if let next = secure.nextTimeout, next <= now { secure.timeoutFired(now: now) }
         for peer in peers {
-            if peer.deadline <= now { peer.timeoutFired(now: now) } else { noteDeadline(peer.deadline) }
+            if peer.deadline <= now { peer.timeoutFired(now: currentTime()) } else { noteDeadline(peer.deadline) }
         }
         turn()
     }

@@ -38,6 +38,8 @@ final class PeerLink {
     private static let maximumBinding = 8
     /// How long a session may wait for its BIND: the peer repeats it within 3.2 s.
     private static let bindTimeout = Interval.seconds(10)
+    /// How long deadlines rest while the kernel takes no more datagrams.
+    private static let blockedPause = Interval.milliseconds(2)
 
     init(_ peer: GatewayConfiguration.Peer, role: ChannelRole, core: GatewayCore) {
         name = peer.name
@@ -67,14 +69,14 @@ final class PeerLink {
         expireBinding(now: now)
         if let channel {
             if channel.transport.nextTimeout.map({ $0 <= now }) ?? false {
-                channel.transport.timeoutFired(now: now)
+                channel.transport.timeoutFired(now: core.currentTime())
                 core.mark(channel)
             }
             if nextRekeyCheck <= now { checkRekey(channel, now: now) }
             for session in channel.sessions { session.bind.timeoutFired(now: now) }
         }
         for old in ending where old.transport.nextTimeout.map({ $0 <= now }) ?? true {
-            old.transport.timeoutFired(now: now)
+            old.transport.timeoutFired(now: core.currentTime())
             core.mark(old)
         }
         if reconnect.takeAttempt(now: now) { call() }
@@ -95,6 +97,8 @@ final class PeerLink {
             next = min(next, session.bind.nextTimeout ?? .distantFuture, session.since + Self.bindTimeout)
         }
         if let attempt = reconnect.nextAttempt { next = min(next, attempt) }
+        // While the kernel takes no more, what is overdue stays so; the socket tells when that is over.
+        if !core.canSendNow { next = max(next, core.currentTime() + Self.blockedPause) }
         deadline = next
         core.noteDeadline(next)
     }
@@ -125,7 +129,7 @@ final class PeerLink {
         }
         for remote in remotes.prefix(NameResolver.maximumCount) { begin(remote) }
         if attempts.isEmpty { onCallFailed("none of its addresses can be called") }
-        core.turn()
+        core.scheduleTurn()
     }
 
     private func begin(_ remote: Endpoint) {
@@ -135,9 +139,21 @@ final class PeerLink {
     }
 
     private func onCallFailed(_ reason: String) {
+        if let channel {
+            // The call was made because the channel was silent. It still is: the peer is gone, and whoever waits for it
+            // should know.
+            guard channel.isSilent else { return }
+            channel.transport.close(.none, reason: "the peer does not answer", now: core.currentTime())
+            return core.mark(channel)
+        }
         lastError = lastError ?? reason
         hasFailed = true
-        guard channel == nil, !addresses.isEmpty else { return }
+        callAgainLater()
+    }
+
+    /// Calls again after a pause, when nothing else is under way.
+    private func callAgainLater() {
+        guard channel == nil, attempts.isEmpty, binding.isEmpty, !addresses.isEmpty, !core.isStopping else { return }
         reconnect.onFailed(random: &core.random, now: core.currentTime())
         refreshDeadline()
     }
@@ -146,7 +162,7 @@ final class PeerLink {
     func onFailed(_ session: DTLSSession, _ failure: HandshakeFailure) {
         guard attempts.contains(where: { $0 === session }) else { return }
         attempts.removeAll { $0 === session }
-        lastError = "\(session.remote): \(failure)"
+        if channel == nil { lastError = "\(session.remote): \(failure)" }
         if attempts.isEmpty { onCallFailed("no answer") }
     }
 
@@ -161,7 +177,10 @@ final class PeerLink {
             attempts.removeAll()
             for other in others { other.close() }
         }
-        guard binding.count < Self.maximumBinding, !core.isStopping else { return session.close() }
+        guard binding.count < Self.maximumBinding, !core.isStopping else {
+            session.close()
+            return callAgainLater()
+        }
         if session.isInitiator { pathCount &+= 1 }
         let path = PathID(count: session.isInitiator ? pathCount : 0, role: session.isInitiator ? role : role.other)
         let own = Bind(
@@ -234,9 +253,13 @@ final class PeerLink {
         core.onChannelUp(channel)
     }
 
+    /// The peer moved.
+    func noteRemote(_ remote: Endpoint) { lastRemote = remote }
+
     private func drop(_ session: ChannelSession) {
         binding.removeAll { $0 === session }
         core.forget(session)
+        callAgainLater()
     }
 
     private func expireBinding(now: Instant) {
@@ -258,7 +281,7 @@ final class PeerLink {
         let isOverdue = session.session.needsRekey(now: now - core.tuning.rekeyCheckInterval * 6)
         if session.session.isInitiator || isOverdue {
             begin(session.remote)
-            core.turn()
+            core.scheduleTurn()
         }
     }
 
@@ -300,6 +323,12 @@ final class PeerLink {
     func disposeEnded() {
         for channel in ending where channel.transport.isClosed { channel.dispose() }
         ending.removeAll { $0.transport.isClosed }
+    }
+
+    /// Wants all channels drained.
+    func markAll() {
+        if let channel { core.mark(channel) }
+        for channel in ending { core.mark(channel) }
     }
 
     /// Whether some channel still has to tell its peer that it ended.

@@ -53,6 +53,8 @@ final class ProgramBridge {
     func finish() {
         guard !outputEnded, failure == nil else { return }
         outputEnded = true
+        // What a write still holds goes first.
+        guard writer == nil else { return }
         channel.finish(id)
         endIfDone()
     }
@@ -93,6 +95,10 @@ final class ProgramBridge {
             if waiting.bytes.readableBytes == 0 {
                 writer = nil
                 waiting.promise.succeed()
+                if outputEnded {
+                    channel.finish(id)
+                    endIfDone()
+                }
             } else {
                 writer?.bytes = waiting.bytes
             }

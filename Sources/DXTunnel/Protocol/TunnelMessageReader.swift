@@ -9,7 +9,10 @@ struct TunnelMessageReader: Sendable {
     private(set) var buffer = ByteBuffer()
 
     /// Adds bytes that arrived.
-    mutating func append(_ bytes: ByteBuffer) { buffer.writeImmutableBuffer(bytes) }
+    mutating func append(_ bytes: ByteBuffer) {
+        buffer.discardReadBytes()
+        buffer.writeImmutableBuffer(bytes)
+    }
 
     /// The next whole message; nil when more bytes are needed.
     mutating func next() throws(DecodeError) -> TunnelMessage? {
@@ -31,7 +34,6 @@ struct TunnelMessageReader: Sendable {
             throw error
         }
         buffer.moveReaderIndex(forwardBy: used)
-        buffer.discardReadBytes()
         return message
     }
 

@@ -12,6 +12,8 @@ final class ChannelSession {
     var local: Endpoint?
     /// A new remote address that is being proved.
     var candidate: Endpoint?
+    /// The address of ours that the candidate sent to.
+    var candidateLocal: Endpoint?
     var bind: BindExchange
     /// The session's number in its channel: chosen by the initiator, learned by the responder from the BIND.
     var pathID: PathID

@@ -23,6 +23,8 @@ final class PeerChannel {
     private(set) var end: ChannelEnd?
     let since: Instant
 
+    /// Paths that a newer session replaces.
+    private var replaced: [PathID] = []
     private var owners: [StreamID: StreamOwner] = [:]
     private var messageReader = TunnelMessageReader()
     private var blocks: [UInt32: DestinationTunnel] = [:]
@@ -195,6 +197,9 @@ final class PeerChannel {
         peer.onChannelEnded(self, end, now: now)
     }
 
+    /// Whether the path in use has not answered probes, one after the other.
+    var isSilent: Bool { transport.pathSnapshots.contains { $0.isActive && $0.probeCount >= 2 } }
+
     // MARK: Sessions
 
     /// The session of a path.
@@ -211,7 +216,8 @@ final class PeerChannel {
             inheriting: hasSameAddress ? newest?.pathID : nil, now: now)
         session.channel = self
         if isSuccessor {
-            for other in sessions { transport.retirePath(other.pathID, now: now) }
+            // The others go when the peer shows that it has the new one too (`retireOthers`).
+            replaced = sessions.map(\.pathID)
         } else if let newest {
             transport.activatePath(newest.pathID, now: now)
             transport.retirePath(session.pathID, now: now)
@@ -219,6 +225,16 @@ final class PeerChannel {
         sessions.append(session)
         core.mark(self)
     }
+
+    /// The peer uses this session, the newest: the ones before it are not needed any more.
+    func retireOthers(than session: ChannelSession, now: Instant) {
+        guard !replaced.isEmpty, session === sessions.max(by: { $0.pathID < $1.pathID }) else { return }
+        for id in replaced { transport.retirePath(id, now: now) }
+        replaced.removeAll()
+    }
+
+    /// Whether sessions wait for `retireOthers`.
+    var hasReplaced: Bool { !replaced.isEmpty }
 
     private func detach(_ id: PathID) {
         guard let index = sessions.firstIndex(where: { $0.pathID == id }) else { return }
@@ -242,7 +258,9 @@ final class PeerChannel {
             "peer moved to a new address",
             metadata: ["peer": "\(peer.name)", "from": "\(session.remote)", "to": "\(candidate)"])
         session.remote = candidate
+        session.local = session.candidateLocal
         session.candidate = nil
+        peer.noteRemote(candidate)
     }
 
     // MARK: Control messages

@@ -6,7 +6,8 @@ import NIOPosix
 /// Joins one TCP connection and one stream, both ways, with backpressure end to end and FIN and RST as they are.
 ///
 /// Reads from TCP only while the stream takes bytes; reads from the stream only while TCP takes them. So the memory of a
-/// connection is bounded by the stream's windows, one socket read, and the water mark.
+/// connection is bounded by the stream's windows, one socket read, and the water mark. One exception is SwiftNIO's: when TCP's FIN
+/// arrives it reads what the kernel still holds at once, so up to one kernel buffer (tcp_rmem) is added at the end.
 final class TCPBridge: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -18,12 +19,10 @@ final class TCPBridge: ChannelInboundHandler {
     private var isReading = false
     /// TCP's FIN came and was passed on, or the stream wants no more.
     private var inputEnded = false
-    /// The stream's FIN came.
+    /// The stream's FIN came and was passed on.
     private var outputEnded = false
-    /// Everything before the stream's FIN was written, and FIN is passed on.
     private var isOutputClosed = false
-    /// The connection failed: its application reset it, or it timed out.
-    private var isBroken = false
+    private var hasFailed = false
     private var isOver = false
 
     /// Up to 64 KiB a read, less for connections that carry little.
@@ -91,15 +90,19 @@ final class TCPBridge: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // A reset by the application, a time-out: channelInactive follows and tells the peer.
-        isBroken = true
+        hasFailed = true
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         guard !isOver else { return }
         over()
-        // After our FIN, NIO closes at the application's FIN at once instead of telling of it.
-        if isOutputClosed && !isBroken { channel.finish(id) } else { channel.abort(id, code: .aborted) }
+        if isOutputClosed && !hasFailed {
+            // SwiftNIO tells of a FIN that comes after our own by closing the connection.
+            if !inputEnded { channel.finish(id) }
+        } else {
+            channel.abort(id, code: .aborted)
+        }
     }
 
     // MARK: From the stream
@@ -145,19 +148,19 @@ final class TCPBridge: ChannelInboundHandler {
         if wrote { context.flush() }
     }
 
-    /// Sends FIN once everything is written. NIO's own half-close would do for a connection that is open both ways; when
-    /// its input has ended it closes at once, and throws away what is not written yet.
+    /// Sends FIN once everything is written. SwiftNIO closes a connection whose input has ended whole, with all that waits
+    /// to be written, so the output is closed only when nothing waits.
     private func closeOutput(_ context: ChannelHandlerContext) {
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.whenSuccess { bound.value.onWritten() }
+        written.futureResult.whenSuccess {
+            let (bridge, context) = bound.value
+            guard !bridge.isOver else { return }
+            bridge.isOutputClosed = true
+            bridge.closeIfDone()
+            if !bridge.isOver { context.close(mode: .output, promise: nil) }
+        }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
-    }
-
-    private func onWritten() {
-        guard !isOver, let context else { return }
-        isOutputClosed = true
-        if inputEnded { closeIfDone() } else { context.close(mode: .output, promise: nil) }
     }
 
     private func closeIfDone() {

@@ -8,23 +8,29 @@ import Testing
 @Suite struct InteractiveTests {
     /// The delay from write to read is that of the network, queue included; the channel adds next to nothing.
     @Test(arguments: [false, true]) func bulkDoesNotDelayInteractive(isLossy: Bool) throws {
+        try Replay.run("InteractiveTests") { _, log in try Self.simulate(isLossy: isLossy, log: log) }
+    }
+
+    private static func simulate(isLossy: Bool, log: FlowLog?) throws {
+        var setup = Pair.Setup()
+        setup.log = log
         let start = VirtualClock().now
         let lower = Keyboard(start: start)
         let upper = Screen()
         var trouble: [any Node] = []
         if isLossy { trouble = [RandomLoss(0.005, random: RandomSource(seed: 9))] }
         let pair = try Pair(
-            Pair.Setup(),
+            setup,
             upward: .steady(megabitsPerSecond: 20, delay: .milliseconds(20), queue: .milliseconds(20), trouble),
             downward: .steady(megabitsPerSecond: 20, delay: .milliseconds(20), queue: .milliseconds(20)),
             lower: lower, upper: upper)
         try pair.run(for: .seconds(20))
-        print(pair.lower.channel.pathSnapshots[0], pair.lower.channel.statistics)
         let delays = upper.delays.sorted()
         #expect(delays.count > 360, "\(delays.count) keystrokes arrived")
         #expect(upper.bulkByteCount > 30_000_000, "bulk got \(upper.bulkByteCount) bytes")
         let median = delays[delays.count / 2]
         let late = delays[delays.count * 99 / 100]
+        #expect(pair.lower.channel.pathSnapshots[0].statistics.blackHoles == 0, "loss was taken for a black hole")
         // One way: 20 ms and at most 20 ms of queue; a lost keystroke waits about a round trip more.
         #expect(median <= .milliseconds(42), "median \(median)")
         #expect(late <= .milliseconds(isLossy ? 110 : 45), "99 of 100 within \(late)")

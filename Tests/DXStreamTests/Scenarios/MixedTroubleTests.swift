@@ -14,10 +14,15 @@ import Testing
 
     @Test(arguments: 0..<MixedTroubleTests.shardCount) func everyByteArrivesOnce(shard: Int) throws {
         let seeds = Replay.seeds(count: Self.seedCount, shard: shard, of: Self.shardCount)
-        try Replay.run("MixedTroubleTests", seeds: seeds) { seed, log in try Self.simulate(seed: seed, log: log) }
+        var coverage = Coverage()
+        try Replay.run("MixedTroubleTests", seeds: seeds) { seed, log in
+            try Self.simulate(seed: seed, log: log, coverage: &coverage)
+        }
+        // The mix must contain what it is meant to: a change of the profile that makes the network tame fails here.
+        if seeds.count >= 300 { #expect(coverage.missing == [], "\(coverage)") }
     }
 
-    static func simulate(seed: UInt64, log: FlowLog?) throws {
+    static func simulate(seed: UInt64, log: FlowLog?, coverage: inout Coverage) throws {
         var random = RandomSource(seed: seed)
         var setup = Pair.Setup()
         setup.seed = seed
@@ -37,10 +42,48 @@ import Testing
             let pair = try Pair(setup, upward: upward, downward: downward, lower: lower, upper: upper)
             planRekeys(pair, &random)
             try pair.runUntilDone()
+            coverage.add(pair)
             try comeToRest(pair)
             try close(pair)
         } catch let failure as SimulationFailure {
             throw SimulationFailure("\(failure.description)\nnetwork: \(profile.description)")
+        }
+    }
+
+    /// How often things happened, over all seeds of a shard.
+    struct Coverage: CustomStringConvertible {
+        private(set) var counts: [String: UInt64] = [:]
+
+        mutating func add(_ pair: Pair) {
+            for host in pair.hosts {
+                add("replays dropped", UInt64(host.replayDroppedCount))
+                add("stream bytes", host.channel.statistics.streamBytesReceived)
+                add("stream bytes sent again", host.channel.statistics.streamBytesRetransmitted)
+                add("streams", host.channel.statistics.streamsOpened)
+                for path in host.channel.pathSnapshots.map(\.statistics) {
+                    add("lost", path.packetsLost)
+                    add("spuriously lost", path.packetsSpuriouslyLost)
+                    add("probe timeouts", path.probeTimeouts)
+                    add("congestion events", path.congestionEvents)
+                    add("persistent congestion", path.persistentCongestion)
+                    add("black holes", path.blackHoles)
+                }
+                add(
+                    "retired paths", UInt64(host.pathEvents.count { if case .pathRetired = $0 { true } else { false } })
+                )
+                add(
+                    "suspect paths", UInt64(host.pathEvents.count { if case .pathSuspect = $0 { true } else { false } })
+                )
+            }
+        }
+
+        private mutating func add(_ name: String, _ count: UInt64) { counts[name, default: 0] += count }
+
+        /// What never happened.
+        var missing: [String] { counts.filter { $0.value == 0 }.keys.sorted() }
+
+        var description: String {
+            counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         }
     }
 
@@ -95,6 +138,10 @@ import Testing
         }
         try pair.run(for: .seconds(30))
         for host in pair.hosts {
+            // Copies end at the session's replay window; what the channel takes for one came late, and was wanted.
+            let duplicates = host.channel.statistics.packetsDuplicate
+            try SimulationFailure.unless(
+                duplicates == 0, "\(host.name): \(duplicates) late packets taken for duplicates")
             for path in host.channel.pathSnapshots {
                 try SimulationFailure.unless(
                     path.bytesInFlight < 3 * path.mtu,

@@ -34,6 +34,11 @@ import Testing
         }
     }
 
+    @Test func writesTheEndsOfItsRange() {
+        #expect(Timestamp(unixMilliseconds: .max).description == "292278994-08-17T07:12:55.807Z")
+        #expect(Timestamp(unixMilliseconds: .min).description == "-292275055-05-16T16:47:04.192Z")
+    }
+
     @Test func readsWholeSeconds() { #expect(Timestamp("1970-01-01T00:00:01Z")?.unixMilliseconds == 1_000) }
 
     @Test func refusesOtherText() {
