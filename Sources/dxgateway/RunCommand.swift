@@ -34,6 +34,7 @@ struct RunCommand: AsyncParsableCommand {
         let logger = Logger(label: "gateway") { [logFormat, logLevel] label in
             LineLogHandler(label: label, format: logFormat.format, logLevel: logLevel.level)
         }
+        raiseFileLimit()
         do {
             let gateway = try Gateway(configuration: loaded.configuration, logger: logger)
             logger.info("gateway starting", metadata: ["name": "\(loaded.configuration.name)", "id": "\(gateway.id)"])
@@ -49,6 +50,15 @@ struct RunCommand: AsyncParsableCommand {
             throw CommandFailure(.failed, "\(error)")
         }
     }
+}
+
+/// Takes as many file descriptors as the system allows this process: each connection needs one, and the usual soft limit
+/// of 1,024 is there for programs that use select(2).
+private func raiseFileLimit() {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
 /// The control socket beside a gateway: where the configuration says, else at the default path when that is free.

@@ -330,6 +330,50 @@ import Testing
         try other.expectsWorkingSessions()
     }
 
+    /// An invented source id in a HANDSHAKE that means nothing to DTLS does not become the peer's.
+    @Test func inventedSource() throws {
+        let other = try Pair()
+        try other.connect()
+        other.a.drain(now: other.now).forEach { other.b.receive($0.bytes, from: $0.from, now: other.now) }
+        other.b.drain(now: other.now).forEach { other.a.receive($0.bytes, from: $0.from, now: other.now) }
+        let session = try other.a.secure.sessions.values.first.orFail("no session")
+        #expect(session.handshake.phase == .connect)
+        let message = Handshake(
+            destination: session.receiveID, source: ConnectionID(rawValue: 5),
+            datagram: PacketSlice(offset: 0, count: 0))
+        let plain = [UInt8](capacity: 50) { unsafe message.write([1, 2, 3].span.bytes, to: &$0) }
+        var veil = try Veil([other.veil], receiver: other.b.identity.gatewayID)
+        let datagram = [UInt8](capacity: 100) { output in
+            unsafe try! veil.seal(
+                plain.span.bytes, nonce: .random(), to: other.a.identity.gatewayID, veil: 0, into: &output)
+        }
+        #expect(other.a.receive(datagram, from: elsewhere, now: other.now) == .taken)
+        #expect(session.handshake.phase == .connect && session.handshake.peerConnectionID == nil)
+        #expect(other.run { !other.a.established.isEmpty })
+        try other.expectsWorkingSessions()
+    }
+
+    /// One member begins many handshakes: there is room left for others.
+    @Test func manyHandshakesOfOnePeer() throws {
+        let (a, b) = (pair.a.identity, pair.b.identity)
+        for number in 0..<12 {
+            let attempt = Attempt.random()
+            let nonce = VeilNonce.random()
+            let proof = pair.b.secure.challenges.make(a.gatewayID, attempt, at: elsewhere, now: pair.now)
+            let id = ConnectionID(rawValue: 7)
+            let signed = Connect.signedBytes(
+                receiver: b.gatewayID, nonce: nonce, attempt: attempt, proof: proof, connectionID: id)
+            let message = Connect(
+                key: a.publicKey, attempt: attempt, proof: proof, connectionID: id,
+                signature: try unsafe a.sign(signed.span.bytes), datagram: PacketSlice(offset: 0, count: 0))
+            let plain = [UInt8](capacity: 200) { unsafe message.write([1, 2, 3].span.bytes, to: &$0) }
+            let outcome = pair.b.receive(try seal(plain, nonce: nonce), from: elsewhere, now: pair.now)
+            #expect(outcome == (number < 8 ? .taken : .dropped(.tooManyHandshakes)))
+        }
+        #expect(pair.b.secure.handshakesInProgress == 8)
+        try pair.expectsWorkingSessions()
+    }
+
     @Test func manyHellos() throws {
         let (a, b) = (pair.a.identity, pair.b.identity)
         var configuration = SecureConfiguration()

@@ -12,6 +12,8 @@ public final class Host {
     public var channel: MessageChannel
     /// What uses the channel.
     public let application: any Application
+    /// Whether its sessions have a replay window.
+    public let dropsReplays: Bool
     /// The address that its datagrams come from and that it is reached at.
     public var address: UInt32
     /// Every event that the channel gave, other than those about streams that occur without number.
@@ -47,7 +49,7 @@ public final class Host {
 
     init(
         name: String, peerName: String, address: UInt32, channel: consuming MessageChannel,
-        application: any Application, batchInterval: Interval, log: FlowLog?
+        application: any Application, batchInterval: Interval, dropsReplays: Bool, log: FlowLog?
     ) {
         self.name = name
         self.peerName = peerName
@@ -55,6 +57,7 @@ public final class Host {
         self.channel = channel
         self.application = application
         self.batchInterval = batchInterval
+        self.dropsReplays = dropsReplays
         self.log = log
         nextDatagramNumber = UInt64(address) << 32
         nextDueAt = application.nextActionAt
@@ -149,27 +152,35 @@ public final class Host {
         for datagram in batch {
             guard let id = PlainSession.connectionID(of: datagram.bytes),
                 let index = sessions.firstIndex(where: { $0.plain.receiveID == id }),
-                case .packet(let packet, let isNewest) = sessions[index].plain.open(datagram.bytes)
+                case .packet(let packet, _) = sessions[index].plain.open(datagram.bytes)
             else {
                 droppedCount += 1
                 continue
             }
-            let path = sessions[index].path
-            noteSource(of: datagram, isNewest: isNewest, session: index, now: now)
+            let isFromCandidate =
+                datagram.source == sessions[index].candidate && datagram.source != sessions[index].remote
             let outcome = channel.receive(
-                packet.readableBytesSpan, on: path, datagramByteCount: datagram.bytes.readableBytes, ecn: datagram.ecn,
-                now: now)
+                packet.readableBytesSpan, on: sessions[index].path, datagramByteCount: datagram.bytes.readableBytes,
+                ecn: datagram.ecn, isFromCandidate: isFromCandidate, now: now)
+            // A proof must be used before another address can take the candidate's place.
+            if sessions[index].candidate != nil {
+                while let event = channel.pollEvent() { try take(event, now: now) }
+            }
+            // A datagram that was late must not move the path back to where it came from.
+            if outcome == .accepted { noteSource(of: datagram, session: id, now: now) }
             if outcome != .accepted { log?.note(name, at: now, "№\(datagram.number) is \(outcome)") }
         }
     }
 
-    private func noteSource(of datagram: Datagram, isNewest: Bool, session index: Int, now: Instant) {
-        guard datagram.source != sessions[index].remote else { return }
+    private func noteSource(of datagram: Datagram, session id: ConnectionID, now: Instant) {
+        guard let index = sessions.firstIndex(where: { $0.plain.receiveID == id }),
+            datagram.source != sessions[index].remote
+        else { return }
         let path = sessions[index].path
         if datagram.source != sessions[index].candidate {
-            // An old datagram that was late must not move the path back to where it came from.
-            guard isNewest else { return }
-            if sessions[index].candidate != nil { channel.pathCandidateChanged(path, now: now) }
+            // While one address is being proved others wait.
+            guard !channel.isValidating(path) else { return }
+            channel.pathCandidateChanged(path, now: now)
             sessions[index].candidate = datagram.source
             log?.note(name, at: now, "path \(path) is heard from address \(datagram.source)")
         }

@@ -50,10 +50,10 @@ public final class Network {
 
     /// Runs until `condition` holds.
     public func run(
-        until condition: () -> Bool, waitingFor: () -> String = { "the condition of the scenario" }
+        until condition: () throws -> Bool, waitingFor: () -> String = { "the condition of the scenario" }
     ) throws {
         try runHosts()
-        while !condition() {
+        while try !condition() {
             try scheduler.step(to: nextDueAt, waitingFor: waitingFor())
             try step()
         }

@@ -39,6 +39,8 @@ public final class Pair {
         public var seed: UInt64 = 1
         /// Where the packet flow is noted.
         public var log: FlowLog?
+        /// Whether the sessions have DTLS's replay window; without it copies reach the channel.
+        public var dropsReplays = true
         /// The addresses of the lower and the upper end.
         public var addresses = (lower: Pair.lowerAddress, upper: Pair.upperAddress)
 
@@ -86,7 +88,8 @@ public final class Pair {
             channel: MessageChannel(
                 role: role, configuration: own, peerParameters: peer.parameters, random: RandomSource(seed: seed),
                 now: now),
-            application: application, batchInterval: setup.batchInterval, log: setup.log)
+            application: application, batchInterval: setup.batchInterval, dropsReplays: setup.dropsReplays,
+            log: setup.log)
     }
 
     /// The present.
@@ -103,10 +106,14 @@ public final class Pair {
         let upperID = ConnectionID(rawValue: random.next())
         let key = random.next()
         try lower.addSession(
-            PlainSession(receiveID: lowerID, sendID: upperID, key: key), path: path, remote: upper.address,
+            PlainSession(
+                receiveID: lowerID, sendID: upperID, key: key, dropsReplays: lower.dropsReplays), path: path,
+            remote: upper.address,
             inheriting: inheriting, now: now)
         try upper.addSession(
-            PlainSession(receiveID: upperID, sendID: lowerID, key: key), path: path, remote: lower.address,
+            PlainSession(
+                receiveID: upperID, sendID: lowerID, key: key, dropsReplays: upper.dropsReplays), path: path,
+            remote: lower.address,
             inheriting: inheriting, now: now)
         return path
     }
@@ -122,18 +129,25 @@ public final class Pair {
 
     // MARK: Driving
 
-    /// Runs until both applications are done.
+    /// Runs until both applications are done; a channel that ends before is a failure.
     public func runUntilDone() throws {
-        try run(until: { $0.lower.application.isDone && $0.upper.application.isDone }) {
+        let isOver = { (pair: Pair) throws(SimulationFailure) -> Bool in
+            for host in pair.hosts {
+                guard let end = host.end else { continue }
+                throw SimulationFailure("\(host.name): the channel ended at \(pair.now): \(end)")
+            }
+            return pair.lower.application.isDone && pair.upper.application.isDone
+        }
+        try run(until: isOver) {
             "lower: \($0.lower.application.waitingFor); upper: \($0.upper.application.waitingFor)"
         }
     }
 
     /// Runs until `condition` holds.
     public func run(
-        until condition: (Pair) -> Bool, waitingFor: (Pair) -> String = { _ in "the condition of the scenario" }
+        until condition: (Pair) throws -> Bool, waitingFor: (Pair) -> String = { _ in "the condition of the scenario" }
     ) throws {
-        try network.run(until: { condition(self) }, waitingFor: { waitingFor(self) })
+        try network.run(until: { try condition(self) }, waitingFor: { waitingFor(self) })
     }
 
     /// Runs for a time, whatever happens.

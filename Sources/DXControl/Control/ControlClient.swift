@@ -145,9 +145,10 @@ public struct ControlClient: Sendable {
                 head.headers.add(name: "content-type", value: "application/json")
                 head.headers.add(name: "content-length", value: String(body.readableBytes))
             }
-            try await outbound.write(.head(head))
-            if let body { try await outbound.write(.body(.byteBuffer(body))) }
-            try await outbound.write(.end(nil))
+            // All at once: a server that answers when it has the head may close before the end is written.
+            let parts: [HTTPClientRequestPart] =
+                [.head(head)] + (body.map { [.body(.byteBuffer($0))] } ?? []) + [.end(nil)]
+            try await outbound.write(contentsOf: parts)
             var status: HTTPResponseStatus?
             var bytes = ByteBuffer()
             for try await part in inbound {

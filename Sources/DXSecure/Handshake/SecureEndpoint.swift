@@ -63,6 +63,10 @@ public final class SecureEndpoint {
     /// Challenges kept at once: what one batch of datagrams can ask for. Beyond, HELLO is dropped and comes again.
     static let maximumAnswers = 256
 
+    /// Handshakes that one peer may have in progress here: more than paths and a new session for each ever need, and
+    /// few enough that a member who goes against the rules does not take all the room.
+    static let maximumAcceptedPerPeer = 8
+
     /// An endpoint for one event loop.
     ///
     /// - Parameters:
@@ -182,6 +186,13 @@ public final class SecureEndpoint {
         if handshakesInProgress < configuration.maximumHandshakes { return true }
         for session in Array(sessions.values) where session.phase == .closed { forget(session) }
         return handshakesInProgress < configuration.maximumHandshakes
+    }
+
+    /// The handshakes that this peer began here and that are in progress.
+    func acceptedInProgress(from peer: GatewayID) -> Int {
+        var count = 0
+        for (key, session) in accepted where key.peer == peer && session.phase == .handshaking { count += 1 }
+        return count
     }
 
     /// The handshake is complete.

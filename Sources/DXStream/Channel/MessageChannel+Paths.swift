@@ -60,8 +60,15 @@ extension MessageChannel {
         paths[index].validation.onReceived(byteCount: byteCount)
     }
 
-    /// Whether an address of this path is being proved; another one must wait until that is done or given up.
-    public func isValidating(_ id: PathID) -> Bool { index(of: id).map { paths[$0].validation.phase != .idle } ?? false }
+    /// Whether an address of this path is being proved and may still answer in time; another one must wait.
+    public func isValidating(_ id: PathID) -> Bool { index(of: id).map { paths[$0].validation.isFresh } ?? false }
+
+    /// Another address takes the place of the one under validation, if any: the proof begins anew.
+    public mutating func pathCandidateChanged(_ id: PathID, now: Instant) {
+        advance(to: now)
+        guard phase == .open, let index = index(of: id) else { return }
+        paths[index].validation.start(challenge: random.next())
+    }
 
     /// The new address is in use: its network is another one, so what was measured of the old one does not hold
     /// (RFC 9000 §9.4).

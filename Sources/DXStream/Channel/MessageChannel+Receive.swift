@@ -184,7 +184,9 @@ extension MessageChannel {
     private mutating func applyReset(_ frame: ResetFrame, now: Instant) throws(FrameFailure) {
         guard let slot = try place(of: frame.id) else { return }
         gapCount &-= streams[slot].receive.reassembler.gapCount
-        defer { if streams.holds(frame.id.rawValue, at: slot) { gapCount &+= streams[slot].receive.reassembler.gapCount } }
+        defer {
+            if streams.holds(frame.id.rawValue, at: slot) { gapCount &+= streams[slot].receive.reassembler.gapCount }
+        }
         let received: ReceiveStream.Received
         do throws(ReceiveStream.Violation) {
             received = try streams[slot].receive.receiveReset(code: frame.code, finalSize: frame.finalSize)
@@ -201,7 +203,8 @@ extension MessageChannel {
         guard let slot = try place(of: frame.id) else { return }
         guard streams[slot].send.phase == .sending else { return }
         resetSending(slot, code: frame.code)
-        events.append(.stopped(frame.id, frame.code))
+        // The owner does not know a stream before its OPEN; it is told then.
+        if streams[slot].opening != .awaited { events.append(.stopped(frame.id, frame.code)) }
     }
 
     private mutating func applyOpen(_ frame: OpenFrame) throws(FrameFailure) {
@@ -213,6 +216,7 @@ extension MessageChannel {
         streams[slot].share = frame.share
         counters.streamsAccepted &+= 1
         events.append(.streamOpened(frame))
+        if streams[slot].send.phase != .sending { events.append(.stopped(frame.id, streams[slot].send.resetCode)) }
         let receive = streams[slot].receive
         if receive.reassembler.readyByteCount > 0 || receive.phase == .resetReceived
             || receive.finalSize == receive.reassembler.contiguousOffset

@@ -44,7 +44,10 @@ extension MessageChannel {
         guard let keepalive = configuration.keepalive, let activeIndex, paths[activeIndex].probesPending == 0,
             paths[activeIndex].sent.outstandingCount == 0
         else { return nil }
-        return paths[activeIndex].lastSentAt + keepalive
+        // The upper end waits a little longer: the lower end's PING, and the acknowledgement of it, serve both. In step,
+        // both would ask each time, at twice the cost.
+        let grace = role == .upper ? keepalive / 8 : .zero
+        return paths[activeIndex].lastSentAt + keepalive + grace
     }
 
     /// Does what is due. Calling it early or late is harmless.

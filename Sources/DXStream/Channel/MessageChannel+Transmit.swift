@@ -159,11 +159,17 @@ extension MessageChannel {
         paths[index].received.onAckSent()
         paths[carrier].sent.append(Obligation(kind: .ack, id: paths[index].id.rawValue, offset: largest))
         // One who only acknowledges is never acknowledged, and its list of ranges grows: now and then it asks to be.
-        if paths[index].received.numbers.rangeCount > Self.rangesThatWantForgetting {
+        // Nor does it ever forget what it sent.
+        if paths[index].received.numbers.rangeCount > Self.rangesThatWantForgetting
+            || paths[carrier].packetsSinceEliciting >= Self.acknowledgementsBetweenPings
+        {
             output.writePing()
             builder.traits.insert(.isAckEliciting)
         }
     }
+
+    /// RFC 9000 §13.2.4 leaves the number open: 64 costs 2 % more packets the other way, and bounds what is remembered.
+    private static var acknowledgementsBetweenPings: Int { 64 }
 
     /// 32 ranges make an ACK of about 100 bytes; beyond that a PING is cheaper than repeating them.
     private static var rangesThatWantForgetting: Int { 32 }
@@ -361,6 +367,7 @@ extension MessageChannel {
             SentPacket(
                 sentAt: now, firstObligation: builder.firstObligation, byteCount: UInt16(size), traits: builder.traits))
         paths[index].ecn.onSent(packetNumber: number, marked: isMarked)
+        paths[index].packetsSinceEliciting = isEliciting ? 0 : paths[index].packetsSinceEliciting &+ 1
         if isEliciting {
             paths[index].congestion.onSent(bytes: size, packetNumber: number, now: now)
             paths[index].pacer.onSent(bytes: size, now: now)

@@ -31,6 +31,8 @@ struct Path: Sendable {
     var validation = PathValidation()
     /// A packet must go out even if there is nothing to say: probes after a timeout, keepalive.
     var probesPending = 0
+    /// Packets sent since the last one that asked for an acknowledgement.
+    var packetsSinceEliciting = 0
     /// When the path is forgotten, once it retires.
     var forgetAt: Instant?
     /// When anything was last sent on it.

@@ -34,6 +34,10 @@ struct PathValidation: Sendable {
     /// Three probe timeouts and some: an address that does not answer three challenges is no path.
     private static let maximumAttempts = 3
 
+    /// Whether the candidate has had a challenge and less than a probe timeout to answer it. After that another address may
+    /// take its place: one that is dead must not keep the next from being proved, nor two that alternate each other.
+    var isFresh: Bool { phase != .idle && attempts < 2 }
+
     /// Something authentic and newer than all before came from a new address.
     mutating func start(challenge: UInt64) {
         phase = .challengeDue

@@ -92,7 +92,8 @@ struct Reassembler: Sendable {
     /// Twice what the last chunk held when it was taken: streams that carry much get full chunks, those that carry short
     /// messages get small ones, whatever they carried long ago.
     private func nextChunkCapacity(_ needed: Int) -> Int {
-        min(Self.maximumChunk, max(needed, ready.isEmpty ? 2 &* lastTaken : Self.maximumChunk, Self.firstChunk))
+        let previous = ready.last?.storageCapacity ?? lastTaken
+        return min(Self.maximumChunk, max(needed, 2 &* previous, Self.firstChunk))
     }
 
     private static func append(_ bytes: RawSpan, to buffer: inout ByteBuffer) {

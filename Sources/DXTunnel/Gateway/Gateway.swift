@@ -96,10 +96,7 @@ public final class Gateway: Service {
     }
 
     private func start(on loop: any EventLoop) async throws -> NIOLoopBound<GatewayCore> {
-        let listen: ListenAddress
-        do throws(AddressTextError) { listen = try ListenAddress(text: "\(configuration.listen)") } catch {
-            throw GatewayError.listen("\(error)")
-        }
+        let listen = try await listenAddress(on: loop)
         let listeners = try await listenEndpoints(on: loop)
         let (configuration, identity, veils, logger, tuning) = (configuration, identity, veils, logger, tuning)
         let waiting = acceptors.withLockedValue { $0 }
@@ -117,6 +114,15 @@ public final class Gateway: Service {
             for (name, acceptor) in waiting { try core.serve(name, acceptor) }
             return NIOLoopBound(core, eventLoop: loop)
         }.get()
+    }
+
+    /// Where the gateway's UDP sockets are bound; of a name the first address.
+    private func listenAddress(on loop: any EventLoop) async throws -> ListenAddress {
+        if configuration.listen.host.isEmpty { return ListenAddress(anyAt: configuration.listen.port) }
+        guard let endpoint = try await NameResolver.resolve(configuration.listen, on: loop).get().first else {
+            throw GatewayError.listen("UDP \(configuration.listen): the name has no address")
+        }
+        return ListenAddress(endpoint)
     }
 
     /// The addresses of this gateway's origins, looked up.

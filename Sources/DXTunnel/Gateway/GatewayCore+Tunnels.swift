@@ -12,6 +12,11 @@ extension GatewayCore {
     /// The channel to a peer ended.
     func onChannelDown(_ channel: PeerChannel) { for tunnel in origins { tunnel.onChannelDown(channel) } }
 
+    /// The channel to a peer went silent, or is heard again.
+    func setSuspended(_ isSuspended: Bool, _ channel: PeerChannel) {
+        for tunnel in origins { tunnel.setSuspended(isSuspended, channel) }
+    }
+
     /// A destination withdrew a listener block.
     func deactivate(internalPort: UInt32, on channel: PeerChannel, reason: String) {
         for tunnel in origins where tunnel.onDeactivated(internalPort: internalPort, by: channel, reason: reason) {

@@ -86,7 +86,8 @@ final class GatewayCore {
         unsafe packet.deallocate()
     }
 
-    /// Half of the memory is for receiving and half for sending, in equal parts for each peer, so the sum is never passed.
+    /// Half of the memory is for receiving and half for sending, in equal parts for each peer, so that the sum is not passed;
+    /// but 256 KiB each way at least, or a channel could not fill a slow link.
     private static func channelConfiguration(
         _ configuration: GatewayConfiguration, _ tuning: GatewayTuning
     ) -> ChannelConfiguration {
@@ -159,8 +160,17 @@ final class GatewayCore {
         isStopping = true
         for tunnel in origins { tunnel.release() }
         timer?.cancel()
-        for session in sessionsByID.values { session.session.close() }
+        for session in sessionsByID.values {
+            session.channel = nil
+            session.session.close()
+        }
         sessionsByID.removeAll()
+        // They refer to this object, and would keep it for ever.
+        peers.removeAll()
+        peersByID.removeAll()
+        origins.removeAll()
+        destinations.removeAll()
+        marked.removeAll()
         lastSession = nil
         guard let socket else { return eventLoop.makeSucceededVoidFuture() }
         self.socket = nil
@@ -397,11 +407,14 @@ final class GatewayCore {
         session.bind.receivedPacket()
         if channel.hasReplaced { channel.retireOthers(than: session, now: now) }
         // A proof must be used before another address can take the candidate's place.
-        if session.candidate != nil { channel.drainEvents(now: now) }
+        if session.candidate != nil {
+            channel.drainEvents(now: now)
+        }
+        if channel.isSuspended { channel.setSuspended(false) }
         switch outcome {
         case .accepted:
             if source != session.remote {
-                noteAddress(source, local, byteCount: datagramByteCount, session, channel, now: now)
+                noteAddress(source, local, byteCount: datagramByteCount, session, channel, now: max(latest, now))
             } else if session.local != local {
                 session.local = local
             }
@@ -417,11 +430,13 @@ final class GatewayCore {
     /// A session was heard from another address: prove it before it is used. While one is being proved others wait, or two
     /// that alternate would keep each other from ever being proved.
     private func noteAddress(
-        _ source: Endpoint, _ local: Endpoint?, byteCount: Int, _ session: ChannelSession, _ channel: PeerChannel, now: Instant
+        _ source: Endpoint, _ local: Endpoint?, byteCount: Int, _ session: ChannelSession, _ channel: PeerChannel,
+        now: Instant
     ) {
         guard source.isSendable else { return }
         if session.candidate != source {
             guard !channel.transport.isValidating(session.pathID) else { return }
+            channel.transport.pathCandidateChanged(session.pathID, now: now)
             session.candidate = source
         }
         session.candidateLocal = local

@@ -140,11 +140,11 @@ final class PeerLink {
 
     private func onCallFailed(_ reason: String) {
         if let channel {
-            // The call was made because the channel was silent. It still is: the peer is gone, and whoever waits for it
-            // should know.
+            // The call was made because the channel was silent, and it still is. Open connections wait, for the network may come
+            // back within the idle timeout; a peer that restarted ends them when it is found.
             guard channel.isSilent else { return }
-            channel.transport.close(.none, reason: "the peer does not answer", now: core.currentTime())
-            return core.mark(channel)
+            channel.setSuspended(true)
+            return callAgainLater()
         }
         lastError = lastError ?? reason
         hasFailed = true
@@ -153,7 +153,9 @@ final class PeerLink {
 
     /// Calls again after a pause, when nothing else is under way.
     private func callAgainLater() {
-        guard channel == nil, attempts.isEmpty, binding.isEmpty, !addresses.isEmpty, !core.isStopping else { return }
+        guard channel?.isSilent ?? true, attempts.isEmpty, binding.isEmpty, !core.isStopping,
+            !addresses.isEmpty || lastRemote != nil
+        else { return }
         reconnect.onFailed(random: &core.random, now: core.currentTime())
         refreshDeadline()
     }

@@ -197,6 +197,19 @@ final class PeerChannel {
         peer.onChannelEnded(self, end, now: now)
     }
 
+    /// A call made because the channel was silent failed too: no new connection goes there until it is heard again.
+    private(set) var isSuspended = false
+
+    /// Keeps new connections away, or lets them in again.
+    func setSuspended(_ suspended: Bool) {
+        guard isSuspended != suspended else { return }
+        isSuspended = suspended
+        core.setSuspended(suspended, self)
+        core.logger.info(
+            suspended ? "peer is silent: new connections are refused" : "peer is heard again",
+            metadata: ["peer": "\(peer.name)"])
+    }
+
     /// Whether the path in use has not answered probes, one after the other.
     var isSilent: Bool { transport.pathSnapshots.contains { $0.isActive && $0.probeCount >= 2 } }
 

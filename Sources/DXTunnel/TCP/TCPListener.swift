@@ -45,11 +45,19 @@ final class TCPListener {
         }
         guard let descriptor = reserved else { return }
         reserved = nil
+        Self.setReuse(descriptor, true)
         isOpening = true
         let bound = NIOLoopBound((self, failed), eventLoop: eventLoop)
         ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: Self.backlog)
+            // Without it, running out of file descriptors would make the event loop spin.
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+                }
+            }
             .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.recvAllocator, value: TCPBridge.receiveAllocator)
@@ -102,9 +110,12 @@ final class TCPListener {
     private static func reserve(_ endpoint: Endpoint, text: String) throws(GatewayError) -> (CInt, Endpoint) {
         let family = endpoint.family == .v4 ? AF_INET : AF_INET6
         let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        if descriptor < 0, errno == EAFNOSUPPORT, endpoint.family == .v6, endpoint.isUnspecified {
+            // Every address of a machine without IPv6 is every IPv4 address.
+            return try reserve(Endpoint(v4: 0, port: endpoint.port), text: text)
+        }
         guard descriptor >= 0 else { throw .listen("TCP \(text) cannot be opened: \(systemError())") }
-        var one: CInt = 1
-        unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<CInt>.size))
+        setReuse(descriptor, true)
         if endpoint.family == .v6 {
             // The wildcard takes IPv4 too; a certain IPv6 address does not.
             var only: CInt = endpoint.isUnspecified ? 0 : 1
@@ -116,7 +127,14 @@ final class TCPListener {
             Glibc.close(descriptor)
             throw .listen(listenProblem(text, code))
         }
+        // Needed to bind beside connections that linger; kept, it would let any local user bind the port as well and listen.
+        setReuse(descriptor, false)
         return (descriptor, endpoint.withPort(boundPort(descriptor) ?? endpoint.port))
+    }
+
+    private static func setReuse(_ descriptor: CInt, _ isOn: Bool) {
+        var value: CInt = isOn ? 1 : 0
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &value, socklen_t(MemoryLayout<CInt>.size))
     }
 
     private static func listenProblem(_ text: String, _ code: CInt) -> String {

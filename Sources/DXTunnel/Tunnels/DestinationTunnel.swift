@@ -58,6 +58,7 @@ final class DestinationTunnel {
         ClientBootstrap(group: core.eventLoop)
             .connectTimeout(core.connectTimeout)
             .channelOption(.autoRead, value: false)
+            .channelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.recvAllocator, value: TCPBridge.receiveAllocator)

@@ -22,6 +22,8 @@ final class OriginTunnel {
     private struct Activation {
         var channel: PeerChannel
         var internalPort: UInt32
+        /// The channel is silent: nothing new is sent there until it is heard again.
+        var isSuspended = false
     }
 
     init(_ tunnel: GatewayConfiguration.Tunnel, core: GatewayCore) {
@@ -39,7 +41,7 @@ final class OriginTunnel {
     }
 
     /// Whether a destination has activated it.
-    var isActive: Bool { !active.isEmpty }
+    var isActive: Bool { active.contains { !$0.isSuspended } }
     /// Why it cannot listen, if so.
     var failureText: String? { failure }
 
@@ -81,11 +83,25 @@ final class OriginTunnel {
     /// The channel to a destination ended.
     func onChannelDown(_ channel: PeerChannel) {
         active.removeAll { $0.channel === channel }
-        guard active.isEmpty else { return }
+        closeUnlessActive()
+    }
+
+    /// The channel to a destination went silent, or is heard again. While it is silent new clients are refused; connections
+    /// that are open wait for it.
+    func setSuspended(_ isSuspended: Bool, _ channel: PeerChannel) {
+        for index in active.indices where active[index].channel === channel {
+            active[index].isSuspended = isSuspended
+        }
+        if isActive { open() } else { closeUnlessActive() }
+    }
+
+    private func closeUnlessActive() {
+        guard !isActive else { return }
         for listener in listeners { listener.close() }
     }
 
     private func open() {
+        failure = nil
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         for listener in listeners {
             listener.open(
@@ -125,7 +141,9 @@ final class OriginTunnel {
         guard usage.open < maximumConnections, core.openConnections < core.maximumConnections else {
             throw .connectionLimit(name)
         }
-        guard let destination = active.first else { throw .notConnected(destinations.first ?? name) }
+        guard let destination = active.first(where: { !$0.isSuspended }) else {
+            throw .notConnected(destinations.first ?? name)
+        }
         do throws(StreamError) {
             _ = try destination.channel.openStream(
                 internalPort: destination.internalPort, streamClass: streamClass, share: share

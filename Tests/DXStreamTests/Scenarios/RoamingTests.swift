@@ -42,7 +42,8 @@ import Testing
         #expect(pair.now - VirtualClock().now < .seconds(4), "over at \(pair.now)")
     }
 
-    /// The device moves on before the first new address was proved.
+    /// The device moves on before the first new address was proved. It only receives, and nothing reaches it any more: its
+    /// next keepalive, after 20 s, brings the path along.
     @Test func followsASecondMove() throws {
         let pair = try pair(seed: 4, log: nil, sender: .upper)
         pair.after(.milliseconds(500)) { $0.lower.address = 70 }
@@ -50,7 +51,7 @@ import Testing
         pair.after(.milliseconds(900)) { $0.lower.address = 72 }
         try pair.runUntilDone()
         #expect(pair.upper.remote(of: Self.path) == 72)
-        #expect(pair.now - VirtualClock().now < .seconds(8), "over at \(pair.now)")
+        #expect(pair.now - VirtualClock().now < .seconds(27), "over at \(pair.now)")
     }
 
     private func pair(seed: UInt64, log: FlowLog?, sender: ChannelRole) throws -> Pair {

@@ -249,8 +249,8 @@ class Pair:
             return not left
         try:
             wait_until(idle, "nothing stays behind", seconds, alive=[self.a.process, self.b.process])
-        except Failure:
-            raise Failure(f"after all connections ended there are still: {left}") from None
+        except Failure as error:
+            raise Failure(f"after all connections ended there are still: {left} ({error})") from None
 
     def memory(self):
         """Resident bytes of (a, b)."""

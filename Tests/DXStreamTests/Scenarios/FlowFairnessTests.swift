@@ -1,0 +1,53 @@
+import DXSimulator
+import DXStream
+import DXWire
+import Testing
+
+/// Two channels between different gateways meet at one bottleneck.
+@Suite struct FlowFairnessTests {
+    /// Jain's index (sum squared over n times the sum of squares; 1 is equal) of what each gets, once the later one has
+    /// had its start.
+    @Test(arguments: [CongestionAlgorithm.cubic, .newReno]) func twoFlowsShareABottleneck(
+        algorithm: CongestionAlgorithm
+    ) throws {
+        let rates = try share(algorithms: [algorithm, algorithm])
+        let sum = rates.reduce(0, +)
+        let index = sum * sum / (Double(rates.count) * rates.map { $0 * $0 }.reduce(0, +))
+        #expect(index >= 0.9, "Jain's index \(index) of \(rates)")
+        // Together they use the link: 10 Mbit/s are 1.25 MB/s, with headers.
+        #expect(sum > 1_125_000, "\(sum) bytes/s together")
+    }
+
+    /// Bytes per second that each of the flows gets, from 10 s to 30 s; the second begins 3 s after the first.
+    private func share(algorithms: [CongestionAlgorithm]) throws -> [Double] {
+        let scheduler = Scheduler(limit: .seconds(100), maximumStepCount: 3_000_000)
+        let start = scheduler.now
+        let network = Network(scheduler: scheduler)
+        let upward = Link.steady(megabitsPerSecond: 10, delay: .milliseconds(20), queue: .milliseconds(50))
+        let downward = Link.steady(megabitsPerSecond: 10, delay: .milliseconds(20), queue: .milliseconds(50))
+        var pairs: [Pair] = []
+        var readers: [Traffic] = []
+        for (index, algorithm) in algorithms.enumerated() {
+            var setup = Pair.Setup()
+            setup.seed = UInt64(index + 1)
+            setup.addresses = (lower: UInt32(10 + index), upper: UInt32(20 + index))
+            setup.lower.congestion = algorithm
+            setup.lower.maximumDatagram = 1_452
+            setup.upper.maximumDatagram = 1_452
+            var plan = TrafficPlan()
+            var stream = TrafficPlan.StreamPlan.bulk(1 << 40)
+            stream.opensAfter = .seconds(Int64(3 * index))
+            plan.streams = [stream]
+            let upper = Traffic(plan, role: .upper, seed: setup.seed, start: start)
+            pairs.append(
+                try Pair(
+                    setup, network: network, upward: upward, downward: downward,
+                    lower: Traffic(plan, role: .lower, seed: setup.seed, start: start), upper: upper))
+            readers.append(upper)
+        }
+        try network.run(for: .seconds(10))
+        let before = readers.map { $0.streams[0].readByteCount }
+        try network.run(for: .seconds(20))
+        return zip(readers, before).map { Double($0.streams[0].readByteCount - $1) / 20 }
+    }
+}
