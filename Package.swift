@@ -90,7 +90,8 @@ let package = Package(
         // Counts allocations, makes private networks: for tests.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .testTarget(
-            name: "DXSocketTests", dependencies: ["DXSocket", "CTestSupport", "CDXSystem", "DXWire", nioCore, nioPosix],
+            name: "DXSocketTests",
+            dependencies: ["DXSocket", "CTestSupport", "CDXSystem", "DXWire", nioCore, nioPosix],
             swiftSettings: strict),
         .testTarget(
             name: "DXTunnelTests", dependencies: ["DXTunnel", "DXWire", nioCore, nioPosix, logging, lifecycle],
