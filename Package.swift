@@ -84,7 +84,7 @@ let package = Package(
         .testTarget(name: "DXWireTests", dependencies: ["DXWire"], swiftSettings: strict),
         .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "CDXOpenSSL", "DXWire"], swiftSettings: strict),
         .testTarget(
-            name: "DXStreamTests", dependencies: ["DXStream", "DXSimulator", "DXWire", nioCore],
+            name: "DXStreamTests", dependencies: ["DXStream", "DXSimulator", "DXWire", nioCore, collections],
             exclude: ["Golden"],
             swiftSettings: strict),
         // Counts allocations, makes private networks: for tests.
