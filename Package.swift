@@ -82,7 +82,7 @@ let package = Package(
             path: "Tests/DXSimulator", swiftSettings: strict),
 
         .testTarget(name: "DXWireTests", dependencies: ["DXWire"], swiftSettings: strict),
-        .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "DXWire"], swiftSettings: strict),
+        .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "CDXOpenSSL", "DXWire"], swiftSettings: strict),
         .testTarget(
             name: "DXStreamTests", dependencies: ["DXStream", "DXSimulator", "DXWire", nioCore],
             exclude: ["Golden"],

@@ -330,6 +330,50 @@ import Testing
         try other.expectsWorkingSessions()
     }
 
+    /// An invented source id in a HANDSHAKE that means nothing to DTLS does not become the peer's.
+    @Test func inventedSource() throws {
+        let other = try Pair()
+        try other.connect()
+        other.a.drain(now: other.now).forEach { other.b.receive($0.bytes, from: $0.from, now: other.now) }
+        other.b.drain(now: other.now).forEach { other.a.receive($0.bytes, from: $0.from, now: other.now) }
+        let session = try other.a.secure.sessions.values.first.orFail("no session")
+        #expect(session.handshake.phase == .connect)
+        let message = Handshake(
+            destination: session.receiveID, source: ConnectionID(rawValue: 5),
+            datagram: PacketSlice(offset: 0, count: 0))
+        let plain = [UInt8](capacity: 50) { unsafe message.write([1, 2, 3].span.bytes, to: &$0) }
+        var veil = try Veil([other.veil], receiver: other.b.identity.gatewayID)
+        let datagram = [UInt8](capacity: 100) { output in
+            unsafe try! veil.seal(
+                plain.span.bytes, nonce: .random(), to: other.a.identity.gatewayID, veil: 0, into: &output)
+        }
+        #expect(other.a.receive(datagram, from: elsewhere, now: other.now) == .taken)
+        #expect(session.handshake.phase == .connect && session.handshake.peerConnectionID == nil)
+        #expect(other.run { !other.a.established.isEmpty })
+        try other.expectsWorkingSessions()
+    }
+
+    /// One member begins many handshakes: there is room left for others.
+    @Test func manyHandshakesOfOnePeer() throws {
+        let (a, b) = (pair.a.identity, pair.b.identity)
+        for number in 0..<12 {
+            let attempt = Attempt.random()
+            let nonce = VeilNonce.random()
+            let proof = pair.b.secure.challenges.make(a.gatewayID, attempt, at: elsewhere, now: pair.now)
+            let id = ConnectionID(rawValue: 7)
+            let signed = Connect.signedBytes(
+                receiver: b.gatewayID, nonce: nonce, attempt: attempt, proof: proof, connectionID: id)
+            let message = Connect(
+                key: a.publicKey, attempt: attempt, proof: proof, connectionID: id,
+                signature: try unsafe a.sign(signed.span.bytes), datagram: PacketSlice(offset: 0, count: 0))
+            let plain = [UInt8](capacity: 200) { unsafe message.write([1, 2, 3].span.bytes, to: &$0) }
+            let outcome = pair.b.receive(try seal(plain, nonce: nonce), from: elsewhere, now: pair.now)
+            #expect(outcome == (number < 8 ? .taken : .dropped(.tooManyHandshakes)))
+        }
+        #expect(pair.b.secure.handshakesInProgress == 8)
+        try pair.expectsWorkingSessions()
+    }
+
     @Test func manyHellos() throws {
         let (a, b) = (pair.a.identity, pair.b.identity)
         var configuration = SecureConfiguration()
@@ -350,6 +394,52 @@ import Testing
         pair.now += .seconds(1)
         let later = try hello(by: a, as: a.publicKey, to: b.gatewayID)
         #expect(pair.b.receive(later, from: elsewhere, now: pair.now) == .taken)
+    }
+
+    /// HELLOs with a real peer's key and bad signatures do not keep that peer's CONNECT from being checked.
+    @Test func floodOfHellosDuringAConnect() throws {
+        var configuration = SecureConfiguration()
+        configuration.signatureCheckBurst = 3
+        configuration.signatureChecksPerSecond = 1
+        let other = try Pair(configuration)
+        try other.connect()
+        other.a.drain(now: other.now).forEach { other.b.receive($0.bytes, from: $0.from, now: other.now) }
+        other.b.drain(now: other.now).forEach { other.a.receive($0.bytes, from: $0.from, now: other.now) }
+        var veil = try Veil([other.veil], receiver: other.a.identity.gatewayID)
+        let forged = Hello(
+            key: other.a.identity.publicKey, attempt: .random(),
+            signature: unsafe Signature([UInt8](repeating: 3, count: 64).span.bytes))
+        let plain = [UInt8](capacity: 200) { forged.write(to: &$0) }
+        for _ in 0..<10 {
+            let datagram = [UInt8](capacity: 200) { output in
+                unsafe try! veil.seal(
+                    plain.span.bytes, nonce: .random(), to: other.b.identity.gatewayID, veil: 0, into: &output)
+            }
+            other.b.receive(datagram, from: Pair.addressA.withPort(5), now: other.now)
+        }
+        #expect(other.b.secure.statistics[.badSignature] == 2 && other.b.secure.statistics[.rateLimited] == 8)
+        other.settle()
+        try other.expectsWorkingSessions()
+    }
+
+    /// HELLOs with keys that nobody knows: only so many are looked at, and a peer that was seen before is not among
+    /// them.
+    @Test func manyUnknownKeys() throws {
+        var outcomes: [VeilDrop: Int] = [:]
+        let signature = unsafe Signature([UInt8](repeating: 3, count: 64).span.bytes)
+        for number in 0..<UInt32(SecureEndpoint.newKeysPerSecond + 10) {
+            let tail = [UInt8](capacity: 4) { $0.write(number) }
+            let bytes = [2] + [UInt8](repeating: 9, count: 28) + tail
+            var reader = unsafe ByteReader(bytes.span.bytes)
+            let hello = Hello(key: try PublicKey(reading: &reader), attempt: .random(), signature: signature)
+            let datagram = try seal([UInt8](capacity: 200) { hello.write(to: &$0) })
+            guard case .dropped(let drop) = pair.b.receive(datagram, from: elsewhere, now: pair.now) else { continue }
+            outcomes[drop, default: 0] += 1
+        }
+        #expect(outcomes.keys.sorted { $0.rawValue < $1.rawValue } == [.unknownPeer, .rateLimited])
+        #expect(outcomes[.rateLimited, default: 0] >= 10 && outcomes[.rateLimited, default: 0] <= 12)
+        #expect(pair.b.secure.knownKeys.count == 1)
+        _ = try pair.establish()
     }
 
     /// The owner does not poll: answers are kept up to a limit.

@@ -109,7 +109,7 @@ final class OpenSSLPeer {
         unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var words: [UnsafeMutablePointer<CChar>?] = unsafe (["openssl"] + arguments).map { unsafe strdup($0) }
         unsafe words.append(nil)
-        defer { unsafe words.forEach { word in unsafe free(word) } }
+        defer { unsafe words.forEach { unsafe free($0) } }
         var process: pid_t = 0
         let result = unsafe posix_spawnp(&process, "openssl", &actions, &attributes, words, environ)
         close(toProgram[0])

@@ -64,15 +64,33 @@ import Testing
     private static let phases: [SessionHandshake.Phase] = [.hello, .connect, .dtls, .lingering]
 
     @Test func challenge() {
-        for (phase, same, other) in zip3(Self.phases, [true, false, false, false], [true, true, false, false]) {
+        for (phase, same, other) in zip3(Self.phases, [true, false, false, false], [true, false, false, false]) {
             var machine = machine(in: phase)
             #expect(machine.receiveChallenge(proof, veil: 1) == same)
             machine = self.machine(in: phase)
             #expect(machine.receiveChallenge(otherProof, veil: 1) == other)
             #expect(machine.phase == (phase == .hello ? .connect : phase))
             #expect(machine.veil == (other ? 1 : 0))
-            #expect(sends(machine) == (phase == .connect ? [.connect(index: 0), .connect(index: 1)] : []))
+            #expect(sends(machine) == [])
         }
+    }
+
+    /// A second CHALLENGE counts when a second HELLO asked for it, and once.
+    @Test func secondChallenge() {
+        let machine = machine(in: .connect)
+        var random = RandomSource(seed: 1)
+        var messages: [SessionHandshake.Send] = []
+        while !messages.contains(.hello(veil: 0)) {
+            let time = machine.nextTimeout
+            #expect(machine.timeoutFired(now: time) == .transmit)
+            messages = sends(machine)
+            machine.arm(now: time, random: &random)
+        }
+        #expect(!machine.receiveChallenge(proof, veil: 0))
+        #expect(machine.receiveChallenge(otherProof, veil: 1))
+        #expect(machine.proof == otherProof && machine.veil == 1)
+        #expect(sends(machine) == [.connect(index: 0), .connect(index: 1)])
+        #expect(!machine.receiveChallenge(proof, veil: 0))
     }
 
     @Test func retransmission() {

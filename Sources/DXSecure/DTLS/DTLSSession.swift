@@ -168,13 +168,14 @@ public final class DTLSSession: SecureSession {
 
     // MARK: Handshake, for SecureEndpoint
 
-    /// Takes the handshake one datagram on, or begins it with none; a new flight replaces the last one.
-    func step(_ datagram: RawSpan?) -> DTLSConnection.Outcome {
-        guard phase == .handshaking, let connection else { return .incomplete }
+    /// Takes the handshake one datagram on, or begins it with none; a new flight replaces the last one, and means that
+    /// OpenSSL accepted what it heard.
+    func step(_ datagram: RawSpan?) -> (outcome: DTLSConnection.Outcome, isNewFlight: Bool) {
+        guard phase == .handshaking, let connection else { return (.incomplete, false) }
         let outcome = if let datagram { connection.receive(datagram) } else { connection.start() }
         let flight = connection.takeFlight()
         if !flight.isEmpty { handshake.replaceFlight(flight) }
-        return outcome
+        return (outcome, !flight.isEmpty)
     }
 
     /// The handshake is complete: the record layer takes over.

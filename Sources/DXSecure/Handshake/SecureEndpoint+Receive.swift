@@ -47,9 +47,9 @@ extension SecureEndpoint {
 
     /// §3.1. Keeps no state but the answer that waits to be sent.
     private func receiveHello(_ hello: Hello, _ envelope: Envelope) throws(VeilDrop) -> VeiledOutcome {
-        let initiator = try knownPeer(hello.key)
+        let initiator = try knownPeer(hello.key, now: envelope.now)
         guard answers.count < Self.maximumAnswers else { throw .tooManyAnswers }
-        guard budget.take(envelope.remote, now: envelope.now) else { throw .rateLimited }
+        guard helloBudget.take(envelope.remote, now: envelope.now) else { throw .rateLimited }
         let signed = Hello.signedBytes(receiver: identity.gatewayID, nonce: envelope.nonce, attempt: hello.attempt)
         guard unsafe hello.key.isValid(hello.signature, for: signed.span.bytes) else { throw .badSignature }
         let proof = challenges.make(initiator, hello.attempt, at: envelope.remote, now: envelope.now)
@@ -67,7 +67,7 @@ extension SecureEndpoint {
         guard session.handshake.receiveChallenge(challenge.proof, veil: veil) else { throw .unknownAttempt }
         if isFirst {
             // The first flight depends on nothing but our own key, so only a broken OpenSSL fails here.
-            if case .failed(let failure) = session.step(nil) {
+            if case .failed(let failure) = session.step(nil).outcome {
                 fail(session, failure)
                 return .taken
             }
@@ -80,8 +80,8 @@ extension SecureEndpoint {
     private func receiveConnect(
         _ connect: Connect, _ message: RawSpan, _ envelope: Envelope
     ) throws(VeilDrop) -> VeiledOutcome {
-        let initiator = try knownPeer(connect.key)
         let now = envelope.now
+        let initiator = try knownPeer(connect.key, now: now)
         guard challenges.holds(connect.proof, for: initiator, connect.attempt, at: envelope.remote, now: now) else {
             throw .badChallenge
         }
@@ -91,12 +91,14 @@ extension SecureEndpoint {
             guard session.handshake.peerConnectionID == connect.connectionID else { throw .wrongConnectionID }
             return try feed(datagram, to: session, now: now)
         }
-        guard budget.take(envelope.remote, now: now) else { throw .rateLimited }
+        guard connectBudget.take(envelope.remote, now: now) else { throw .rateLimited }
         let signed = Connect.signedBytes(
             receiver: identity.gatewayID, nonce: envelope.nonce, attempt: connect.attempt, proof: connect.proof,
             connectionID: connect.connectionID)
         guard unsafe connect.key.isValid(connect.signature, for: signed.span.bytes) else { throw .badSignature }
-        guard hasRoom() else { throw .tooManyHandshakes }
+        guard hasRoom(), acceptedInProgress(from: initiator) < Self.maximumAcceptedPerPeer else {
+            throw .tooManyHandshakes
+        }
         let handshake = SessionHandshake(
             accepting: connect.attempt, from: connect.connectionID, veil: envelope.veil, configuration: configuration,
             now: now)
@@ -116,19 +118,24 @@ extension SecureEndpoint {
             if handshake.destination.shard != shard { return .otherShard(handshake.destination.shard) }
             throw .unknownSession
         }
+        var source: ConnectionID?
         switch session.handshake.phase {
         // Nothing that could be answered by a HANDSHAKE was sent yet.
         case .hello: throw .unknownSession
-        case .connect: session.handshake.learn(handshake.source)
+        case .connect: source = handshake.source
         case .dtls, .lingering:
             guard session.handshake.peerConnectionID == handshake.source else { throw .wrongConnectionID }
         }
-        return try feed(message.extracting(handshake.datagram.offset..<message.byteCount), to: session, now: now)
+        let datagram = message.extracting(handshake.datagram.offset..<message.byteCount)
+        return try feed(datagram, to: session, learning: source, now: now)
     }
 
     /// One DTLS datagram for a session. After the handshake the content does not count: that the peer sends its last
-    /// flight again means that it may lack ours.
-    private func feed(_ datagram: RawSpan, to session: DTLSSession, now: Instant) throws(VeilDrop) -> VeiledOutcome {
+    /// flight again means that it may lack ours. An initiator learns the peer's connection id from a datagram that
+    /// OpenSSL answers, so that junk with an invented id does no harm.
+    private func feed(
+        _ datagram: RawSpan, to session: DTLSSession, learning source: ConnectionID? = nil, now: Instant
+    ) throws(VeilDrop) -> VeiledOutcome {
         switch session.phase {
         case .handshaking: break
         case .established:
@@ -136,7 +143,9 @@ extension SecureEndpoint {
             return .taken
         case .failed, .closed: throw .unknownSession
         }
-        switch session.step(datagram) {
+        let (outcome, isNewFlight) = session.step(datagram)
+        if isNewFlight, let source { session.handshake.learn(source) }
+        switch outcome {
         case .incomplete: enqueue(session)
         case .complete:
             establish(session, now: now)
@@ -149,8 +158,12 @@ extension SecureEndpoint {
     }
 
     /// The gateway id of a key, if it is a known peer's.
-    private func knownPeer(_ key: PublicKey) throws(VeilDrop) -> GatewayID {
+    private func knownPeer(_ key: PublicKey, now: Instant) throws(VeilDrop) -> GatewayID {
+        if let id = knownKeys[key] { return id }
+        guard keyBudget.take(now: now) else { throw .rateLimited }
         guard let id = key.gatewayID, id != identity.gatewayID, knownPeers.contains(id) else { throw .unknownPeer }
+        // At most one for each known peer: no two keys have one id.
+        knownKeys[key] = id
         return id
     }
 }

@@ -46,7 +46,7 @@ struct SessionHandshake {
     var veil = 0
     /// The challenge to send back.
     private(set) var proof: Bytes32?
-    /// By which the peer receives; the initiator learns it from the first HANDSHAKE.
+    /// By which the peer receives; the initiator learns it from the first HANDSHAKE that takes it on.
     private(set) var peerConnectionID: ConnectionID?
     /// The DTLS datagrams last written by OpenSSL.
     private(set) var flight: [[UInt8]] = []
@@ -55,6 +55,8 @@ struct SessionHandshake {
 
     private var nextIndex = 0
     private var isHelloDue = false
+    /// Whether a HELLO was sent since the last CHALLENGE was taken.
+    private var awaitsChallenge = false
     private var helloCount = 0
     private var retransmissions = 0
     private var repeats = 0
@@ -103,7 +105,9 @@ struct SessionHandshake {
 
     /// A CHALLENGE of this attempt came, under the veil with the number `veil`. Whether it changes anything.
     mutating func receiveChallenge(_ proof: Bytes32, veil: Int) -> Bool {
-        guard phase == .hello || (phase == .connect && proof != self.proof) else { return false }
+        // One per HELLO: whoever can invent challenges must not make us send a CONNECT for each.
+        guard awaitsChallenge, phase == .hello || (phase == .connect && proof != self.proof) else { return false }
+        awaitsChallenge = false
         phase = .connect
         self.proof = proof
         self.veil = veil
@@ -114,7 +118,7 @@ struct SessionHandshake {
         return true
     }
 
-    /// The initiator hears the first HANDSHAKE: from now on its flights go in HANDSHAKE, too.
+    /// The initiator heard the first HANDSHAKE that made sense to OpenSSL: from now on its flights go in HANDSHAKE, too.
     mutating func learn(_ peer: ConnectionID) {
         peerConnectionID = peer
         phase = .dtls
@@ -174,6 +178,7 @@ struct SessionHandshake {
     mutating func pollSend() -> Send? {
         if isHelloDue {
             isHelloDue = false
+            awaitsChallenge = true
             defer { helloCount += 1 }
             // Alternating between two group keys: the peer may have either while they are being changed.
             return .hello(veil: phase == .hello ? helloCount % veilCount : veil)
