@@ -18,6 +18,10 @@ final class GatewayPair: Sendable {
         var cloudCalls = false
         /// `edge` reaches `cloud` over a `UDPForwarder`.
         var isForwarded = false
+        /// The forwarder keeps a copy of all that `edge` sends, from the first datagram on.
+        var isCaptured = false
+        /// `cloud` has another peer of this name, which never shows up.
+        var otherPeer: String?
         var limits = GatewayConfiguration.Limits()
         var tuning = GatewayTuning()
 
@@ -83,10 +87,15 @@ final class GatewayPair: Sendable {
             edgeRunner.change { $0.listen = address }
             cloudRunner.change { $0.peers[0].addresses = [address] }
         }
+        if let name = plan.otherPeer {
+            let id = try KeyFiles.createIdentity(at: "\(directory)/other.key")
+            cloudRunner.change { $0.peers.append(.init(name: name, id: id)) }
+        }
         try await cloudRunner.start()
         var address = cloudRunner.address
         if plan.isForwarded {
             let forwarder = try UDPForwarder(to: Int(address.port))
+            if plan.isCaptured { forwarder.startCapturing() }
             address = HostAddress(host: "127.0.0.1", port: UInt16(forwarder.port))
             self.forwarder = forwarder
         } else {
@@ -104,6 +113,21 @@ final class GatewayPair: Sendable {
     }
 
     // MARK: Looking
+
+    /// What the two gateways say of the sessions between them.
+    func sessions() async throws -> [SessionCounts] {
+        try await [edge.onLoop(SessionCounts.init), cloud.onLoop(SessionCounts.init)]
+    }
+
+    /// Waits until each gateway has one session and both have the same.
+    func waitUntilOneSession() async throws {
+        try await Polling.wait(until: "one session to be left") {
+            let counts = try await sessions()
+            if ProcessEnvironment.has("DX_TEST_LOG") { print(counts, try await edge.status().drops, try await cloud.status().drops) }
+            return counts.allSatisfy { $0.attached == 1 && $0.registered == 1 && !$0.isSuspended }
+                && counts[0].active == counts[1].active
+        }
+    }
 
     /// Waits until every tunnel of the origin is active.
     func waitUntilActive() async throws {
