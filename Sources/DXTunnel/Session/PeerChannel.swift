@@ -232,8 +232,9 @@ final class PeerChannel {
             inheriting: hasSameAddress ? newest?.pathID : nil, now: now)
         session.channel = self
         if isSuccessor {
-            // The others go when the peer shows that it has the new one too (`retireOthers`).
+            // The others go when the peer shows that it has the new one too (`retireOthers`), which it is asked for.
             replaced = sessions.map(\.pathID)
+            if !replaced.isEmpty { transport.probePath(session.pathID, now: now) }
         } else if let newest {
             transport.activatePath(newest.pathID, now: now)
             transport.retirePath(session.pathID, now: now)
