@@ -123,7 +123,6 @@ final class GatewayPair: Sendable {
     func waitUntilOneSession() async throws {
         try await Polling.wait(until: "one session to be left") {
             let counts = try await sessions()
-            if ProcessEnvironment.has("DX_TEST_LOG") { print(counts, try await edge.status().drops, try await cloud.status().drops) }
             return counts.allSatisfy { $0.attached == 1 && $0.registered == 1 && !$0.isSuspended }
                 && counts[0].active == counts[1].active
         }
