@@ -82,15 +82,16 @@ let package = Package(
             path: "Tests/DXSimulator", swiftSettings: strict),
 
         .testTarget(name: "DXWireTests", dependencies: ["DXWire"], swiftSettings: strict),
-        .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "DXWire"], swiftSettings: strict),
+        .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "CDXOpenSSL", "DXWire"], swiftSettings: strict),
         .testTarget(
-            name: "DXStreamTests", dependencies: ["DXStream", "DXSimulator", "DXWire", nioCore],
+            name: "DXStreamTests", dependencies: ["DXStream", "DXSimulator", "DXWire", nioCore, collections],
             exclude: ["Golden"],
             swiftSettings: strict),
         // Counts allocations, makes private networks: for tests.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .testTarget(
-            name: "DXSocketTests", dependencies: ["DXSocket", "CTestSupport", "CDXSystem", "DXWire", nioCore, nioPosix],
+            name: "DXSocketTests",
+            dependencies: ["DXSocket", "CTestSupport", "CDXSystem", "DXWire", nioCore, nioPosix],
             swiftSettings: strict),
         .testTarget(
             name: "DXTunnelTests", dependencies: ["DXTunnel", "DXWire", nioCore, nioPosix, logging, lifecycle],

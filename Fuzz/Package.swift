@@ -33,7 +33,16 @@ let package = Package(
             name: "FuzzWire", dependencies: ["DXWire", "FuzzDriver"], swiftSettings: instrumented,
             linkerSettings: linked),
 
-        // One executable for each further module goes here, and into EXECUTABLES of `run`: FuzzSecure for veiled
-        // messages, FuzzTunnel for control messages, FuzzStream for sequences of stream operations.
+        .target(name: "CDXOpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        // Its checks look behind the public declarations.
+        .target(
+            name: "DXSecure", dependencies: ["CDXOpenSSL", "DXWire"],
+            swiftSettings: instrumented + [.unsafeFlags(["-enable-testing"])]),
+        .executableTarget(
+            name: "FuzzSecure", dependencies: ["DXSecure", "DXWire", "FuzzDriver"], swiftSettings: instrumented,
+            linkerSettings: linked),
+
+        // One executable for each further module goes here, and into EXECUTABLES of `run`: FuzzTunnel for control
+        // messages, FuzzStream for sequences of stream operations.
     ]
 )

@@ -12,7 +12,7 @@ public enum VeilDrop: UInt8, Error, CaseIterable, Equatable, Sendable {
     case unknownVersion
     /// A HELLO or CONNECT whose key is not that of a known peer, or is this gateway's own.
     case unknownPeer
-    /// Too many signatures to check from that address prefix.
+    /// Too many signatures to check from that address prefix or from all together, or too many unknown keys.
     case rateLimited
     /// A HELLO or CONNECT whose signature does not hold.
     case badSignature

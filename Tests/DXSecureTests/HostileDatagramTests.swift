@@ -396,6 +396,52 @@ import Testing
         #expect(pair.b.receive(later, from: elsewhere, now: pair.now) == .taken)
     }
 
+    /// HELLOs with a real peer's key and bad signatures do not keep that peer's CONNECT from being checked.
+    @Test func floodOfHellosDuringAConnect() throws {
+        var configuration = SecureConfiguration()
+        configuration.signatureCheckBurst = 3
+        configuration.signatureChecksPerSecond = 1
+        let other = try Pair(configuration)
+        try other.connect()
+        other.a.drain(now: other.now).forEach { other.b.receive($0.bytes, from: $0.from, now: other.now) }
+        other.b.drain(now: other.now).forEach { other.a.receive($0.bytes, from: $0.from, now: other.now) }
+        var veil = try Veil([other.veil], receiver: other.a.identity.gatewayID)
+        let forged = Hello(
+            key: other.a.identity.publicKey, attempt: .random(),
+            signature: unsafe Signature([UInt8](repeating: 3, count: 64).span.bytes))
+        let plain = [UInt8](capacity: 200) { forged.write(to: &$0) }
+        for _ in 0..<10 {
+            let datagram = [UInt8](capacity: 200) { output in
+                unsafe try! veil.seal(
+                    plain.span.bytes, nonce: .random(), to: other.b.identity.gatewayID, veil: 0, into: &output)
+            }
+            other.b.receive(datagram, from: Pair.addressA.withPort(5), now: other.now)
+        }
+        #expect(other.b.secure.statistics[.badSignature] == 2 && other.b.secure.statistics[.rateLimited] == 8)
+        other.settle()
+        try other.expectsWorkingSessions()
+    }
+
+    /// HELLOs with keys that nobody knows: only so many are looked at, and a peer that was seen before is not among
+    /// them.
+    @Test func manyUnknownKeys() throws {
+        var outcomes: [VeilDrop: Int] = [:]
+        let signature = unsafe Signature([UInt8](repeating: 3, count: 64).span.bytes)
+        for number in 0..<UInt32(SecureEndpoint.newKeysPerSecond + 10) {
+            let tail = [UInt8](capacity: 4) { $0.write(number) }
+            let bytes = [2] + [UInt8](repeating: 9, count: 28) + tail
+            var reader = unsafe ByteReader(bytes.span.bytes)
+            let hello = Hello(key: try PublicKey(reading: &reader), attempt: .random(), signature: signature)
+            let datagram = try seal([UInt8](capacity: 200) { hello.write(to: &$0) })
+            guard case .dropped(let drop) = pair.b.receive(datagram, from: elsewhere, now: pair.now) else { continue }
+            outcomes[drop, default: 0] += 1
+        }
+        #expect(outcomes.keys.sorted { $0.rawValue < $1.rawValue } == [.unknownPeer, .rateLimited])
+        #expect(outcomes[.rateLimited, default: 0] >= 10 && outcomes[.rateLimited, default: 0] <= 12)
+        #expect(pair.b.secure.knownKeys.count == 1)
+        _ = try pair.establish()
+    }
+
     /// The owner does not poll: answers are kept up to a limit.
     @Test func manyAnswers() throws {
         let (a, b) = (pair.a.identity, pair.b.identity)

@@ -9,7 +9,9 @@ import Testing
     /// The macros of the test library cannot call a mutating function.
     private final class Taker {
         private var budget: SignatureBudget
-        init(perSecond: Int, burst: Int) { budget = SignatureBudget(perSecond: perSecond, burst: burst) }
+        init(perSecond: Int, burst: Int, total: Int = 100_000) {
+            budget = SignatureBudget(perSecond: perSecond, burst: burst, total: total)
+        }
         func take(_ remote: Endpoint, now: Instant) -> Bool { budget.take(remote, now: now) }
     }
 
@@ -51,10 +53,24 @@ import Testing
         #expect(others.map { budget.take($0, now: now) } == [true, true, true, true])
     }
 
+    /// All prefixes together have a limit, too, and one that has used up its own does not use up that.
+    @Test func total() {
+        let budget = Taker(perSecond: 1, burst: 4, total: 3)
+        var now = Instant.zero
+        #expect(
+            (0..<8).map { _ in budget.take(v4(0x0100), now: now) } == [true, true, true, true] + [
+                false, false, false, false,
+            ])
+        #expect(budget.take(v4(0x0200), now: now) && budget.take(v4(0x0300), now: now))
+        #expect(!budget.take(v4(0x0400), now: now))
+        now += .milliseconds(334)
+        #expect(budget.take(v4(0x0500), now: now) && !budget.take(v4(0x0500), now: now))
+    }
+
     @Test func absurdSettings() {
-        let none = Taker(perSecond: -5, burst: 0)
+        let none = Taker(perSecond: -5, burst: 0, total: -1)
         #expect(none.take(v4(1), now: .zero) && !none.take(v4(1), now: .zero))
-        let endless = Taker(perSecond: .max, burst: .max)
+        let endless = Taker(perSecond: .max, burst: .max, total: .max)
         for second in 0..<10 { #expect(endless.take(v4(1), now: Instant(nanoseconds: Int64(second) << 58))) }
     }
 }

@@ -39,7 +39,7 @@ public final class Pair {
         public var seed: UInt64 = 1
         /// Where the packet flow is noted.
         public var log: FlowLog?
-        /// Whether the sessions have DTLS's replay window; without it copies reach the channel.
+        /// Whether the sessions drop copies, as DTLS does.
         public var dropsReplays = true
         /// The addresses of the lower and the upper end.
         public var addresses = (lower: Pair.lowerAddress, upper: Pair.upperAddress)

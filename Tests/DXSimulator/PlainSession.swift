@@ -38,8 +38,9 @@ public struct PlainSession: Sendable {
         case replayed
     }
 
-    /// One end of a session; the other has the ids swapped and the same key. Without `dropsReplays` it has no replay
-    /// window, to find out what the channel does by itself.
+    /// One end of a session; the other has the ids swapped and the same key. Without `dropsReplays` its window lets
+    /// copies through, to find out what the channel does by itself; what is too old it drops all the same, because packet
+    /// numbers are cut to what its width allows to recover.
     public init(receiveID: ConnectionID, sendID: ConnectionID, key: UInt64, dropsReplays: Bool = true) {
         self.dropsReplays = dropsReplays
         self.receiveID = receiveID
@@ -84,7 +85,7 @@ public struct PlainSession: Sendable {
         }
         let number = Self.recordNumber(body)
         // As OpenSSL: the window first (cheap), the tag second, and only then is the number noted.
-        guard window.accepts(number) || !dropsReplays else {
+        guard window.accepts(number) || (!dropsReplays && !window.isTooOld(number)) else {
             replayDroppedCount += 1
             return .replayed
         }

@@ -14,6 +14,9 @@ public struct ReplayWindow: Sendable {
     /// Whether a record of this number is newer than all that were seen.
     public func isNewest(_ number: UInt64) -> Bool { seen == 0 || number > newest }
 
+    /// Whether a record of this number lies below the window.
+    public func isTooOld(_ number: UInt64) -> Bool { seen != 0 && number < newest && newest - number >= Self.width }
+
     /// Whether a record of this number would be let through.
     public func accepts(_ number: UInt64) -> Bool {
         if isNewest(number) { return true }

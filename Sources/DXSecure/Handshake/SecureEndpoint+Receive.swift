@@ -47,9 +47,9 @@ extension SecureEndpoint {
 
     /// §3.1. Keeps no state but the answer that waits to be sent.
     private func receiveHello(_ hello: Hello, _ envelope: Envelope) throws(VeilDrop) -> VeiledOutcome {
-        let initiator = try knownPeer(hello.key)
+        let initiator = try knownPeer(hello.key, now: envelope.now)
         guard answers.count < Self.maximumAnswers else { throw .tooManyAnswers }
-        guard budget.take(envelope.remote, now: envelope.now) else { throw .rateLimited }
+        guard helloBudget.take(envelope.remote, now: envelope.now) else { throw .rateLimited }
         let signed = Hello.signedBytes(receiver: identity.gatewayID, nonce: envelope.nonce, attempt: hello.attempt)
         guard unsafe hello.key.isValid(hello.signature, for: signed.span.bytes) else { throw .badSignature }
         let proof = challenges.make(initiator, hello.attempt, at: envelope.remote, now: envelope.now)
@@ -80,8 +80,8 @@ extension SecureEndpoint {
     private func receiveConnect(
         _ connect: Connect, _ message: RawSpan, _ envelope: Envelope
     ) throws(VeilDrop) -> VeiledOutcome {
-        let initiator = try knownPeer(connect.key)
         let now = envelope.now
+        let initiator = try knownPeer(connect.key, now: now)
         guard challenges.holds(connect.proof, for: initiator, connect.attempt, at: envelope.remote, now: now) else {
             throw .badChallenge
         }
@@ -91,7 +91,7 @@ extension SecureEndpoint {
             guard session.handshake.peerConnectionID == connect.connectionID else { throw .wrongConnectionID }
             return try feed(datagram, to: session, now: now)
         }
-        guard budget.take(envelope.remote, now: now) else { throw .rateLimited }
+        guard connectBudget.take(envelope.remote, now: now) else { throw .rateLimited }
         let signed = Connect.signedBytes(
             receiver: identity.gatewayID, nonce: envelope.nonce, attempt: connect.attempt, proof: connect.proof,
             connectionID: connect.connectionID)
@@ -158,8 +158,12 @@ extension SecureEndpoint {
     }
 
     /// The gateway id of a key, if it is a known peer's.
-    private func knownPeer(_ key: PublicKey) throws(VeilDrop) -> GatewayID {
+    private func knownPeer(_ key: PublicKey, now: Instant) throws(VeilDrop) -> GatewayID {
+        if let id = knownKeys[key] { return id }
+        guard keyBudget.take(now: now) else { throw .rateLimited }
         guard let id = key.gatewayID, id != identity.gatewayID, knownPeers.contains(id) else { throw .unknownPeer }
+        // At most one for each known peer: no two keys have one id.
+        knownKeys[key] = id
         return id
     }
 }

@@ -27,7 +27,14 @@ public final class SecureEndpoint {
     let context: DTLSContext
     let challenges = ChallengeMaker()
     var veil: Veil
-    var budget: SignatureBudget
+    /// For signatures from addresses that are not proven.
+    var helloBudget: SignatureBudget
+    /// For signatures from addresses that sent a challenge back.
+    var connectBudget: SignatureBudget
+    /// For keys that were never seen: what one costs, a square root and a hash, is a third of a signature.
+    var keyBudget: TokenBucket
+    /// The ids of keys that were seen and are known peers', so that a peer's messages do not cost that again.
+    var knownKeys: [PublicKey: GatewayID] = [:]
     var random: RandomSource
     /// Where an opened message lies while it is read, and where one is built before it is sealed.
     var scratch = [UInt8](repeating: 0, count: SecureConstants.maximumVeiled)
@@ -63,6 +70,9 @@ public final class SecureEndpoint {
     /// Challenges kept at once: what one batch of datagrams can ask for. Beyond, HELLO is dropped and comes again.
     static let maximumAnswers = 256
 
+    /// Unseen keys that are looked at per second: about 10 % of a core, when somebody with the group key sends as many.
+    static let newKeysPerSecond = 2_500
+
     /// Handshakes that one peer may have in progress here: more than paths and a new session for each ever need, and
     /// few enough that a member who goes against the rules does not take all the room.
     static let maximumAcceptedPerPeer = 8
@@ -85,8 +95,11 @@ public final class SecureEndpoint {
         self.shard = shard
         self.veil = try Veil(veil, receiver: identity.gatewayID)
         context = try DTLSContext(identity, prefersChaCha: configuration.prefersChaCha)
-        budget = SignatureBudget(
-            perSecond: configuration.signatureChecksPerSecond, burst: configuration.signatureCheckBurst)
+        helloBudget = SignatureBudget(
+            perSecond: configuration.signatureChecksPerSecond, burst: configuration.signatureCheckBurst,
+            total: configuration.totalSignatureChecksPerSecond)
+        connectBudget = helloBudget
+        keyBudget = TokenBucket(perSecond: Self.newKeysPerSecond, burst: Self.newKeysPerSecond)
         random = RandomSource(seed: seed)
     }
 
@@ -230,6 +243,7 @@ public final class SecureEndpoint {
     }
 
     private func failRemoved() {
+        knownKeys = knownKeys.filter { knownPeers.contains($0.value) }
         for session in Array(sessions.values)
         where session.phase == .handshaking && !knownPeers.contains(session.peerID) {
             session.handshake.clear()

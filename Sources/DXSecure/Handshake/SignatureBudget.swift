@@ -1,7 +1,10 @@
 import DXWire
 
-/// How many signatures may be checked for an address prefix: a token bucket each. A check costs about 0.15 ms of CPU, and
+/// How many signatures may be checked: in all, and for an address prefix. A check costs about 0.15 ms of CPU, and
 /// somebody with the group key can ask for many, from invented addresses.
+///
+/// HELLO and CONNECT have a budget each: a HELLO's address is not proven, so a flood of them must not use up what a
+/// CONNECT needs, whose address is.
 ///
 /// Bounded: 1,024 prefixes. When the table is full of prefixes that asked lately, all others share one bucket.
 struct SignatureBudget {
@@ -10,25 +13,20 @@ struct SignatureBudget {
         var bits: UInt64
     }
 
-    /// Tokens are counted in billionths, so that a nanosecond of refill is `perSecond` of them.
-    private struct Bucket {
-        var tokens: Int64
-        var refilledAt: Instant
-    }
-
-    private static let token: Int64 = 1_000_000_000
     static let maximumPrefixes = 1_024
 
-    private let perSecond: Int64
-    private let capacity: Int64
-    private var buckets: [Prefix: Bucket] = [:]
-    private var shared: Bucket?
+    private let fresh: TokenBucket
+    private var buckets: [Prefix: TokenBucket] = [:]
+    private var shared: TokenBucket
+    private var total: TokenBucket
     private var sweptAt: Instant?
 
-    /// `perSecond` checks on average, `burst` at once; both at least 1 and at most a billion.
-    init(perSecond: Int, burst: Int) {
-        self.perSecond = Int64(max(1, min(perSecond, 1_000_000_000)))
-        capacity = Int64(max(1, min(burst, 1_000_000_000))) * Self.token
+    /// For each prefix `perSecond` checks on average and `burst` at once; for all together `total` on average and twice
+    /// as many at once.
+    init(perSecond: Int, burst: Int, total: Int) {
+        fresh = TokenBucket(perSecond: perSecond, burst: burst)
+        shared = fresh
+        self.total = TokenBucket(perSecond: total, burst: min(total, 1_000_000_000) * 2)
     }
 
     /// Whether one more signature from `remote` may be checked at `now`; it then counts.
@@ -38,32 +36,22 @@ struct SignatureBudget {
             case .v4: Prefix(family: .v4, bits: remote.low &>> 8)
             case .v6: Prefix(family: .v6, bits: remote.high &>> 16)
             }
+        // A prefix that has used up its own does not cost the others anything.
+        return takeOwn(prefix, now: now) && total.take(now: now)
+    }
+
+    private mutating func takeOwn(_ prefix: Prefix, now: Instant) -> Bool {
         if buckets[prefix] == nil, buckets.count >= Self.maximumPrefixes {
             sweep(now: now)
-            if buckets.count >= Self.maximumPrefixes { return take(&shared, now: now) }
+            if buckets.count >= Self.maximumPrefixes { return shared.take(now: now) }
         }
-        return take(&buckets[prefix], now: now)
-    }
-
-    private func take(_ bucket: inout Bucket?, now: Instant) -> Bool {
-        var tokens = refilled(bucket, now: now)
-        let isAllowed = tokens >= Self.token
-        if isAllowed { tokens -= Self.token }
-        bucket = Bucket(tokens: tokens, refilledAt: now)
-        return isAllowed
-    }
-
-    private func refilled(_ bucket: Bucket?, now: Instant) -> Int64 {
-        guard let bucket else { return capacity }
-        let earned = ((now - bucket.refilledAt) * perSecond).nanoseconds
-        // Earned is clipped first: the sum of two values up to `capacity` (10^18) does not overflow.
-        return min(capacity, bucket.tokens + max(0, min(earned, capacity)))
+        return buckets[prefix, default: fresh].take(now: now)
     }
 
     /// Forgets prefixes whose bucket is full again; at most once a second, because it looks at all.
     private mutating func sweep(now: Instant) {
         if let sweptAt, now - sweptAt < .seconds(1) { return }
         sweptAt = now
-        buckets = buckets.filter { refilled($0.value, now: now) < capacity }
+        buckets = buckets.filter { !$0.value.isFull(now: now) }
     }
 }

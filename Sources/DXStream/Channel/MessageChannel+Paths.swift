@@ -22,7 +22,7 @@ extension MessageChannel {
             inheriting: old, random: &random, now: now)
         path.refreshPacing(now: now)
         paths.append(path)
-        setActive(paths.count - 1)
+        setActive(paths.count - 1, now: now)
     }
 
     /// Stops using a session for data: what is on the way is still awaited, then it is forgotten (`pathRetired`).
@@ -32,7 +32,7 @@ extension MessageChannel {
         guard let index = index(of: id), paths[index].state != .retiring else { return }
         if activeIndex == index {
             guard let other = paths.indices.last(where: { paths[$0].state == .standby }) else { return }
-            setActive(other)
+            setActive(other, now: now)
         }
         paths[index].state = .retiring
         paths[index].forgetAt = now + paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
@@ -42,7 +42,7 @@ extension MessageChannel {
     public mutating func activatePath(_ id: PathID, now: Instant) {
         advance(to: now)
         guard let index = index(of: id), paths[index].state == .standby else { return }
-        setActive(index)
+        setActive(index, now: now)
     }
 
     /// Asks the peer for a sign of life on the path in use, when it has just come into use: without anything to send it
@@ -53,8 +53,12 @@ extension MessageChannel {
         paths[index].probesPending = max(paths[index].probesPending, 1)
     }
 
-    private mutating func setActive(_ index: Int) {
-        if let activeIndex, paths[activeIndex].state == .active { paths[activeIndex].state = .standby }
+    private mutating func setActive(_ index: Int, now: Instant) {
+        if let activeIndex, paths[activeIndex].state == .active {
+            paths[activeIndex].state = .standby
+            // A path left because it does not answer: what is on the way there is not waited for any longer.
+            if paths[activeIndex].loss.probeCount > 0 { declareAllLost(on: activeIndex, now: now) }
+        }
         paths[index].state = .active
         activeIndex = index
     }
@@ -104,7 +108,7 @@ extension MessageChannel {
             if active == index { activeIndex = nil } else if active > index { activeIndex = active - 1 }
         }
         if activeIndex == nil, let other = paths.indices.last(where: { paths[$0].state != .retiring }) {
-            setActive(other)
+            setActive(other, now: now)
         }
         events.append(.pathRetired(id))
         if !paths.isEmpty && phase == .open { retirements.append(id) }

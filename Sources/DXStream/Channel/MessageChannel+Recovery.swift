@@ -186,6 +186,23 @@ extension MessageChannel {
         }
     }
 
+    /// Gives up the oldest packets when more are kept than `SentPackets.forcedCount`: a peer that sends without end and
+    /// acknowledges nothing would have the list of what it is sent, if only acknowledgements, grow without end.
+    mutating func giveUpOldest(on index: Int) {
+        while paths[index].sent.packets.count > SentPackets.forcedCount {
+            let number = paths[index].sent.packets.firstIndex
+            let packet = paths[index].sent.packets[number]
+            if packet.state == .outstanding {
+                paths[index].sent.setState(.lost, of: number)
+                requeue(packet, on: index)
+                if packet.traits.contains(.isAckEliciting) {
+                    paths[index].congestion.onDiscarded(bytes: Int(packet.byteCount))
+                }
+            }
+            paths[index].sent.forgetFirst()
+        }
+    }
+
     /// Sends the content of the oldest packets on the way once more, without declaring them lost: what a probe carries
     /// (RFC 9002 §6.2.4).
     mutating func requeueOldest(_ count: Int, on index: Int) {
@@ -246,7 +263,9 @@ extension MessageChannel {
         case .control: control.onLost(offset: obligation.offset, count: Int(obligation.count))
         case .maxData: window.isAnnouncementDue = true
         case .maxStreams: isMaxStreamsDue = true
-        case .retirePath: retirements.append(PathID(rawValue: obligation.id))
+        case .retirePath:
+            let id = PathID(rawValue: obligation.id)
+            if !retirements.contains(id) { retirements.append(id) }
         case .ack: break  // the next one says more
         }
     }

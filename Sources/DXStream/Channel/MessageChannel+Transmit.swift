@@ -374,6 +374,7 @@ extension MessageChannel {
             paths[index].loss.lastElicitingSentAt = now
             if firstSentSinceReceived == nil { firstSentSinceReceived = now }
         }
+        if paths[index].sent.packets.count > SentPackets.forcedCount { giveUpOldest(on: index) }
         paths[index].lastSentAt = now
         paths[index].statistics.packetsSent &+= 1
         paths[index].statistics.bytesSent &+= UInt64(size)

@@ -18,6 +18,8 @@ struct SentPackets: Sendable {
 
     /// The most packets kept: 16 MiB of window in 256-byte packets, 1.6 MB of memory.
     static let maximumCount = 65_536
+    /// With those that ask for nothing; beyond it the oldest are given up, whatever became of them.
+    static let forcedCount = maximumCount + 8_192
 
     /// The number that the next packet gets.
     var nextNumber: UInt64 { packets.endIndex }
@@ -89,6 +91,12 @@ struct SentPackets: Sendable {
             }
             packets.removeFirst()
         }
+        finishForgetting()
+    }
+
+    /// Lets the first packet go, which must be settled or given up.
+    mutating func forgetFirst() {
+        packets.removeFirst()
         finishForgetting()
     }
 

@@ -16,7 +16,8 @@ struct Reassembler: Sendable {
     private(set) var readyByteCount = 0
     /// Bytes that wait for a gap to close.
     private(set) var waitingByteCount = 0
-    private var ready: Deque<ByteBuffer> = []
+    /// Chunks in order that the application has not taken.
+    private(set) var ready: Deque<ByteBuffer> = []
     private var waiting: [Waiting] = []
     /// The bytes of the chunk that was taken last.
     private var lastTaken = 0
@@ -75,8 +76,10 @@ struct Reassembler: Sendable {
         contiguousOffset &+= UInt64(count)
         readyByteCount &+= count
         var position = 0
-        if let last = ready.last, last.writableBytes > 0 {
-            position = min(count, last.writableBytes)
+        // Only the number is taken out: a second reference to the chunk would make the write below copy all of it.
+        let room = ready.last?.writableBytes ?? 0
+        if room > 0 {
+            position = min(count, room)
             Self.append(bytes.extracting(0..<position), to: &ready[ready.count &- 1])
         }
         while position < count {

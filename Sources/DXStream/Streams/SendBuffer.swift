@@ -12,11 +12,12 @@ struct SendBuffer: Sendable {
     private(set) var baseOffset: UInt64 = 0
     /// The offset after the last byte held: everything ever written ends here.
     private(set) var endOffset: UInt64 = 0
-    private var chunks: Deque<Chunk> = []
+    private(set) var chunks: Deque<Chunk> = []
     /// The chunk where the last read ended, for reading on in order without searching.
     private var cursor = 0
 
-    private struct Chunk {
+    /// Bytes as the application gave them, or joined, and where they begin.
+    struct Chunk {
         var offset: UInt64
         var bytes: ByteBuffer
         var endOffset: UInt64 { offset &+ UInt64(bytes.readableBytes) }
@@ -38,8 +39,9 @@ struct SendBuffer: Sendable {
             chunks.append(Chunk(offset: endOffset, bytes: bytes))
             return
         }
-        if let last = chunks.last, last.bytes.writableBytes >= count, last.bytes.storageCapacity <= Self.joinedCapacity
-        {
+        // Only numbers are taken out: a second reference to the chunk would make the write below copy all of it.
+        let last = chunks.last.map { (room: $0.bytes.writableBytes, capacity: $0.bytes.storageCapacity) }
+        if let last, last.room >= count, last.capacity <= Self.joinedCapacity {
             chunks[chunks.count &- 1].bytes.writeImmutableBuffer(bytes)
             return
         }

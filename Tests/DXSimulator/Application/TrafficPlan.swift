@@ -80,13 +80,12 @@ public struct TrafficPlan: Sendable {
     public init(random: inout RandomSource, byteCount: UInt64) {
         let count = 1 + Int(random.below(random.chance(0.1) ? 40 : 8))
         var left = byteCount
-        for _ in 0..<count {
-            let part = random.below(max(1, 2 * byteCount / UInt64(count)))
-            let bytes = min(left, part)
-            left -= bytes
-            streams.append(Self.randomStream(&random, byteCount: bytes))
+        for index in 0..<count {
+            // The last takes what is left.
+            let part = index == count - 1 ? left : min(left, random.below(max(1, 2 * byteCount / UInt64(count))))
+            left -= part
+            streams.append(Self.randomStream(&random, byteCount: part))
         }
-        streams[0].forward.byteCount += left
         if random.chance(0.5) { controlByteCounts = (Int(random.below(30_000)), Int(random.below(30_000))) }
         if random.chance(0.5) { messageCounts = (Int(random.below(50)), Int(random.below(50))) }
         messageSpacing = .microseconds(Int64(1_000 + random.below(40_000)))

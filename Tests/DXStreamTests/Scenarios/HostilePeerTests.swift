@@ -234,6 +234,23 @@ import Testing
         #expect(peer.packetsSent < 60, "\(peer.packetsSent) packets")
     }
 
+    /// A peer that sends for ever and acknowledges nothing: what is remembered of the answers is bounded, and the data that
+    /// waits is not lost.
+    @Test func neverAcknowledging() {
+        let peer = HostilePeer()
+        peer.victimSends(byteCount: 3_000)
+        // Two are answered by one: a bit more than the bound in answers.
+        for _ in 0..<(SentPackets.forcedCount + 500) {
+            peer.send { $0.writePing() }
+            peer.send { $0.writePing() }
+        }
+        #expect(peer.isOpen)
+        let kept = peer.victim.paths[0].sent.packets.count
+        #expect(kept <= SentPackets.forcedCount)
+        #expect(peer.packetsSent > SentPackets.forcedCount)
+        #expect(peer.heldByteCount == 3_000)
+    }
+
     /// Unreliable messages nobody polls for: the events are bounded by the driver's batch, messages are dropped beyond.
     @Test func messagesLargerThanAllowedAreDropped() {
         let peer = HostilePeer { $0.maximumMessage = 100 }

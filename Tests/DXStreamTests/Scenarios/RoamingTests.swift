@@ -42,8 +42,7 @@ import Testing
         #expect(pair.now - VirtualClock().now < .seconds(4), "over at \(pair.now)")
     }
 
-    /// The device moves on before the first new address was proved. It only receives, and nothing reaches it any more: its
-    /// next keepalive, after 20 s, brings the path along.
+    /// The device moves on before the first new address was proved.
     @Test func followsASecondMove() throws {
         let pair = try pair(seed: 4, log: nil, sender: .upper)
         pair.after(.milliseconds(500)) { $0.lower.address = 70 }
