@@ -14,6 +14,8 @@ final class GatewayPair: Sendable {
         var cloudTunnels: [GatewayConfiguration.Tunnel]?
         /// Where the gateways have their UDP ports.
         var host = "127.0.0.1"
+        /// By which host `edge` calls `cloud`; nil for the one at which `cloud` is.
+        var peerHost: String?
         /// `cloud` knows `edge`'s address too, and calls it.
         var cloudCalls = false
         /// `edge` reaches `cloud` over a `UDPForwarder`.
@@ -93,6 +95,7 @@ final class GatewayPair: Sendable {
         }
         try await cloudRunner.start()
         var address = cloudRunner.address
+        if let host = plan.peerHost { address = HostAddress(host: host, port: address.port) }
         if plan.isForwarded {
             let forwarder = try UDPForwarder(to: Int(address.port))
             if plan.isCaptured { forwarder.startCapturing() }
@@ -133,6 +136,11 @@ final class GatewayPair: Sendable {
         try await Polling.wait(until: "the tunnels to be active") {
             try await edge.status().tunnels.allSatisfy { $0.state == .active }
         }
+    }
+
+    /// Waits until the origin's gateway has lost its peer.
+    func waitUntilUnhealthy() async throws {
+        try await Polling.wait(until: "the peer to be lost") { try await !edge.status().isHealthy }
     }
 
     /// The origin's view of a tunnel.
