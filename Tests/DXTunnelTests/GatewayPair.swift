@@ -14,10 +14,16 @@ final class GatewayPair: Sendable {
         var cloudTunnels: [GatewayConfiguration.Tunnel]?
         /// Where the gateways have their UDP ports.
         var host = "127.0.0.1"
+        /// By which host `edge` calls `cloud`; nil for the one at which `cloud` is.
+        var peerHost: String?
         /// `cloud` knows `edge`'s address too, and calls it.
         var cloudCalls = false
         /// `edge` reaches `cloud` over a `UDPForwarder`.
         var isForwarded = false
+        /// The forwarder keeps a copy of all that `edge` sends, from the first datagram on.
+        var isCaptured = false
+        /// `cloud` has another peer of this name, which never shows up.
+        var otherPeer: String?
         var limits = GatewayConfiguration.Limits()
         var tuning = GatewayTuning()
 
@@ -83,10 +89,16 @@ final class GatewayPair: Sendable {
             edgeRunner.change { $0.listen = address }
             cloudRunner.change { $0.peers[0].addresses = [address] }
         }
+        if let name = plan.otherPeer {
+            let id = try KeyFiles.createIdentity(at: "\(directory)/other.key")
+            cloudRunner.change { $0.peers.append(.init(name: name, id: id)) }
+        }
         try await cloudRunner.start()
         var address = cloudRunner.address
+        if let host = plan.peerHost { address = HostAddress(host: host, port: address.port) }
         if plan.isForwarded {
             let forwarder = try UDPForwarder(to: Int(address.port))
+            if plan.isCaptured { forwarder.startCapturing() }
             address = HostAddress(host: "127.0.0.1", port: UInt16(forwarder.port))
             self.forwarder = forwarder
         } else {
@@ -105,11 +117,30 @@ final class GatewayPair: Sendable {
 
     // MARK: Looking
 
+    /// What the two gateways say of the sessions between them.
+    func sessions() async throws -> [SessionCounts] {
+        try await [edge.onLoop(SessionCounts.init), cloud.onLoop(SessionCounts.init)]
+    }
+
+    /// Waits until each gateway has one session and both have the same.
+    func waitUntilOneSession() async throws {
+        try await Polling.wait(until: "one session to be left") {
+            let counts = try await sessions()
+            return counts.allSatisfy { $0.attached == 1 && $0.registered == 1 && !$0.isSuspended }
+                && counts[0].active == counts[1].active
+        }
+    }
+
     /// Waits until every tunnel of the origin is active.
     func waitUntilActive() async throws {
         try await Polling.wait(until: "the tunnels to be active") {
             try await edge.status().tunnels.allSatisfy { $0.state == .active }
         }
+    }
+
+    /// Waits until the origin's gateway has lost its peer.
+    func waitUntilUnhealthy() async throws {
+        try await Polling.wait(until: "the peer to be lost") { try await !edge.status().isHealthy }
     }
 
     /// The origin's view of a tunnel.

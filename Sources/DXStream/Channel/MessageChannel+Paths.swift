@@ -45,6 +45,14 @@ extension MessageChannel {
         setActive(index, now: now)
     }
 
+    /// Asks the peer for a sign of life on the path in use, when it has just come into use: without anything to send it
+    /// would not be heard before the keepalive. Nothing happens for another path.
+    public mutating func probePath(_ id: PathID, now: Instant) {
+        advance(to: now)
+        guard phase == .open, let index = index(of: id), index == activeIndex else { return }
+        paths[index].probesPending = max(paths[index].probesPending, 1)
+    }
+
     private mutating func setActive(_ index: Int, now: Instant) {
         if let activeIndex, paths[activeIndex].state == .active {
             paths[activeIndex].state = .standby

@@ -22,9 +22,14 @@ public final class Gateway: Service {
     private let identity: Identity
     private let veils: [VeilSecret]
     private let tuning: GatewayTuning
-    private let group: MultiThreadedEventLoopGroup
-    private let core = NIOLockedValueBox<NIOLoopBound<GatewayCore>?>(nil)
+    private let core = NIOLockedValueBox<Running?>(nil)
     private let acceptors = NIOLockedValueBox<[String: @Sendable (TunnelStream) -> Void]>([:])
+
+    /// What there is while it runs.
+    private struct Running {
+        var core: NIOLoopBound<GatewayCore>
+        var gate: LoopGate
+    }
 
     /// This gateway's id as text.
     public var id: String { identity.gatewayID.text }
@@ -45,7 +50,6 @@ public final class Gateway: Service {
         self.tuning = tuning
         identity = try Self.identity(configuration.identity)
         veils = try configuration.veils.map(Self.veil)
-        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     }
 
     private static func identity(_ source: IdentitySource) throws -> Identity {
@@ -81,29 +85,37 @@ public final class Gateway: Service {
     ///
     /// - Throws: `GatewayError.listen` when an address cannot be had, before anything is started; `GatewayError.system`.
     public func run() async throws {
-        let loop = group.next()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let gate = LoopGate(group.next())
         do {
-            let bound = try await start(on: loop)
-            core.withLockedValue { $0 = bound }
+            let bound = try await start(gate)
+            core.withLockedValue { $0 = Running(core: bound, gate: gate) }
+            // Those that came while it started.
+            let acceptors = acceptors.withLockedValue { $0 }
+            try await onLoop { try $0.serve(acceptors) }
             try? await gracefulShutdown()
             core.withLockedValue { $0 = nil }
-            await stop(bound, on: loop)
+            await stop(bound, on: gate.eventLoop)
         } catch {
+            gate.close()
             try? await group.shutdownGracefully()
             throw error
         }
+        gate.close()
         try await group.shutdownGracefully()
     }
 
-    private func start(on loop: any EventLoop) async throws -> NIOLoopBound<GatewayCore> {
+    private func start(_ gate: LoopGate) async throws -> NIOLoopBound<GatewayCore> {
+        let loop = gate.eventLoop
         let listen = try await listenAddress(on: loop)
         let listeners = try await listenEndpoints(on: loop)
         let (configuration, identity, veils, logger, tuning) = (configuration, identity, veils, logger, tuning)
-        let waiting = acceptors.withLockedValue { $0 }
+        let acceptors = acceptors.withLockedValue { $0 }
         return try await loop.submit {
             let core = try GatewayCore(
                 configuration: configuration, identity: identity, veils: veils, logger: logger, tuning: tuning,
-                on: loop)
+                gate: gate)
+            try core.serve(acceptors)
             do {
                 try core.start(listen: listen, listeners: listeners)
             } catch {
@@ -111,7 +123,6 @@ public final class Gateway: Service {
                 _ = core.finish()
                 throw error
             }
-            for (name, acceptor) in waiting { try core.serve(name, acceptor) }
             return NIOLoopBound(core, eventLoop: loop)
         }.get()
     }
@@ -155,16 +166,17 @@ public final class Gateway: Service {
 
     // MARK: Commands
 
-    private func running() throws -> NIOLoopBound<GatewayCore> {
-        guard let bound = core.withLockedValue({ $0 }) else { throw GatewayError.notRunning }
-        return bound
+    private func running() throws -> Running {
+        guard let running = core.withLockedValue({ $0 }) else { throw GatewayError.notRunning }
+        return running
     }
 
-    private func onLoop<Result: Sendable>(_ body: @escaping @Sendable (GatewayCore) throws -> Result) async throws
-        -> Result
-    {
-        let bound = try running()
-        return try await group.next().submit { try body(bound.value) }.get()
+    /// Runs `body` with the gateway's inside, on its event loop.
+    func onLoop<Result: Sendable>(_ body: @escaping @Sendable (GatewayCore) throws -> Result) async throws -> Result {
+        let running = try running()
+        return try await running.gate.submit(closed: GatewayError.notRunning) { promise in
+            promise.completeWith(Swift.Result { try body(running.core.value) })
+        }
     }
 
     /// A snapshot of the gateway.
@@ -179,15 +191,13 @@ public final class Gateway: Service {
     ///   - timeout: how long to wait for the answer.
     /// - Throws: `GatewayError.notRunning`, `unknownPeer`, `notConnected`, `noAnswer`.
     public func ping(_ peer: String, timeout: Duration = .seconds(5)) async throws -> Duration {
-        let bound = try running()
-        let loop = group.next()
-        let interval = try await loop.flatSubmit {
-            let promise = loop.makePromise(of: Interval.self)
+        let running = try running()
+        let loop = running.gate.eventLoop
+        let interval: Interval = try await running.gate.submit(closed: GatewayError.notRunning) { promise in
             let expiry = loop.scheduleTask(in: TimeAmount(timeout)) { promise.fail(GatewayError.noAnswer(peer)) }
-            bound.value.ping(peer, promise: promise)
             promise.futureResult.whenComplete { _ in expiry.cancel() }
-            return promise.futureResult
-        }.get()
+            running.core.value.ping(peer, promise: promise)
+        }
         return .nanoseconds(interval.nanoseconds)
     }
 
@@ -210,6 +220,6 @@ public final class Gateway: Service {
             })
         else { throw GatewayError.unknownTunnel(tunnel) }
         acceptors.withLockedValue { $0[tunnel] = accept }
-        if (try? running()) != nil { try await onLoop { try $0.serve(tunnel, accept) } }
+        if (try? running()) != nil { try await onLoop { try $0.serve([tunnel: accept]) } }
     }
 }

@@ -49,13 +49,15 @@ extension GatewayCore {
             return .program(bridge)
         }
         guard let made else { preconditionFailure("connecting makes an owner or throws") }
-        return TunnelStream(bridge: made, eventLoop: eventLoop)
+        return TunnelStream(bridge: made, gate: gate)
     }
 
-    /// Takes the streams of a tunnel for the embedding program.
-    func serve(_ name: String, _ acceptor: @escaping @Sendable (TunnelStream) -> Void) throws(GatewayError) {
-        guard let tunnel = destinations.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
-        tunnel.acceptor = acceptor
+    /// Takes the streams of tunnels for the embedding program, by the tunnels' names.
+    func serve(_ acceptors: [String: @Sendable (TunnelStream) -> Void]) throws(GatewayError) {
+        for (name, acceptor) in acceptors {
+            guard let tunnel = destinations.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
+            tunnel.acceptor = acceptor
+        }
     }
 
     /// Measures a round trip to a peer and back, through both gateways.

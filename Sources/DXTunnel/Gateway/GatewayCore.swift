@@ -12,6 +12,7 @@ import NIOCore
 /// drained, packets first; then one flush; then one timer is armed for the earliest deadline of all.
 @safe
 final class GatewayCore {
+    let gate: LoopGate
     let eventLoop: any EventLoop
     let logger: Logger
     let secure: SecureEndpoint
@@ -32,7 +33,7 @@ final class GatewayCore {
     private(set) var socket: UDPEndpoint<GatewayCore>?
     private var timer: WakeupTimer<GatewayCore>?
     private var peersByID: [GatewayID: PeerLink] = [:]
-    private var sessionsByID: [ConnectionID: ChannelSession] = [:]
+    private(set) var sessionsByID: [ConnectionID: ChannelSession] = [:]
     /// The session found last: datagrams come in runs.
     private var lastSession: ChannelSession?
     private var marked: [PeerChannel] = []
@@ -49,11 +50,12 @@ final class GatewayCore {
 
     init(
         configuration: GatewayConfiguration, identity: Identity, veils: [VeilSecret], logger: Logger,
-        tuning: GatewayTuning = GatewayTuning(), on eventLoop: any EventLoop
+        tuning: GatewayTuning, gate: LoopGate
     ) throws(GatewayError) {
         self.configuration = configuration
         self.tuning = tuning
-        self.eventLoop = eventLoop
+        self.gate = gate
+        eventLoop = gate.eventLoop
         self.logger = logger
         connectTimeout = TimeAmount(configuration.limits.connectTimeout)
         maximumConnections = configuration.limits.connections
@@ -93,6 +95,7 @@ final class GatewayCore {
     ) -> ChannelConfiguration {
         var result = ChannelConfiguration()
         result.keepalive = tuning.keepalive
+        result.idleTimeout = tuning.idleTimeout
         let part = max(configuration.limits.memoryBytes / 2 / max(1, configuration.peers.count), 256 << 10)
         result.receiveMemory = UInt64(part)
         result.sendMemory = part

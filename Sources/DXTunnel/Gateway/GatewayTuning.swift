@@ -14,6 +14,8 @@ struct GatewayTuning: Sendable {
     /// After this long without sending, the peer is asked for a sign of life. 20 s is below the 30 s for which the
     /// stingiest NATs in use keep a binding.
     var keepalive: Interval = .seconds(20)
+    /// How long nothing may arrive before the channel to a peer is given up.
+    var idleTimeout: Interval = .seconds(60)
 
     /// The defaults.
     init() {

@@ -23,6 +23,8 @@ final class PeerLink {
     private var nextHalf: UInt64
     private var pathCount: UInt32 = 0
     private var nextRekeyCheck: Instant = .distantFuture
+    /// Since when a successor of the present session is wanted.
+    private var rekeyWantedSince: Instant?
     private unowned let core: GatewayCore
     /// When the gateway must look at this peer again.
     var deadline: Instant = .distantFuture
@@ -241,6 +243,7 @@ final class PeerLink {
         lastRemote = session.remote
         if isNew { onChannelUp(target, now: now) }
         reconnect.onConnected()
+        rekeyWantedSince = nil
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
     }
 
@@ -277,14 +280,19 @@ final class PeerLink {
     private func checkRekey(_ channel: PeerChannel, now: Instant) {
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
         guard attempts.isEmpty, binding.isEmpty,
-            let session = channel.sessions.max(by: { $0.pathID < $1.pathID }), session.session.needsRekey(now: now)
+            let session = channel.newestSession, session.session.needsRekey(now: now)
         else { return }
+        let since = rekeyWantedSince ?? now
+        rekeyWantedSince = since
         // The initiator renews; the other end does only if that does not happen.
-        let isOverdue = session.session.needsRekey(now: now - core.tuning.rekeyCheckInterval * 6)
-        if session.session.isInitiator || isOverdue {
-            begin(session.remote)
-            core.scheduleTurn()
-        }
+        if session.session.isInitiator || now >= since + core.tuning.rekeyCheckInterval * 6 { renew() }
+    }
+
+    /// Begins a successor of the session in use.
+    func renew() {
+        guard attempts.isEmpty, let session = channel?.newestSession else { return }
+        begin(session.remote)
+        core.scheduleTurn()
     }
 
     // MARK: The channel's life

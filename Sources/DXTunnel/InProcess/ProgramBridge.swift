@@ -1,6 +1,5 @@
 import DXStream
 import DXWire
-import NIOConcurrencyHelpers
 import NIOCore
 
 /// Joins one stream and the embedding program. Bound to the gateway's event loop; `TunnelStream` is its other side.
@@ -17,8 +16,6 @@ final class ProgramBridge {
     private var outputEnded = false
     private var failure: TunnelStreamError?
     private var isOver = false
-    /// How it ended, for the program's side, which may outlive the event loop.
-    let ending = NIOLockedValueBox<TunnelStream.Ending?>(nil)
 
     init(channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore) {
         self.channel = channel
@@ -27,6 +24,9 @@ final class ProgramBridge {
         self.core = core
         usage.opened()
     }
+
+    /// Whether both a read and a write wait.
+    var isReadingAndWriting: Bool { reader != nil && writer != nil }
 
     // MARK: From the program
 
@@ -106,7 +106,7 @@ final class ProgramBridge {
     }
 
     /// The peer wants no more.
-    func onStopped() { fail(.reset(.aborted)) }
+    func onStopped(_ code: StreamCode) { fail(.reset(TunnelStreamError.Reason(code))) }
 
     /// The channel ended.
     func onChannelClosed() { fail(.channelClosed) }
@@ -122,13 +122,11 @@ final class ProgramBridge {
         over()
     }
 
-    private func endIfDone() { if inputEnded && outputEnded { over() } }
+    private func endIfDone() { if inputEnded && outputEnded && writer == nil { over() } }
 
     private func over() {
         guard !isOver else { return }
         isOver = true
-        let end: TunnelStream.Ending = failure.map { .failed($0) } ?? .finished
-        ending.withLockedValue { $0 = end }
         usage.closed()
     }
 }

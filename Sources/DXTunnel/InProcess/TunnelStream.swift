@@ -1,5 +1,4 @@
 internal import DXWire
-internal import NIOConcurrencyHelpers
 public import NIOCore
 
 /// One connection through a micro-tunnel, for the program that embeds a gateway: ordered bytes both ways, with
@@ -9,70 +8,54 @@ public import NIOCore
 /// reference goes while either direction is open, the stream is reset.
 public final class TunnelStream: Sendable {
     private let bridge: NIOLoopBound<ProgramBridge>
-    private let eventLoop: any EventLoop
-    /// How the stream ended; after that the event loop may be gone too and is left alone.
-    private let ending: NIOLockedValueBox<Ending?>
+    private let gate: LoopGate
 
-    /// How a stream ended.
-    enum Ending: Sendable {
-        /// Both directions finished.
-        case finished
-        /// It was given up.
-        case failed(TunnelStreamError)
-    }
-
-    init(bridge: ProgramBridge, eventLoop: any EventLoop) {
-        self.bridge = NIOLoopBound(bridge, eventLoop: eventLoop)
-        self.eventLoop = eventLoop
-        ending = bridge.ending
+    init(bridge: ProgramBridge, gate: LoopGate) {
+        self.bridge = NIOLoopBound(bridge, eventLoop: gate.eventLoop)
+        self.gate = gate
     }
 
     deinit {
-        guard ending.withLockedValue({ $0 }) == nil else { return }
         let bridge = bridge
-        eventLoop.execute { bridge.value.abandon() }
-    }
-
-    /// Runs a command on the event loop; when the stream has ended, nothing happens and how it ended is returned.
-    private func onLoop(_ body: @escaping @Sendable (ProgramBridge) -> Void) -> Ending? {
-        if let ending = ending.withLockedValue({ $0 }) { return ending }
-        let bridge = bridge
-        eventLoop.execute { body(bridge.value) }
-        return nil
+        gate.execute { bridge.value.abandon() }
     }
 
     /// The next bytes that the other end wrote, at most 64 KiB; nil once it has finished.
     ///
-    /// - Throws: `TunnelStreamError`.
+    /// - Throws: `TunnelStreamError`; `channelClosed` once the gateway has stopped, however the stream ended.
     public func read() async throws -> ByteBuffer? {
-        let promise = eventLoop.makePromise(of: ByteBuffer?.self)
-        switch onLoop({ $0.read(promise) }) {
-        case nil: break
-        case .finished: promise.succeed(nil)
-        case .failed(let error): promise.fail(error)
-        }
-        return try await promise.futureResult.get()
+        let bridge = bridge
+        return try await gate.submit(closed: TunnelStreamError.channelClosed) { bridge.value.read($0) }
     }
 
     /// Writes all of `bytes`; suspends while the tunnel takes no more.
     ///
-    /// - Throws: `TunnelStreamError`.
+    /// - Throws: `TunnelStreamError`; `channelClosed` once the gateway has stopped.
     public func write(_ bytes: ByteBuffer) async throws {
         guard bytes.readableBytes > 0 else { return }
-        let promise = eventLoop.makePromise(of: Void.self)
-        switch onLoop({ $0.write(bytes, promise) }) {
-        case nil: break
-        case .finished: promise.fail(TunnelStreamError.finished)
-        case .failed(let error): promise.fail(error)
-        }
-        try await promise.futureResult.get()
+        let bridge = bridge
+        try await gate.submit(closed: TunnelStreamError.channelClosed) { bridge.value.write(bytes, $0) }
     }
 
     /// Ends this direction after what was written (FIN). The other end can still be read.
-    public func finish() { _ = onLoop { $0.finish() } }
+    public func finish() {
+        let bridge = bridge
+        gate.execute { bridge.value.finish() }
+    }
 
     /// Gives both directions up; the other end sees a reset.
-    public func reset() { _ = onLoop { $0.reset() } }
+    public func reset() {
+        let bridge = bridge
+        gate.execute { bridge.value.reset() }
+    }
+
+    /// Whether both a read and a write wait now, for tests.
+    func isReadingAndWriting() async throws -> Bool {
+        let bridge = bridge
+        return try await gate.submit(closed: TunnelStreamError.channelClosed) {
+            $0.succeed(bridge.value.isReadingAndWriting)
+        }
+    }
 
     /// What the other end writes, chunk by chunk, until it finishes. Iterate once.
     public var inbound: Inbound { Inbound(stream: self) }

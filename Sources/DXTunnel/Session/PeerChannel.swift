@@ -154,10 +154,10 @@ final class PeerChannel {
             case .connecting, nil: break
             }
         case .streamOpened(let frame): accept(frame)
-        case .stopped(let id, _):
+        case .stopped(let id, let code):
             switch owners[id] {
             case .tcp(let bridge): bridge.onStopped()
-            case .program(let bridge): bridge.onStopped()
+            case .program(let bridge): bridge.onStopped(code)
             // The connection to the target finds out when it asks the stream.
             case .connecting, nil: break
             }
@@ -215,13 +215,16 @@ final class PeerChannel {
 
     // MARK: Sessions
 
+    /// The session with the largest number: the one in use.
+    var newestSession: ChannelSession? { sessions.max { $0.pathID < $1.pathID } }
+
     /// The session of a path.
     func session(of id: PathID) -> ChannelSession? { sessions.first { $0.pathID == id } }
 
     /// Takes a session as a path. Of several, the one with the largest id is used (both ends reckon the same), the others
     /// are retired: in static mode a channel has one path, and a second session is its successor.
     func attach(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) {
-        let newest = sessions.max { $0.pathID < $1.pathID }
+        let newest = newestSession
         let isSuccessor = newest.map { session.pathID > $0.pathID } ?? true
         let hasSameAddress = newest.map { $0.remote == session.remote } ?? false
         try transport.addPath(
@@ -229,8 +232,9 @@ final class PeerChannel {
             inheriting: hasSameAddress ? newest?.pathID : nil, now: now)
         session.channel = self
         if isSuccessor {
-            // The others go when the peer shows that it has the new one too (`retireOthers`).
+            // The others go when the peer shows that it has the new one too (`retireOthers`), which it is asked for.
             replaced = sessions.map(\.pathID)
+            if !replaced.isEmpty { transport.probePath(session.pathID, now: now) }
         } else if let newest {
             transport.activatePath(newest.pathID, now: now)
             transport.retirePath(session.pathID, now: now)

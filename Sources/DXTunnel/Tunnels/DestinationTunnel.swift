@@ -40,7 +40,7 @@ final class DestinationTunnel {
         }
         let bridge = ProgramBridge(channel: channel, id: id, usage: usage, core: core)
         channel.setOwner(.program(bridge), of: id)
-        acceptor(TunnelStream(bridge: bridge, eventLoop: core.eventLoop))
+        acceptor(TunnelStream(bridge: bridge, gate: core.gate))
     }
 
     private func refuse(_ id: StreamID, on channel: PeerChannel, code: StreamCode, _ reason: String) {

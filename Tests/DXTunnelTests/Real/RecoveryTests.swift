@@ -89,6 +89,32 @@ extension GatewayTests {
             try await pair.stop()
         }
 
+        /// Silence for the idle timeout ends the channel, and open connections with it.
+        @Test func givesAPeerUpThatStaysAway() async throws {
+            let server = try TCPServer()
+            server.serveEcho()
+            var plan = GatewayPair.Plan([
+                GatewayPair.tunnel(target: HostAddress(host: "127.0.0.1", port: UInt16(server.port)))
+            ])
+            plan.isForwarded = true
+            plan.tuning.handshakeTimeout = .seconds(1)
+            plan.tuning.idleTimeout = .seconds(2)
+            let pair = try await GatewayPair(plan)
+            try await pair.waitUntilActive()
+            let client = try await pair.connect()
+            try await client.send([1])
+            #expect(try await client.receive() == .bytes([1]))
+            pair.forwarder?.cut(true)
+            try await client.send([2])
+            #expect(try await client.receive() == .failed(ECONNRESET))
+            try await pair.waitUntilRefused()
+            #expect(try await pair.edge.status().peers[0].state != .connected)
+            pair.forwarder?.cut(false)
+            try await pair.waitUntilActive()
+            try await echo(through: pair, seed: 4)
+            try await pair.stop()
+        }
+
         /// A short cut harms nothing: the connection goes on.
         @Test func aShortCutIsOnlyAPause() async throws {
             let server = try TCPServer()

@@ -1,0 +1,75 @@
+import Testing
+
+@testable import DXTunnel
+
+extension GatewayTests {
+    /// Addresses that change, and gateways that call each other.
+    @Suite struct RoamingTests {
+        private func plan(_ server: TCPServer) -> GatewayPair.Plan {
+            GatewayPair.Plan([
+                GatewayPair.tunnel(target: HostAddress(host: "127.0.0.1", port: UInt16(server.port)))
+            ])
+        }
+
+        /// A NAT between the two gives the origin's gateway another port, five times in the middle of a transfer.
+        @Test(arguments: [true, false])
+        func aTransferGoesOnFromANewPort(isUpload: Bool) async throws {
+            let server = try TCPServer()
+            var plan = plan(server)
+            plan.isForwarded = true
+            let pair = try await GatewayPair(plan)
+            try await pair.waitUntilActive()
+            let client = try await pair.connect()
+            let target = try await server.accept()
+            let (sender, receiver) = isUpload ? (client, target) : (target, client)
+            let bytes = Pattern.bytes(12_000_000, seed: 1)
+            async let sent: Void = sender.send(bytes)
+            var got: [UInt8] = []
+            for part in 1...6 {
+                got += try await receiver.receive(exactly: part * 2_000_000 - got.count)
+                if part < 6 { try pair.forwarder?.rebind() }
+            }
+            try await sent
+            #expect(got == bytes)
+            // The destination's gateway uses the last one.
+            try await client.send([1])
+            #expect(try await target.receive() == .bytes([1]))
+            try await Polling.wait(until: "the new port to be in use") {
+                let remote = try await pair.cloud.status().peers[0].remoteAddress
+                return try remote.map { Int(try HostAddress($0).port) } == pair.forwarder?.outsidePort
+            }
+            let counts = try await pair.sessions()
+            #expect(counts.allSatisfy { $0.attached == 1 }, "\(counts)")
+            try await pair.stop()
+        }
+
+        /// Each has the other's address and calls it: one session is left, the same for both.
+        @Test func gatewaysThatCallEachOtherMeetOnce() async throws {
+            let server = try TCPServer()
+            server.serveEcho()
+            var plan = plan(server)
+            plan.cloudCalls = true
+            for round in 0..<4 as Range<UInt64> {
+                let pair = try await GatewayPair(plan)
+                try await pair.waitUntilActive()
+                let bytes = Pattern.bytes(300_000, seed: round)
+                let client = try await pair.connect()
+                async let sent: Void = client.send(bytes)
+                #expect(try await client.receive(exactly: bytes.count) == bytes)
+                try await sent
+                try await pair.waitUntilOneSession()
+                // Whichever comes back finds the other.
+                let runner = round % 2 == 0 ? pair.edgeRunner : pair.cloudRunner
+                try await runner.stop()
+                try await runner.start()
+                try await Polling.wait(until: "both to be connected") {
+                    let (edge, cloud) = try await (pair.edge.status(), pair.cloud.status())
+                    return edge.peers[0].state == .connected && cloud.peers[0].state == .connected
+                }
+                try await pair.waitUntilActive()
+                try await pair.waitUntilOneSession()
+                try await pair.stop()
+            }
+        }
+    }
+}
