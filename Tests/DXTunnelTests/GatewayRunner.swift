@@ -32,19 +32,29 @@ final class GatewayRunner: Sendable {
         state.withLockedValue { body(&$0.configuration) }
     }
 
-    /// Starts it and waits until it runs; from then on it has a certain UDP port.
+    /// Starts it and waits until it runs; from then on it has a certain UDP port. Throws what `run`
+    /// threw.
     ///
     /// - Parameter serve: acceptors that are there before it runs, by tunnel.
     func start(serve: [String: @Sendable (TunnelStream) -> Void] = [:]) async throws {
         let gateway = try Gateway(
             configuration: state.withLockedValue { $0.configuration }, logger: Self.logger, tuning: tuning)
         for (name, acceptor) in serve { try await gateway.serve(name, accept: acceptor) }
-        let task = Task { try await gateway.run() }
+        let failure = NIOLockedValueBox<(any Error)?>(nil)
+        let task = Task {
+            do { try await gateway.run() } catch {
+                failure.withLockedValue { $0 = error }
+                throw error
+            }
+        }
         state.withLockedValue {
             $0.gateway = gateway
             $0.task = task
         }
-        let listen = try await Polling.wait(for: "a gateway to start") { try? await gateway.status().listen.first }
+        let listen = try await Polling.wait(for: "a gateway to start") {
+            if let failure = failure.withLockedValue({ $0 }) { throw failure }
+            return try? await gateway.status().listen.first
+        }
         let address = try HostAddress(listen)
         state.withLockedValue { $0.configuration.listen = address }
     }

@@ -17,6 +17,8 @@ extension GatewayTests {
             let server = try TCPServer()
             var plan = plan(server)
             plan.isForwarded = true
+            // Who only receives, and has acknowledged everything, is found at its new port by its keepalive.
+            plan.tuning.keepalive = .milliseconds(200)
             let pair = try await GatewayPair(plan)
             try await pair.waitUntilActive()
             let client = try await pair.connect()

@@ -121,7 +121,8 @@ extension GatewayTests {
             try await pair.stop()
             for client in clients + [stuck] {
                 let (_, last) = try await client.receiveAll()
-                #expect(last == .failed(ECONNRESET))
+                // Where the other direction was at its end already, the kernel shows the reset to writers alone.
+                #expect(last == (client === clients[2] ? .end : .failed(ECONNRESET)))
             }
             await #expect(throws: TunnelStreamError.channelClosed) { _ = try await stream.read() }
             await #expect(throws: TunnelStreamError.channelClosed) { _ = try await other.read() }
