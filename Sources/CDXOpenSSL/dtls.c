@@ -270,6 +270,11 @@ static void clear_errors_quickly(void) {
     if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
+int dx_dtls_export(dx_dtls *dtls, const char *label, void *secret, size_t count) {
+    ERR_clear_error();
+    return SSL_export_keying_material(dtls->ssl, secret, count, label, strlen(label), NULL, 0, 0);
+}
+
 long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity) {
     if (count == 0 || count > SSL3_RT_MAX_PLAIN_LENGTH) return -1;
     clear_errors_quickly();

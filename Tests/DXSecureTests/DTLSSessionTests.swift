@@ -27,6 +27,41 @@ import Testing
         #expect(a.statistics.sealed == 3 && b.statistics.opened == 3 && b.statistics.rejected == 0)
     }
 
+    /// Both ends go on to ids of their own session's, and the old ones end one change later.
+    @Test func freshConnectionIDs() throws {
+        let (a, b) = try Pair().establish()
+        let old = try a.sealed(packet)
+        let older = try a.sealed(packet)
+        func head(_ datagram: [UInt8]) -> [UInt8] { Array(datagram.prefix(8)) }
+        for round in 0..<3 {
+            let before = (head(try a.sealed(packet)), head(try b.sealed(packet)))
+            let changes = b.idChanges
+            a.changeSendID()
+            // As long as the peer has not followed, nothing more happens.
+            a.changeSendID()
+            let fresh = try a.sealed(packet)
+            #expect(head(fresh) != before.0 && fresh[0] == 2)
+            #expect(b.acceptedIDs.contains { bytes($0) == head(fresh) })
+            #expect(b.opened(fresh) == (.opened, packet))
+            #expect(b.idChanges == changes + 1)
+            // Overtaken, and still good, until the next change.
+            if round == 0 { #expect(b.opened(old) == (.opened, packet)) }
+            let answer = try b.sealed(packet)
+            #expect(head(answer) != before.1 && answer[0] == 1)
+            #expect(a.opened(answer) == (.opened, packet))
+        }
+        #expect(b.opened(older) == (.rejected, []))
+        #expect(b.acceptedIDs.count == 4 && Set(b.acceptedIDs).count == 4)
+        // A forged one moves nothing.
+        a.changeSendID()
+        var forged = try a.sealed(packet)
+        let changes = b.idChanges
+        forged[forged.count - 1] ^= 1
+        #expect(b.opened(forged) == (.rejected, []) && b.idChanges == changes)
+    }
+
+    private func bytes(_ id: ConnectionID) -> [UInt8] { [UInt8](capacity: 8) { $0.write(id.rawValue) } }
+
     @Test func oneEndWithoutAESMakesBothUseChaCha() throws {
         for initiatorPrefers in [true, false] {
             let identities = [try Identity.generate(), try Identity.generate()]

@@ -14,15 +14,20 @@ struct SessionCounts: Sendable {
     var active: PathID?
     /// Handshakes that ever succeeded.
     var established: UInt64
+    /// How often the connection ids of the newest session changed, and how many lead to it now.
+    var idChanges: UInt32
+    var ids: Int
     /// The channel is silent.
     var isSuspended: Bool
 
     init(_ core: GatewayCore) {
         let channel = core.peers[0].channel
         attached = channel?.sessions.count ?? 0
-        registered = core.sessionsByID.count
+        registered = core.sessions.count
         active = channel?.transport.activePath
         established = core.secure.statistics.handshakesEstablished
+        idChanges = channel?.newestSession?.session.idChanges ?? 0
+        ids = channel?.newestSession?.ids.count ?? 0
         isSuspended = channel?.isSuspended ?? true
     }
 }

@@ -76,6 +76,8 @@ size_t dx_dtls_take(dx_dtls *dtls, void *datagram, size_t capacity);
 const char *dx_dtls_cipher(const dx_dtls *dtls);
 int dx_dtls_has_explicit_nonce(const dx_dtls *dtls);
 int dx_dtls_has_extended_master_secret(const dx_dtls *dtls);
+// Keying material exported from a complete handshake (RFC 5705), without a context.
+int dx_dtls_export(dx_dtls *dtls, const char *label, void *secret, size_t count);
 // Writes one application-data record with its 13-byte header; its size, or -1.
 long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity);
 // Opens one datagram that holds one application-data record; the size of the plaintext, 0 when the record is refused

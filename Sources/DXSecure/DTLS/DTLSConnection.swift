@@ -39,6 +39,14 @@ final class DTLSConnection {
     /// What a record adds to its plaintext, the 13-byte header included. Only after the handshake.
     var recordOverhead: Int { 13 + (unsafe dx_dtls_has_explicit_nonce(pointer) == 1 ? 8 : 0) + 16 }
 
+    /// 32 bytes that only the two ends know, for connection ids (RFC 5705); nil before the handshake is complete.
+    func exportIDSecret() -> SecretBytes? {
+        let secret = unsafe SecretBytes(capacity: 32) { memory in
+            unsafe dx_dtls_export(pointer, "EXPORTER-dx connection id 1", memory.baseAddress, 32) == 1 ? 32 : 0
+        }
+        return secret.count == 32 ? secret : nil
+    }
+
     /// Begins the handshake. The initiator's first flight is there afterwards.
     func start() -> Outcome { unsafe outcome(dx_dtls_handshake(pointer, nil, 0)) }
 

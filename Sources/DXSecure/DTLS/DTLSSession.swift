@@ -14,7 +14,7 @@ public import DXWire
 ///
 /// Bound to one event loop.
 public final class DTLSSession: SecureSession {
-    /// The connection id by which this end receives.
+    /// The connection id by which this end receives its handshake, and its records until ids change (`acceptedIDs`).
     public let receiveID: ConnectionID
     /// The peer, whose key the handshake proves.
     public let peerID: GatewayID
@@ -41,8 +41,13 @@ public final class DTLSSession: SecureSession {
     /// Nil once closed.
     private var connection: DTLSConnection?
     private var window = ReplayWindow()
-    /// The peer's connection id, once established.
+    /// The connection ids, once established.
+    private var ids: SessionIDs?
+    /// What `seal` writes and `open` reads, out of `ids`: the hot path takes no optional apart.
     private var sendID = ConnectionID(rawValue: 0)
+    private var currentID: ConnectionID
+    /// How often the ids that this end accepts have changed; after a change the owner registers `acceptedIDs`.
+    public private(set) var idChanges: UInt32 = 0
     private var rekeyAt = Instant.distantFuture
     private let rekeyInterval: Interval
     private let rekeyRecords: UInt64
@@ -58,6 +63,7 @@ public final class DTLSSession: SecureSession {
         self.connection = connection
         self.handshake = handshake
         self.receiveID = receiveID
+        currentID = receiveID
         self.peerID = peerID
         self.isInitiator = isInitiator
         self.remote = remote
@@ -125,10 +131,12 @@ public final class DTLSSession: SecureSession {
             return .rejected
         }
         // At least 31 bytes are there: see the guard.
-        let id = unsafe UInt64(bigEndian: datagram.unsafeLoadUnaligned(fromUncheckedByteOffset: 0, as: UInt64.self))
+        let id = ConnectionID(
+            rawValue: unsafe UInt64(
+                bigEndian: datagram.unsafeLoadUnaligned(fromUncheckedByteOffset: 0, as: UInt64.self)))
         let tail = unsafe UInt64(bigEndian: datagram.unsafeLoadUnaligned(fromUncheckedByteOffset: 6, as: UInt64.self))
         let number = tail & 0xffff_ffff_ffff
-        guard id == receiveID.rawValue else {
+        guard id == currentID || ids?.accepts(id) == true else {
             statistics.rejected &+= 1
             return .rejected
         }
@@ -157,7 +165,33 @@ public final class DTLSSession: SecureSession {
         }
         window.insert(number)
         statistics.opened &+= 1
+        if id != currentID { heardOther(id) }
         return .opened
+    }
+
+    // MARK: Connection ids
+
+    /// The connection ids of datagrams for `open`: the newest one heard, the next two, the one heard before. They change
+    /// when `idChanges` does.
+    public var acceptedIDs: [ConnectionID] {
+        guard let ids else { return [receiveID] }
+        let new = [ids.received, ids.next, ids.afterNext]
+        return ids.previous == ids.received ? new : new + [ids.previous]
+    }
+
+    /// An address changed: datagrams carry a fresh connection id from now on, so that nobody who sees both addresses can
+    /// tell that they belong together (`docs/wire-format.md` §2.1). Nothing happens while the peer may not know that id.
+    public func changeSendID() {
+        ids?.advance()
+        if let ids { sendID = ids.sent }
+    }
+
+    @inline(never)
+    private func heardOther(_ id: ConnectionID) {
+        guard ids?.heard(id) == true, let ids else { return }
+        currentID = ids.received
+        sendID = ids.sent
+        idChanges &+= 1
     }
 
     /// Gives up all keys and memory; nothing is sent. May be called again.
@@ -183,7 +217,12 @@ public final class DTLSSession: SecureSession {
         guard let connection, let id = handshake.peerConnectionID else {
             preconditionFailure("a handshake is complete only after datagrams of a known source")
         }
+        guard let secret = connection.exportIDSecret() else {
+            preconditionFailure("OpenSSL exports keys of a complete handshake")
+        }
+        ids = SessionIDs(secret: secret, isInitiator: isInitiator, sent: id, received: receiveID)
         sendID = id
+        idChanges = 1
         // The record's header goes, its number stays; the connection id comes.
         sealOverhead = connection.recordOverhead - 13 + 6 + ConnectionID.byteCount
         rekeyAt = now + rekeyInterval
@@ -197,7 +236,10 @@ public final class DTLSSession: SecureSession {
         release()
     }
 
-    private func release() { connection = nil }
+    private func release() {
+        connection = nil
+        ids = nil
+    }
 
     /// OpenSSL could not seal: nothing more can be sent.
     @inline(never)

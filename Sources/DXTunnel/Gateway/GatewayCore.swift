@@ -33,9 +33,11 @@ final class GatewayCore {
     private(set) var socket: UDPEndpoint<GatewayCore>?
     private var timer: WakeupTimer<GatewayCore>?
     private var peersByID: [GatewayID: PeerLink] = [:]
-    private(set) var sessionsByID: [ConnectionID: ChannelSession] = [:]
+    private var sessionsByID: [ConnectionID: ChannelSession] = [:]
     /// The session found last: datagrams come in runs.
     private var lastSession: ChannelSession?
+    /// The connection id by which it was found.
+    private var lastID = ConnectionID(rawValue: 0)
     private var marked: [PeerChannel] = []
     private var isTurnScheduled = false
     private var isInTurn = false
@@ -163,7 +165,7 @@ final class GatewayCore {
         isStopping = true
         for tunnel in origins { tunnel.release() }
         timer?.cancel()
-        for session in sessionsByID.values {
+        for session in sessions {
             session.channel = nil
             session.session.close()
         }
@@ -249,7 +251,10 @@ final class GatewayCore {
     private func handleRefusals(_ sender: DatagramSender) {
         while let refusal = sender.pollRefusal() {
             guard refusal.reason == .badSource else { continue }
-            for session in sessionsByID.values where session.remote == refusal.destination { session.local = nil }
+            for session in sessions where session.remote == refusal.destination && session.local != nil {
+                session.local = nil
+                session.session.changeSendID()
+            }
         }
     }
 
@@ -362,14 +367,26 @@ final class GatewayCore {
     // MARK: Sessions
 
     /// Datagrams with the session's connection id go to it from now on.
-    func register(_ session: ChannelSession) { sessionsByID[session.session.receiveID] = session }
+    func register(_ session: ChannelSession) { registerIDs(of: session) }
+
+    /// Has the connection ids that the session accepts now lead to it, and no others.
+    private func registerIDs(of session: ChannelSession) {
+        for id in session.ids where sessionsByID[id] === session { sessionsByID[id] = nil }
+        session.ids = session.session.acceptedIDs
+        session.idChanges = session.session.idChanges
+        // One that is taken, which is less likely than a hit by lightning, stays with whoever has it.
+        for id in session.ids where sessionsByID[id] == nil { sessionsByID[id] = session }
+    }
 
     /// Ends a session; its datagrams are dropped from now on.
     func forget(_ session: ChannelSession) {
-        sessionsByID[session.session.receiveID] = nil
+        for id in session.ids where sessionsByID[id] === session { sessionsByID[id] = nil }
         if lastSession === session { lastSession = nil }
         session.session.close()
     }
+
+    /// The sessions there are, each once.
+    var sessions: [ChannelSession] { sessionsByID.compactMap { $0.value.ids.first == $0.key ? $0.value : nil } }
 
     /// Whether there is a socket for an IP version.
     func canSend(to family: Endpoint.Family) -> Bool {
@@ -381,9 +398,10 @@ final class GatewayCore {
         var reader = ByteReader(datagram.bytes)
         guard let value = try? reader.readUInt64() else { return nil }
         let id = ConnectionID(rawValue: value)
-        if let lastSession, lastSession.session.receiveID == id { return lastSession }
+        if let lastSession, lastID == id { return lastSession }
         guard let session = sessionsByID[id] else { return nil }
         lastSession = session
+        lastID = id
         return session
     }
 
@@ -467,7 +485,7 @@ extension GatewayCore: DatagramHandler {
         var output = unsafe OutputRawSpan(buffer: plaintext, initializedCount: 0)
         let size = datagram.byteCount
         switch session.session.open(&datagram, into: &output) {
-        case .opened: break
+        case .opened: if session.idChanges != session.session.idChanges { registerIDs(of: session) }
         case .replayed:
             drops.replayed &+= 1
             return

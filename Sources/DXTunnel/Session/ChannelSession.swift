@@ -21,6 +21,9 @@ final class ChannelSession {
     var channel: PeerChannel?
     /// When it was established.
     let since: Instant
+    /// The connection ids that lead to it, and the count of changes that they are of.
+    var ids: [ConnectionID] = []
+    var idChanges: UInt32 = 0
 
     init(session: DTLSSession, bind: BindExchange, pathID: PathID, since: Instant) {
         self.session = session

@@ -277,6 +277,7 @@ final class PeerChannel {
         session.remote = candidate
         session.local = session.candidateLocal
         session.candidate = nil
+        session.session.changeSendID()
         peer.noteRemote(candidate)
     }
 

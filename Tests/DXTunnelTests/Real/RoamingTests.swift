@@ -42,6 +42,8 @@ extension GatewayTests {
             }
             let counts = try await pair.sessions()
             #expect(counts.allSatisfy { $0.attached == 1 }, "\(counts)")
+            // New addresses had connection ids of their own, both ways.
+            for counts in counts { #expect(counts.idChanges > 2 && counts.ids == 4, "\(counts)") }
             try await pair.stop()
         }
 
