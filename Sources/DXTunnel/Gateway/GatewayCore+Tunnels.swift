@@ -20,9 +20,10 @@ extension GatewayCore {
     /// A destination withdrew a listener block.
     func deactivate(internalPort: UInt32, on channel: PeerChannel, reason: String) {
         for tunnel in origins where tunnel.onDeactivated(internalPort: internalPort, by: channel, reason: reason) {
-            logger.warning(
+            complain(
                 "tunnel withdrawn by its destination",
-                metadata: ["tunnel": "\(tunnel.name)", "peer": "\(channel.peer.name)", "reason": "\(reason)"])
+                ["tunnel": tunnel.name, "peer": channel.peer.name, "reason": reason],
+                limit: &channel.peer.complaints)
         }
     }
 

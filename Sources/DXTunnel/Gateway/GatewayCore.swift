@@ -196,6 +196,21 @@ final class GatewayCore {
         return latest
     }
 
+    // MARK: Complaints
+
+    /// Logs what others can bring about as often as they like, within a limit. Text that came over the network cannot pass
+    /// for a line of its own.
+    func complain(
+        _ message: Logger.Message, _ metadata: KeyValuePairs<String, String>, limit: inout ComplaintLimit
+    ) {
+        let (isAllowed, leftOut) = limit.take(now: currentTime())
+        guard isAllowed else { return }
+        var all: Logger.Metadata = [:]
+        for (key, value) in metadata { all[key] = "\(value.onOneLine)" }
+        if leftOut > 0 { all["left_out"] = "\(leftOut)" }
+        logger.warning(message, metadata: all)
+    }
+
     // MARK: Turns
 
     /// Wants the channel drained in this turn, or in one that follows at once.

@@ -25,6 +25,8 @@ final class PeerLink {
     private var nextRekeyCheck: Instant = .distantFuture
     /// Since when a successor of the present session is wanted.
     private var rekeyWantedSince: Instant?
+    /// What the peer can have logged.
+    var complaints = ComplaintLimit()
     private unowned let core: GatewayCore
     /// When the gateway must look at this peer again.
     var deadline: Instant = .distantFuture

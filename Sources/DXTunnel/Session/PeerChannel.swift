@@ -120,9 +120,9 @@ final class PeerChannel {
 
     private func accept(_ frame: OpenFrame) {
         guard let tunnel = blocks[frame.internalPort] else {
-            core.logger.warning(
+            core.complain(
                 "stream refused: unknown internal port",
-                metadata: ["peer": "\(peer.name)", "internal_port": "\(frame.internalPort)"])
+                ["peer": peer.name, "internal_port": "\(frame.internalPort)"], limit: &peer.complaints)
             core.drops.unknownInternalPort &+= 1
             abort(frame.id, code: .refused)
             return
@@ -285,7 +285,8 @@ final class PeerChannel {
 
     private func send(_ message: TunnelMessage) {
         do { try transport.sendControl(ByteBuffer(bytes: message.encoded), now: now) } catch {
-            core.logger.error("control message dropped", metadata: ["peer": "\(peer.name)", "error": "\(error)"])
+            core.complain(
+                "control message dropped", ["peer": peer.name, "error": "\(error)"], limit: &peer.complaints)
         }
         core.mark(self)
     }
@@ -308,9 +309,9 @@ final class PeerChannel {
             tunnel.onActivated(by: self, internalPort: port)
         case .refused(let request, _, let reason):
             guard let tunnel = requests.removeValue(forKey: request) else { return }
-            core.logger.warning(
-                "tunnel refused by its destination",
-                metadata: ["tunnel": "\(tunnel.name)", "peer": "\(peer.name)", "reason": "\(reason)"])
+            core.complain(
+                "tunnel refused by its destination", ["tunnel": tunnel.name, "peer": peer.name, "reason": reason],
+                limit: &peer.complaints)
             tunnel.onRefused(by: self, reason: reason)
         case .deactivated(let port, let reason): core.deactivate(internalPort: port, on: self, reason: reason)
         case .echo(let token): send(.echoed(token: token))
@@ -333,9 +334,9 @@ final class PeerChannel {
     private func receiveActivate(_ request: UInt64, _ name: String) {
         guard let tunnel = core.destination(named: name, for: peer) else {
             core.drops.refusedActivations &+= 1
-            core.logger.warning(
-                "activation refused: no such tunnel for this peer",
-                metadata: ["tunnel": "\(name)", "peer": "\(peer.name)"])
+            core.complain(
+                "activation refused: no such tunnel for this peer", ["tunnel": name, "peer": peer.name],
+                limit: &peer.complaints)
             send(
                 .refused(
                     request: request, code: .notAllowed,
@@ -346,12 +347,15 @@ final class PeerChannel {
             send(.refused(request: request, code: .limit, reason: "too many listener blocks"))
             return
         }
+        let wasActivated = blocks.contains { $0.value === tunnel }
         blocks = blocks.filter { $0.value !== tunnel }
         var port: UInt32
         repeat { port = core.secretRandomPort() } while blocks[port] != nil
         blocks[port] = tunnel
         tunnel.isActivated = true
-        core.logger.info("tunnel activated", metadata: ["tunnel": "\(name)", "origin": "\(peer.name)"])
+        if !wasActivated {
+            core.logger.info("tunnel activated", metadata: ["tunnel": "\(name)", "origin": "\(peer.name)"])
+        }
         send(.activated(request: request, internalPort: port))
     }
 

@@ -45,9 +45,9 @@ final class DestinationTunnel {
 
     private func refuse(_ id: StreamID, on channel: PeerChannel, code: StreamCode, _ reason: String) {
         usage.refuse(reason)
-        core.logger.warning(
-            "connection refused",
-            metadata: ["tunnel": "\(name)", "origin": "\(channel.peer.name)", "reason": "\(reason)"])
+        core.complain(
+            "connection refused", ["tunnel": name, "origin": channel.peer.name, "reason": reason],
+            limit: &channel.peer.complaints)
         channel.abort(id, code: code)
     }
 

@@ -17,6 +17,8 @@ final class OriginTunnel {
     private let maximumConnections: Int
     private var active: [Activation] = []
     private var failure: String?
+    /// Anyone who can connect to a listener can have a connection refused.
+    private var complaints = ComplaintLimit()
 
     /// A destination that has a listener block for the tunnel.
     private struct Activation {
@@ -130,7 +132,7 @@ final class OriginTunnel {
             }
         } catch {
             usage.refuse("\(error)")
-            core.logger.warning("connection refused", metadata: ["tunnel": "\(name)", "reason": "\(error)"])
+            core.complain("connection refused", ["tunnel": name, "reason": "\(error)"], limit: &complaints)
             TCPReset.close(tcp)
         }
         return tcp.eventLoop.makeSucceededVoidFuture()

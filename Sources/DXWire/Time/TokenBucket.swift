@@ -1,9 +1,7 @@
-import DXWire
-
 /// A rate with a burst: each take costs one token, tokens come back at a rate, up to the burst.
 ///
 /// Tokens are counted in billionths, so that a nanosecond of refill is `perSecond` of them.
-struct TokenBucket: BitwiseCopyable {
+public struct TokenBucket: Sendable, BitwiseCopyable {
     private let perSecond: Int64
     private let capacity: Int64
     private var tokens: Int64
@@ -12,14 +10,14 @@ struct TokenBucket: BitwiseCopyable {
     private static let token: Int64 = 1_000_000_000
 
     /// A full bucket: `perSecond` takes on average, `burst` at once; both are brought into 1 to a billion.
-    init(perSecond: Int, burst: Int) {
+    public init(perSecond: Int, burst: Int) {
         self.perSecond = Int64(max(1, min(perSecond, 1_000_000_000)))
         capacity = Int64(max(1, min(burst, 1_000_000_000))) * Self.token
         tokens = capacity
     }
 
     /// Whether a token was there at `now`; it is gone then.
-    mutating func take(now: Instant) -> Bool {
+    public mutating func take(now: Instant) -> Bool {
         tokens = refilled(now: now)
         refilledAt = now
         guard tokens >= Self.token else { return false }
@@ -28,7 +26,7 @@ struct TokenBucket: BitwiseCopyable {
     }
 
     /// Whether nothing was taken, or all has come back.
-    func isFull(now: Instant) -> Bool { refilled(now: now) == capacity }
+    public func isFull(now: Instant) -> Bool { refilled(now: now) == capacity }
 
     private func refilled(now: Instant) -> Int64 {
         guard let refilledAt else { return tokens }
