@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    /// 40,000 cases for each of five decoders: half of them noise, half of them frame-like.
+    /// 40,000 cases for each decoder: half of them noise, half of them frame-like.
     @Test(arguments: WireProperty.allCases)
     func randomBytesAreAnswered(property: WireProperty) throws {
         var random = RandomSource(seed: 0xd5)
@@ -61,6 +61,8 @@ import Testing
                 bytes += [UInt8(truncatingIfNeeded: random.below(12)), UInt8(value.count)] + value
             }
         case .gatewayText: break
+        case .fragments:
+            for _ in 0..<random.below(4) { bytes += seeds[Int(random.below(UInt64(seeds.count)))] }
         }
         for _ in 0..<random.below(3) where !bytes.isEmpty {
             bytes[Int(random.below(UInt64(bytes.count)))] = UInt8(truncatingIfNeeded: random.next())

@@ -13,8 +13,13 @@ final class TCPSocket: Sendable {
     }
 
     private let socket: SocketDescriptor
+    /// It was reset as soon as it was there: the kernel told while it was asked whether it is.
+    private let earlyFailure: CInt?
 
-    init(_ socket: SocketDescriptor) { self.socket = socket }
+    init(_ socket: SocketDescriptor, earlyFailure: CInt? = nil) {
+        self.socket = socket
+        self.earlyFailure = earlyFailure
+    }
 
     /// Connects to a port of this host.
     ///
@@ -30,6 +35,7 @@ final class TCPSocket: Sendable {
         let connection = TCPSocket(socket)
         try await Polling.wait(for: "a connection") { connection.isReady(POLLOUT) ? () : nil }
         let code = connection.takeError()
+        if code == ECONNRESET { return TCPSocket(socket, earlyFailure: code) }
         guard code == 0 else { throw SocketFailure(code: code) }
         return connection
     }
@@ -50,6 +56,7 @@ final class TCPSocket: Sendable {
 
     /// What comes next, if it is there already.
     func receiveNow(maximum: Int = 65_536) -> Received? {
+        if let earlyFailure { return .failed(earlyFailure) }
         var count = 0
         var code: CInt = 0
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: maximum) { buffer, initialized in

@@ -16,6 +16,9 @@ enum WireProperty: String, CaseIterable, Sendable {
     /// A gateway id as text.
     case gatewayText = "gateway-text"
 
+    /// Fragments of records, one after the other: each the 16 bytes of its head and a byte that gives its size.
+    case fragments
+
     /// What a decoder said to some bytes.
     enum Outcome: Equatable {
         /// They are a value.
@@ -32,6 +35,7 @@ enum WireProperty: String, CaseIterable, Sendable {
         case .bind: try Self.checkBind(bytes)
         case .parameters: try Self.checkParameters(bytes)
         case .gatewayText: try Self.checkGatewayText(bytes)
+        case .fragments: try Self.checkFragments(bytes)
         }
     }
 
@@ -42,6 +46,7 @@ enum WireProperty: String, CaseIterable, Sendable {
         case .packet: zip(PacketHeaderVector.all, FrameVector.sequences).map { $0.bytes + $1 }
         case .bind: BindVector.all.map(\.bytes)
         case .parameters: (ParametersVector.canonical + ParametersVector.alternative).map(\.bytes)
+        case .fragments: FragmentVector.recipes
         case .gatewayText: [Array("aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq".utf8)]
         }
     }
@@ -125,6 +130,37 @@ enum WireProperty: String, CaseIterable, Sendable {
             throw PropertyFailure("parameters changed: \(parameters), \(hexText(rewritten))")
         }
         return .accepted
+    }
+
+    private static func checkFragments(_ bytes: [UInt8]) throws(PropertyFailure) -> Outcome {
+        var assembler = FragmentAssembler()
+        var isAccepted = false
+        var rest = bytes[...]
+        while rest.count > FragmentHeader.byteCount {
+            let head = rest.prefix(FragmentHeader.byteCount)
+            // Up to 2,040 bytes in steps of eight.
+            let size = 8 * Int(rest[rest.startIndex + FragmentHeader.byteCount])
+            rest = rest.dropFirst(FragmentHeader.byteCount + 1)
+            let datagram = Array(head) + [UInt8](repeating: head.last ?? 0, count: size)
+            guard FragmentHeader.isFragment(datagram.rawBytes) else { continue }
+            switch assembler.receive(datagram.rawBytes, ecn: .notECT) {
+            case .rejected: break
+            case .incomplete: isAccepted = true
+            case .complete(let place):
+                isAccepted = true
+                var reader = ByteReader(datagram.rawBytes)
+                guard let header = try? FragmentHeader(reading: &reader) else {
+                    throw PropertyFailure("a head was taken that is none")
+                }
+                let record = assembler.withRecord(at: place) { [UInt8](copying: $0.bytes) }
+                guard record.count == FragmentHeader.recordHeadByteCount + header.bodyByteCount,
+                    Array(record[..<8]) == Array(head.prefix(8)), record[8] == 0,
+                    Array(record[9..<14]) == Array(head.dropFirst(9).prefix(5)),
+                    assembler.facts(at: place).wireByteCount > header.bodyByteCount
+                else { throw PropertyFailure("record \(hexText(Array(record.prefix(14)))) of \(header)") }
+            }
+        }
+        return isAccepted ? .accepted : .rejected
     }
 
     private static func checkGatewayText(_ bytes: [UInt8]) throws(PropertyFailure) -> Outcome {
