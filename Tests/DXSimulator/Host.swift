@@ -32,6 +32,7 @@ public final class Host {
     private var inboxDueAt: Instant?
     private let batchInterval: Interval
     private var scratch = ByteBuffer()
+    private var assembler = FragmentAssembler()
     private let log: FlowLog?
     private let peerName: String
     private var nextDatagramNumber: UInt64
@@ -149,7 +150,8 @@ public final class Host {
         inboxDueAt = nil
         let batch = inbox
         inbox.removeAll(keepingCapacity: true)
-        for datagram in batch {
+        for part in batch {
+            guard let (datagram, size) = assemble(part) else { continue }
             guard let id = PlainSession.connectionID(of: datagram.bytes),
                 let index = sessions.firstIndex(where: { $0.plain.receiveID == id }),
                 case .packet(let packet, _) = sessions[index].plain.open(datagram.bytes)
@@ -160,7 +162,7 @@ public final class Host {
             let isFromCandidate =
                 datagram.source == sessions[index].candidate && datagram.source != sessions[index].remote
             let outcome = channel.receive(
-                packet.readableBytesSpan, on: sessions[index].path, datagramByteCount: datagram.bytes.readableBytes,
+                packet.readableBytesSpan, on: sessions[index].path, datagramByteCount: size,
                 ecn: datagram.ecn, isFromCandidate: isFromCandidate, now: now)
             // A proof must be used before another address can take the candidate's place.
             if sessions[index].candidate != nil {
@@ -169,6 +171,29 @@ public final class Host {
             // A datagram that was late must not move the path back to where it came from.
             if outcome == .accepted { noteSource(of: datagram, session: id, now: now) }
             if outcome != .accepted { log?.note(name, at: now, "№\(datagram.number) is \(outcome)") }
+        }
+    }
+
+    /// A datagram as it is, or the record that it completes as one, and the bytes of all its datagrams; nil when parts are
+    /// missing yet.
+    private func assemble(_ datagram: Datagram) -> (Datagram, Int)? {
+        guard FragmentHeader.isFragment(datagram.bytes.readableBytesSpan) else {
+            return (datagram, datagram.bytes.readableBytes)
+        }
+        switch assembler.receive(datagram.bytes.readableBytesSpan, ecn: datagram.ecn) {
+        case .incomplete: return nil
+        case .rejected:
+            droppedCount += 1
+            return nil
+        case .complete(let place):
+            let facts = assembler.facts(at: place)
+            var record = datagram
+            if facts.ecn == .ce { record.ecn = .ce }
+            record.bytes.clear()
+            assembler.withRecord(at: place) { bytes in
+                record.bytes.writeWithOutputRawSpan(minimumWritableBytes: bytes.byteCount) { $0.write(bytes.bytes) }
+            }
+            return (record, facts.wireByteCount)
         }
     }
 
@@ -188,7 +213,7 @@ public final class Host {
     }
 
     private func transmit(now: Instant) throws(SimulationFailure) -> Bool {
-        let capacity = channel.configuration.maximumDatagram
+        let capacity = max(channel.configuration.maximumDatagram, channel.configuration.maximumPacket)
         scratch.clear(minimumCapacity: capacity + PlainSession.overheadByteCount)
         PlainSession.writeHead(to: &scratch)
         var transmit: Transmit?
@@ -218,11 +243,26 @@ public final class Host {
         nextDatagramNumber += 1
         logTransmit(transmit, to: destination, now: now)
         sessions[index].plain.seal(&scratch)
-        outbox.append(
-            Datagram(
-                bytes: ByteBuffer(buffer: scratch), ecn: transmit.ecn, source: address, destination: destination,
-                number: nextDatagramNumber))
+        for bytes in cut(scratch, at: transmit.datagramByteCount) {
+            outbox.append(
+                Datagram(
+                    bytes: bytes, ecn: transmit.ecn, source: address, destination: destination,
+                    number: nextDatagramNumber))
+        }
         return true
+    }
+
+    /// A record as one datagram, or as fragments when it is too large (`docs/wire-format.md` §2.2).
+    private func cut(_ record: ByteBuffer, at size: Int) -> [ByteBuffer] {
+        guard record.readableBytes > size else { return [ByteBuffer(buffer: record)] }
+        var cutter = FragmentCutter(record.readableBytesSpan, datagramByteCount: size)
+        var result: [ByteBuffer] = []
+        while !cutter.isDone {
+            var datagram = ByteBuffer()
+            datagram.writeWithOutputRawSpan(minimumWritableBytes: size) { cutter.writeNext(to: &$0) }
+            result.append(datagram)
+        }
+        return result
     }
 
     /// Notes what is otherwise only seen by its consequences.

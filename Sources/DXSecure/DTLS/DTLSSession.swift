@@ -51,7 +51,8 @@ public final class DTLSSession: SecureSession {
     private var rekeyAt = Instant.distantFuture
     private let rekeyInterval: Interval
     private let rekeyRecords: UInt64
-    /// `seal` refuses more. 16 times what asks for a new session: that one should be there long before.
+    /// `seal` refuses more. 16 times what asks for a new session: that one should be there long before. Within the 40 bits
+    /// that a fragment has for a record's number.
     private let maximumRecords: UInt64
     /// The cold half, run by `SecureEndpoint`.
     var handshake: SessionHandshake
@@ -69,7 +70,7 @@ public final class DTLSSession: SecureSession {
         self.remote = remote
         rekeyInterval = configuration.rekeyInterval
         rekeyRecords = configuration.rekeyRecords
-        maximumRecords = min(configuration.rekeyRecords, 1 << 44) * 16
+        maximumRecords = min(configuration.rekeyRecords, FragmentHeader.recordNumberBound / 16) * 16
     }
 
     // MARK: State

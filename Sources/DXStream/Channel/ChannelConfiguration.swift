@@ -25,6 +25,9 @@ public struct ChannelConfiguration: Sendable {
     public var maximumAckDelay: Interval = .milliseconds(25)
     /// The largest UDP payload that is ever tried, in bytes.
     public var maximumDatagram = 65_000
+    /// The largest packet that is sent or taken over several datagrams, in bytes, at most 16,384; 0 is none
+    /// (`docs/wire-format.md` §2.2). The owner of the channel then cuts what `Transmit` says, and puts together.
+    public var maximumPacket = 0
     /// The largest data of an unreliable message, in bytes.
     public var maximumMessage: UInt64 = 65_000
 
@@ -41,6 +44,7 @@ public struct ChannelConfiguration: Sendable {
         parameters.largestDatagram = UInt64(maximumDatagram)
         parameters.maximumAckDelay = maximumAckDelay
         parameters.largestMessage = maximumMessage
+        parameters.largestPacket = UInt64(max(0, min(maximumPacket, 16_384)))
         return parameters
     }
 }

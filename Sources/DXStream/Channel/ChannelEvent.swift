@@ -105,4 +105,7 @@ public struct Transmit: Sendable, Equatable, BitwiseCopyable {
     public var ecn: ECNMark
     /// The bytes of the packet, before sealing.
     public var byteCount: Int
+    /// The largest datagram that the path carries: a sealed packet beyond it goes in fragments of this size
+    /// (`docs/wire-format.md` §2.2). Not for MTU probes, which are larger and go whole.
+    public var datagramByteCount: Int
 }

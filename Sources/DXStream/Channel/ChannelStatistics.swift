@@ -4,6 +4,8 @@ public import DXWire
 public struct PathStatistics: Sendable, BitwiseCopyable {
     /// Packets sent.
     public var packetsSent: UInt64 = 0
+    /// Of these, packets that went in several datagrams.
+    public var packetsFragmented: UInt64 = 0
     /// Datagram bytes sent.
     public var bytesSent: UInt64 = 0
     /// Packets received, without duplicates.

@@ -63,6 +63,7 @@ extension MessageChannel {
         paths[index].statistics.packetsSent &+= 1
         paths[index].statistics.bytesSent &+= UInt64(size)
         counters.bytesSent &+= UInt64(size)
-        return Transmit(path: paths[index].id, destination: .current, ecn: .notECT, byteCount: byteCount)
+        return Transmit(
+            path: paths[index].id, destination: .current, ecn: .notECT, byteCount: byteCount, datagramByteCount: size)
     }
 }

@@ -17,9 +17,8 @@ extension MessageChannel {
         guard paths.count < Self.maximumPaths, index(of: id) == nil else { throw .pathLimit }
         let old = inheriting.flatMap { index(of: $0) }.map { paths[$0] }
         var path = Path(
-            id: id, overhead: overheadByteCount, configuration: configuration,
-            peerLargestDatagram: Int(min(peerParameters.largestDatagram, UInt64(configuration.maximumDatagram))),
-            inheriting: old, random: &random, now: now)
+            id: id, overhead: overheadByteCount, configuration: configuration, peer: peerParameters, inheriting: old,
+            random: &random, now: now)
         path.refreshPacing(now: now)
         paths.append(path)
         setActive(paths.count - 1, now: now)
@@ -89,6 +88,7 @@ extension MessageChannel {
         paths[index].rtt = RTTEstimator()
         paths[index].mtu = MTUDiscovery(
             maximum: Int(min(peerParameters.largestDatagram, UInt64(configuration.maximumDatagram))), now: now)
+        paths[index].sizing = PacketSizing(maximumPacket: paths[index].sizing.maximumPacket)
         paths[index].congestion = CongestionController(
             configuration.congestion, maximumDatagram: paths[index].mtu.current)
         // What is on the way still counts; its acknowledgements will come.

@@ -40,6 +40,9 @@ extension MessageChannel {
             onCongestion(on: index, sentAt: newly.largestSentAt, isECN: true, now: now)
         }
         detectLosses(on: index, now: now)
+        if isNewLargest {
+            paths[index].sizing.onAcknowledged(largest: frame.largest, next: paths[index].sent.nextNumber)
+        }
         if newly.undoesEpisode { paths[index].congestion.onSpuriousCongestion(now: now) }
         if newly.mtuChanged { paths[index].congestion.setMaximumDatagram(paths[index].mtu.current) }
         let keep = paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
@@ -84,7 +87,7 @@ extension MessageChannel {
         if sent.traits.contains(.isAckEliciting) { newly.hasEliciting = true }
         if sent.traits.contains(.isECNMarked) { newly.markedCount &+= 1 }
         newly.largestSentAt = max(newly.largestSentAt, sent.sentAt)
-        if paths[index].mtu.onAcknowledged(packetNumber: number, size: Int(sent.byteCount), now: now) {
+        if paths[index].mtu.onAcknowledged(packetNumber: number, size: paths[index].datagramSize(of: sent), now: now) {
             newly.mtuChanged = true
         }
         var obligation = sent.firstObligation
@@ -149,8 +152,9 @@ extension MessageChannel {
             return
         }
         paths[index].statistics.packetsLost &+= 1
+        paths[index].sizing.onLost(next: paths[index].sent.nextNumber)
         if paths[index].mtu.onLost(
-            packetNumber: number, size: Int(packet.byteCount), sentAt: packet.sentAt, now: now)
+            packetNumber: number, size: paths[index].datagramSize(of: packet), sentAt: packet.sentAt, now: now)
         {
             paths[index].statistics.blackHoles &+= 1
             paths[index].congestion.setMaximumDatagram(paths[index].mtu.current)

@@ -7,8 +7,8 @@ internal import NIOCore
 extension MessageChannel {
     /// Appends the plaintext of the next packet to `output`; nil (and nothing appended) when there is nothing to send now.
     ///
-    /// - Parameter output: with room for at least `Constants.minimumDatagram` bytes; larger packets are only built where
-    ///   it has room for the path's whole MTU.
+    /// - Parameter output: with room for at least `Constants.minimumDatagram` bytes; larger packets, of one datagram or
+    ///   of several (`ChannelConfiguration.maximumPacket`), are only built where it has room.
     @_lifetime(output: copy output)
     public mutating func pollTransmit(into output: inout OutputRawSpan, now: Instant) -> Transmit? {
         advance(to: now)
@@ -68,15 +68,16 @@ extension MessageChannel {
     private mutating func transmitData(on index: Int, into output: inout OutputRawSpan, now: Instant) -> Transmit? {
         let isProbe = paths[index].probesPending > 0
         let isAckDue = paths[index].received.isAckDue(now: now)
-        let hasData = hasEliciting
-        let mayElicit = isProbe || (hasData && mayElicit(on: index, now: now))
+        let datagrams = isProbe ? 1 : hasEliciting ? allowedDatagrams(on: index, now: now) : 0
+        let mayElicit = datagrams > 0
         if !mayElicit && !isAckDue {
             return nil
         }
         // A probe is of the size that every path carries: in an MTU black hole nothing else would ever be acknowledged, and
         // so nothing found lost (RFC 8899 §4.3).
-        let limit = isProbe ? paths[index].mtu.minimum : paths[index].mtu.current
-        var builder = PacketBuilder(path: paths[index], output: output, limit: limit, now: now)
+        let mtu = isProbe ? paths[index].mtu.minimum : paths[index].mtu.current
+        let capacity = PacketSizing.capacity(count: datagrams, mtu: mtu, overhead: paths[index].overhead)
+        var builder = PacketBuilder(path: paths[index], output: output, capacity: capacity, now: now)
         guard builder.hasRoom else { return nil }
         builder.begin(&output)
         writeAck(of: index, on: index, &builder, &output, now: now)
@@ -134,14 +135,22 @@ extension MessageChannel {
             || !messages.isEmpty || !retirements.isEmpty
     }
 
-    /// Whether the congestion window and the pacer let a packet that asks for an acknowledgement go now.
-    private mutating func mayElicit(on index: Int, now: Instant) -> Bool {
-        let size = paths[index].mtu.current
-        guard paths[index].sent.hasRoom, paths[index].congestion.availableBytes >= size else { return false }
-        if paths[index].pacer.allowance(now: now) >= size { return true }
+    /// How many datagrams the congestion window and the pacer let a packet that asks for an acknowledgement have now; 0
+    /// when it must wait.
+    ///
+    /// Where packets have several, one waits until all of them may go, rather than going with fewer: the window is at
+    /// least eight such packets, so acknowledgements will come, and the pacer gives as much in a millisecond.
+    private mutating func allowedDatagrams(on index: Int, now: Instant) -> Int {
+        let mtu = paths[index].mtu.current
+        let count = paths[index].sizing.datagramCount(
+            mtu: mtu, overhead: paths[index].overhead, window: paths[index].congestion.windowBytes,
+            pace: paths[index].pacer.wakeupBytes)
+        let size = mtu &* count
+        guard paths[index].sent.hasRoom, paths[index].congestion.availableBytes >= size else { return 0 }
+        if paths[index].pacer.allowance(now: now) >= size { return count }
         let burst = max(size, paths[index].pacer.wakeupBytes)
         pacingDeadline = paths[index].pacer.nextSendTime(bytes: burst, now: now)
-        return false
+        return 0
     }
 
     // MARK: Parts of a packet
@@ -358,7 +367,12 @@ extension MessageChannel {
             return nil
         }
         let byteCount = output.byteCount - builder.start
-        let size = byteCount + paths[index].overhead
+        let mtu = paths[index].mtu.current
+        let (size, isFragmented) =
+            builder.traits.contains(.isMTUProbe)
+            ? (byteCount &+ paths[index].overhead, false)
+            : PacketSizing.datagramBytes(packet: byteCount, mtu: mtu, overhead: paths[index].overhead)
+        if isFragmented { builder.traits.insert(.isFragmented) }
         let isEliciting = builder.traits.contains(.isAckEliciting)
         let isMarked = isEliciting && paths[index].ecn.marksPackets && destination == .current
         if isMarked { builder.traits.insert(.isECNMarked) }
@@ -377,11 +391,13 @@ extension MessageChannel {
         if paths[index].sent.packets.count > SentPackets.forcedCount { giveUpOldest(on: index) }
         paths[index].lastSentAt = now
         paths[index].statistics.packetsSent &+= 1
+        if isFragmented { paths[index].statistics.packetsFragmented &+= 1 }
         paths[index].statistics.bytesSent &+= UInt64(size)
         counters.bytesSent &+= UInt64(size)
         if number >= paths[index].nextSkip { skipNumber(on: index, now: now) }
         return Transmit(
-            path: paths[index].id, destination: destination, ecn: isMarked ? .ect0 : .notECT, byteCount: byteCount)
+            path: paths[index].id, destination: destination, ecn: isMarked ? .ect0 : .notECT, byteCount: byteCount,
+            datagramByteCount: isFragmented ? mtu : size)
     }
 
     /// Leaves out a number at random, so that a peer that acknowledges what it did not receive is caught. More and more

@@ -14,8 +14,13 @@ struct PacketBuilder {
 
     /// A packet of `path` in a datagram of at most `limit` bytes, at the end of `output`.
     init(path: borrowing Path, output: borrowing OutputRawSpan, limit: Int, now: Instant) {
+        self.init(path: path, output: output, capacity: limit &- path.overhead, now: now)
+    }
+
+    /// A packet of `path` of at most `capacity` bytes, at the end of `output`.
+    init(path: borrowing Path, output: borrowing OutputRawSpan, capacity: Int, now: Instant) {
         start = output.byteCount
-        capacity = min(output.freeCapacity, limit &- path.overhead)
+        self.capacity = min(output.freeCapacity, capacity)
         firstObligation = path.sent.nextObligation
         header = PacketHeader(
             pathID: path.id, number: path.sent.nextNumber, largestAcknowledged: path.loss.largestAcknowledged)

@@ -26,6 +26,7 @@ struct Path: Sendable {
     var congestion: CongestionController
     var pacer: Pacer
     var mtu: MTUDiscovery
+    var sizing: PacketSizing
     var ecn: ECNValidator
     var loss = LossState()
     var validation = PathValidation()
@@ -45,13 +46,14 @@ struct Path: Sendable {
 
     /// A path that has measured nothing yet, or goes on with what `other` measured of the same network path (rekey).
     init(
-        id: PathID, overhead: Int, configuration: ChannelConfiguration, peerLargestDatagram: Int,
+        id: PathID, overhead: Int, configuration: ChannelConfiguration, peer: TransportParameters,
         inheriting other: Path?,
         random: inout RandomSource, now: Instant
     ) {
         self.id = id
         self.overhead = overhead
-        let largest = min(configuration.maximumDatagram, peerLargestDatagram)
+        let largest = Int(min(peer.largestDatagram, UInt64(max(0, configuration.maximumDatagram))))
+        sizing = PacketSizing(maximumPacket: Int(min(peer.largestPacket, configuration.parameters.largestPacket)))
         lastSentAt = now
         nextSkip = 64 + random.below(256)
         if let other {
@@ -71,6 +73,11 @@ struct Path: Sendable {
 
     /// The largest packet that fits into a datagram of the present MTU.
     var packetCapacity: Int { mtu.current &- overhead }
+
+    /// The size of the datagrams of a packet, or of its only one: what path MTU discovery is to hear of.
+    func datagramSize(of packet: SentPacket) -> Int {
+        packet.traits.contains(.isFragmented) ? min(Int(packet.byteCount), mtu.current) : Int(packet.byteCount)
+    }
 
     /// When the probe timer fires; nil while nothing that asks for an acknowledgement is on the way.
     func probeDeadline(maximumAckDelay: Interval) -> Instant? {

@@ -20,7 +20,7 @@ struct SentPacket: Sendable, BitwiseCopyable {
     var firstObligation: UInt64
     /// How many obligations it has.
     var obligationCount: UInt16 = 0
-    /// The bytes of its datagram (UDP payload), at most 65,000; counted in flight when `isInFlight`.
+    /// The bytes of its datagrams (UDP payload), at most 65,000; counted in flight when `isInFlight`.
     var byteCount: UInt16
     /// Where it is.
     var state: State = .outstanding
@@ -40,6 +40,8 @@ struct SentPacket: Sendable, BitwiseCopyable {
         static let isApplicationLimited = Traits(rawValue: 8)
         /// Its loss caused the last reduction of the window, or fell into it.
         static let isInLossEpisode = Traits(rawValue: 16)
+        /// Went in several datagrams.
+        static let isFragmented = Traits(rawValue: 32)
     }
 
     /// Fills unused places of a ring.

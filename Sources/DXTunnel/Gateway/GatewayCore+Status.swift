@@ -54,6 +54,7 @@ extension GatewayCore {
         result.counters["packets_spuriously_lost"] = path.statistics.packetsSpuriouslyLost
         result.counters["probe_timeouts"] = path.statistics.probeTimeouts
         result.counters["congestion_events"] = path.statistics.congestionEvents
+        result.counters["packets_fragmented"] = path.statistics.packetsFragmented
         result.counters["mtu_black_holes"] = path.statistics.blackHoles
         result.counters["bytes_in_flight"] = UInt64(max(0, path.bytesInFlight))
         return result

@@ -30,20 +30,26 @@ final class GatewayCore {
     let tuning: GatewayTuning
     let startedAt: Instant
 
-    private(set) var socket: UDPEndpoint<GatewayCore>?
+    var socket: UDPEndpoint<GatewayCore>?
     private var timer: WakeupTimer<GatewayCore>?
-    private var peersByID: [GatewayID: PeerLink] = [:]
-    private var sessionsByID: [ConnectionID: ChannelSession] = [:]
+    var peersByID: [GatewayID: PeerLink] = [:]
+    var sessionsByID: [ConnectionID: ChannelSession] = [:]
+    /// Records that come in fragments.
+    var assembler = FragmentAssembler()
     /// The session found last: datagrams come in runs.
-    private var lastSession: ChannelSession?
+    var lastSession: ChannelSession?
     /// The connection id by which it was found.
-    private var lastID = ConnectionID(rawValue: 0)
-    private var marked: [PeerChannel] = []
+    var lastID = ConnectionID(rawValue: 0)
+    var marked: [PeerChannel] = []
     private var isTurnScheduled = false
-    private var isInTurn = false
-    private var latest: Instant
-    private let plaintext: UnsafeMutableRawBufferPointer
-    private let packet: UnsafeMutableRawBufferPointer
+    var isInTurn = false
+    var latest: Instant
+    /// What was opened last.
+    let plaintext: UnsafeMutableRawBufferPointer
+    /// What is being sent.
+    let packet: UnsafeMutableRawBufferPointer
+    /// The same, sealed, when it is larger than a datagram.
+    let record: UnsafeMutableRawBufferPointer
 
     /// Packets that one channel may send before others and the rest of the event loop get their turn: a few GSO runs.
     private static let packetsPerTurn = 256
@@ -74,6 +80,7 @@ final class GatewayCore {
         channelConfiguration = Self.channelConfiguration(configuration, tuning)
         unsafe plaintext = .allocate(byteCount: Constants.maximumDatagram + 1_024, alignment: 16)
         unsafe packet = .allocate(byteCount: Self.maximumPacket, alignment: 16)
+        unsafe record = .allocate(byteCount: Self.maximumPacket + 64, alignment: 16)
         for peer in configuration.peers {
             guard let role = identity.gatewayID.role(towards: peer.id) else {
                 throw .invalidConfiguration(["peer \(peer.name) has this gateway's own id: give it the peer's"])
@@ -88,6 +95,7 @@ final class GatewayCore {
     deinit {
         unsafe plaintext.deallocate()
         unsafe packet.deallocate()
+        unsafe record.deallocate()
     }
 
     /// Half of the memory is for receiving and half for sending, in equal parts for each peer, so that the sum is not passed;
@@ -106,6 +114,7 @@ final class GatewayCore {
         result.maximumStreams = UInt64(min(configuration.limits.connections, 16_384))
         result.maximumStreamWindow = UInt64(min(8 << 20, part / 2))
         result.maximumDatagram = maximumPacket
+        result.maximumPacket = maximumPacket
         return result
     }
 
@@ -191,7 +200,7 @@ final class GatewayCore {
     }
 
     /// Makes a time that the socket read never earlier than any time given before.
-    private func tick(_ now: Instant) -> Instant {
+    func tick(_ now: Instant) -> Instant {
         latest = max(latest, now)
         return latest
     }
@@ -296,47 +305,6 @@ final class GatewayCore {
     /// Event handling reads the clock for its commands; what follows in the turn must not be earlier.
     private func currentTimeInTurn(_ now: Instant) -> Instant { max(latest, now) }
 
-    private func transmit(_ channel: PeerChannel, _ sender: DatagramSender, now: Instant) -> Bool {
-        var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
-        guard let transmit = channel.transport.pollTransmit(into: &output, now: now) else { return false }
-        let count = output.byteCount
-        guard let session = channel.session(of: transmit.path) else { return true }
-        let remote: Endpoint
-        let local: Endpoint?
-        switch transmit.destination {
-        case .current: (remote, local) = (session.remote, session.local)
-        case .candidate: (remote, local) = (session.candidate ?? session.remote, session.candidateLocal)
-        }
-        let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
-        seal(plain, on: session, from: local, to: remote, ecn: transmit.ecn, sender)
-        return true
-    }
-
-    private func seal(
-        _ plain: RawSpan, on session: ChannelSession, from local: Endpoint?, to remote: Endpoint, ecn: ECNMark,
-        _ sender: DatagramSender
-    ) {
-        let source = local?.family == remote.family ? local : nil
-        do throws(SecureError) {
-            let size = plain.byteCount + session.session.sealOverhead
-            try sender.append(to: remote, from: source, ecn: ecn, maximumByteCount: size) {
-                output throws(SecureError) in try session.session.seal(plain, into: &output)
-            }
-        } catch { drops.sealFailures &+= 1 }
-    }
-
-    /// Sends a BIND on a session.
-    func send(_ bind: Bind, on session: ChannelSession) {
-        guard let socket else { return }
-        var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
-        bind.write(to: &output)
-        let count = output.byteCount
-        let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
-        seal(plain, on: session, from: session.local, to: session.remote, ecn: .notECT, socket.sender)
-        // Outside a turn nobody else would send it.
-        if !isInTurn { scheduleTurn() }
-    }
-
     /// Sends what the secure endpoint has and handles its events.
     private func drainSecure(now: Instant) {
         guard let socket else { return }
@@ -359,7 +327,7 @@ final class GatewayCore {
 
     /// Handles the events of the secure endpoint; false when there was none.
     @discardableResult
-    private func drainSecureEvents(now: Instant) -> Bool {
+    func drainSecureEvents(now: Instant) -> Bool {
         var hadEvents = false
         while let event = secure.pollEvent() {
             hadEvents = true
@@ -385,7 +353,7 @@ final class GatewayCore {
     func register(_ session: ChannelSession) { registerIDs(of: session) }
 
     /// Has the connection ids that the session accepts now lead to it, and no others.
-    private func registerIDs(of session: ChannelSession) {
+    func registerIDs(of session: ChannelSession) {
         for id in session.ids where sessionsByID[id] === session { sessionsByID[id] = nil }
         session.ids = session.session.acceptedIDs
         session.idChanges = session.session.idChanges
@@ -407,126 +375,10 @@ final class GatewayCore {
     func canSend(to family: Endpoint.Family) -> Bool {
         socket?.localEndpoints.contains { $0.family == family } ?? false
     }
-
-    private func session(for datagram: borrowing MutableRawSpan) -> ChannelSession? {
-        guard datagram.byteCount > ConnectionID.byteCount else { return nil }
-        var reader = ByteReader(datagram.bytes)
-        guard let value = try? reader.readUInt64() else { return nil }
-        let id = ConnectionID(rawValue: value)
-        if let lastSession, lastID == id { return lastSession }
-        guard let session = sessionsByID[id] else { return nil }
-        lastSession = session
-        lastID = id
-        return session
-    }
-
-    private func receivePlaintext(
-        _ plain: RawSpan, on session: ChannelSession, datagramByteCount: Int, from source: Endpoint, local: Endpoint?,
-        ecn: ECNMark, now: Instant
-    ) {
-        var reader = ByteReader(plain)
-        guard let kind = try? reader.peekUInt8() else { return }
-        if kind == Bind.kind {
-            guard let bind = try? Bind(reading: &reader), let peer = peersByID[session.session.peerID] else {
-                drops.malformed &+= 1
-                return
-            }
-            return peer.receive(bind, on: session, now: now)
-        }
-        guard let channel = session.channel else {
-            drops.unbound &+= 1
-            return
-        }
-        let outcome = channel.transport.receive(
-            plain, on: session.pathID, datagramByteCount: datagramByteCount, ecn: ecn,
-            isFromCandidate: source == session.candidate && source != session.remote, now: now)
-        session.bind.receivedPacket()
-        if channel.hasReplaced { channel.retireOthers(than: session, now: now) }
-        // A proof must be used before another address can take the candidate's place.
-        if session.candidate != nil {
-            channel.drainEvents(now: now)
-        }
-        if channel.isSuspended { channel.setSuspended(false) }
-        switch outcome {
-        case .accepted:
-            if source != session.remote {
-                noteAddress(source, local, byteCount: datagramByteCount, session, channel, now: max(latest, now))
-            } else if session.local != local {
-                session.local = local
-            }
-        case .dropped: drops.malformed &+= 1
-        case .acceptedLate, .duplicate, .refused, .violation: break
-        }
-        if !channel.isMarked {
-            channel.isMarked = true
-            marked.append(channel)
-        }
-    }
-
-    /// A session was heard from another address: prove it before it is used. While one is being proved others wait, or two
-    /// that alternate would keep each other from ever being proved.
-    private func noteAddress(
-        _ source: Endpoint, _ local: Endpoint?, byteCount: Int, _ session: ChannelSession, _ channel: PeerChannel,
-        now: Instant
-    ) {
-        guard source.isSendable else { return }
-        if session.candidate != source {
-            guard !channel.transport.isValidating(session.pathID) else { return }
-            channel.transport.pathCandidateChanged(session.pathID, now: now)
-            session.candidate = source
-        }
-        session.candidateLocal = local
-        channel.transport.pathHeardFromNewAddress(session.pathID, byteCount: byteCount, now: now)
-    }
 }
 
 @available(*, unavailable)
 extension GatewayCore: Sendable {}
-
-extension GatewayCore: DatagramHandler {
-    func received(
-        _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
-    ) {
-        let now = tick(now)
-        guard let session = session(for: datagram) else {
-            switch secure.receiveVeiled(datagram.bytes, from: source, now: now) {
-            // At once: the first datagram of a new session may be the next of this batch.
-            case .taken: drainSecureEvents(now: now)
-            case .dropped: break
-            case .otherShard: drops.unknownSession &+= 1
-            }
-            return
-        }
-        var output = unsafe OutputRawSpan(buffer: plaintext, initializedCount: 0)
-        let size = datagram.byteCount
-        switch session.session.open(&datagram, into: &output) {
-        case .opened: if session.idChanges != session.session.idChanges { registerIDs(of: session) }
-        case .replayed:
-            drops.replayed &+= 1
-            return
-        case .rejected:
-            drops.rejected &+= 1
-            return
-        case .notEstablished, .closed:
-            drops.unbound &+= 1
-            return
-        }
-        let count = output.byteCount
-        let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: plaintext[0..<count]))
-        receivePlaintext(
-            plain, on: session, datagramByteCount: size, from: source, local: local, ecn: ecn, now: now)
-    }
-
-    func batchEnded(now: Instant) {
-        _ = tick(now)
-        turn()
-    }
-
-    func becameWritable(now: Instant) {
-        for peer in peers { peer.markAll() }
-        scheduleTurn()
-    }
-}
 
 extension GatewayCore: WakeupHandler {
     func wakeupFired(now: Instant) {

@@ -149,7 +149,9 @@ public struct FragmentAssembler: Sendable {
             guard count == 0 || count == header.index &+ 1 else { return nil }
             // By itself it says how much lies before it, which the others must fill in equal parts.
             let slice = places[index].slice > 0 ? places[index].slice : part(of: total &- size, header.index)
-            guard let slice, header.index &* slice &+ size == total, size <= slice || header.index == 0 else { return nil }
+            guard let slice, header.index &* slice &+ size == total, size <= slice || header.index == 0 else {
+                return nil
+            }
             // What came before must lie before it.
             guard places[index].mask &>> UInt64(header.index) <= 1 else { return nil }
             places[index].slice = slice

@@ -16,9 +16,11 @@ public struct TransportParameters: Equatable, Sendable, BitwiseCopyable {
     public var maximumAckDelay: Interval = .milliseconds(25)
     /// The largest data of a DATAGRAM frame that the sender of these takes, in bytes; 0 is none.
     public var largestMessage: UInt64 = 0
+    /// The largest packet that the sender of these takes in fragments (§2.2), in bytes; 0 is none.
+    public var largestPacket: UInt64 = 0
 
-    /// The largest encoding, in bytes: seven parameters of id, length and a value of up to 8 bytes.
-    public static let maximumByteCount = 7 * (1 + 1 + 8)
+    /// The largest encoding, in bytes: eight parameters of id, length and a value of up to 8 bytes.
+    public static let maximumByteCount = 8 * (1 + 1 + 8)
 
     /// 2^14 ms, from which on an acknowledgement delay is invalid (RFC 9000 §18.2), in microseconds.
     private static let ackDelayBound: UInt64 = 1 << 14 * 1_000
@@ -31,6 +33,7 @@ public struct TransportParameters: Equatable, Sendable, BitwiseCopyable {
         static let largestDatagram: UInt64 = 5
         static let maximumAckDelay: UInt64 = 6
         static let largestMessage: UInt64 = 7
+        static let largestPacket: UInt64 = 8
     }
 
     /// All at their defaults.
@@ -59,6 +62,7 @@ public struct TransportParameters: Equatable, Sendable, BitwiseCopyable {
                 guard microseconds < Self.ackDelayBound else { throw .invalidValue }
                 maximumAckDelay = .microseconds(Int64(microseconds))
             case Key.largestMessage: largestMessage = try reader.readVarInt()
+            case Key.largestPacket: largestPacket = try reader.readVarInt()
             default: try reader.skip(length)
             }
             guard reader.position == end else { throw .invalidValue }
@@ -77,6 +81,8 @@ public struct TransportParameters: Equatable, Sendable, BitwiseCopyable {
         let ackDelay = min(UInt64(max(0, maximumAckDelay.microseconds)), Self.ackDelayBound - 1)
         Self.write(Key.maximumAckDelay, ackDelay, to: &output)
         Self.write(Key.largestMessage, largestMessage, to: &output)
+        // Nothing is said where there is nothing to say: an end without fragments is as before.
+        if largestPacket > 0 { Self.write(Key.largestPacket, largestPacket, to: &output) }
     }
 
     @_lifetime(output: copy output)

@@ -31,6 +31,10 @@ import Testing
         var profile = Profile(seed: seed, start: start)
         setup.lower = configuration(&random)
         setup.upper = configuration(&random)
+        // Of a source of their own, so that a seed's other choices stay what they are.
+        var sizes = RandomSource(seed: seed ^ 0x517e)
+        setup.lower.maximumPacket = [0, 3_000, 16_384, 16_384][Int(sizes.below(4))]
+        setup.upper.maximumPacket = [0, 3_000, 16_384, 16_384][Int(sizes.below(4))]
         setup.batchInterval = profile.batchInterval
         // Without a session that drops copies, the channel must.
         setup.dropsReplays = random.chance(0.85)
@@ -69,6 +73,7 @@ import Testing
                     add("congestion events", path.congestionEvents)
                     add("persistent congestion", path.persistentCongestion)
                     add("black holes", path.blackHoles)
+                    add("packets in fragments", path.packetsFragmented)
                 }
                 add(
                     "retired paths", UInt64(host.pathEvents.count { if case .pathRetired = $0 { true } else { false } })

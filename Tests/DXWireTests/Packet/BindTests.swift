@@ -23,6 +23,7 @@ import Testing
         parameters.idleTimeout = .max
         parameters.largestDatagram = VarInt.maximum
         parameters.largestMessage = VarInt.maximum
+        parameters.largestPacket = VarInt.maximum
         let bind = Bind(isSeen: true, bootID: .max, channelHalf: .max, pathID: .maximum, parameters: parameters)
         // The acknowledgement delay alone cannot take 8 bytes: its bound fits 4.
         #expect(encoded(capacity: Bind.maximumByteCount) { bind.write(to: &$0) }.count == Bind.maximumByteCount - 4)

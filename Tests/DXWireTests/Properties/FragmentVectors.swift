@@ -5,7 +5,10 @@ enum FragmentVector {
     /// A head and its bytes.
     static let heads: [(header: FragmentHeader, bytes: [UInt8])] = [
         (header(number: 1, index: 0, isLast: false, body: 3_000), hex("0102030405060708 80 0000000001 0bb8")),
-        (header(number: 0xff_0000_0002, index: 63, isLast: true, body: 16_408), hex("0102030405060708 ff ff00000002 4018")),
+        (
+            header(number: 0xff_0000_0002, index: 63, isLast: true, body: 16_408),
+            hex("0102030405060708 ff ff00000002 4018")
+        ),
         (header(number: 3, index: 0, isLast: true, body: 1), hex("0102030405060708 c0 0000000003 0001")),
     ]
 

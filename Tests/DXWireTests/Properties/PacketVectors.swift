@@ -93,7 +93,7 @@ struct ParametersVector {
             bytes: hex(
                 """
                 01 08 ffffffffffffffff  02 08 ffffffffffffffff  03 08 ffffffffffffffff  04 01 01
-                05 08 ffffffffffffffff  06 04 80f9ffff  07 08 ffffffffffffffff
+                05 08 ffffffffffffffff  06 04 80f9ffff  07 08 ffffffffffffffff  08 08 ffffffffffffffff
                 """),
             parameters: {
                 var parameters = TransportParameters()
@@ -104,6 +104,7 @@ struct ParametersVector {
                 parameters.largestDatagram = VarInt.maximum
                 parameters.maximumAckDelay = .microseconds(16_383_999)
                 parameters.largestMessage = VarInt.maximum
+                parameters.largestPacket = VarInt.maximum
                 return parameters
             }()),
     ]
@@ -112,7 +113,7 @@ struct ParametersVector {
     static let alternative: [ParametersVector] = [
         ParametersVector(bytes: [], parameters: TransportParameters()),
         // An unknown id, of one byte and of two, is skipped.
-        ParametersVector(bytes: hex("08 03 aabbcc  4100 00"), parameters: TransportParameters()),
+        ParametersVector(bytes: hex("3f 03 aabbcc  4100 00"), parameters: TransportParameters()),
         // Of a repeated one the last counts; a varint may be longer than needed.
         ParametersVector(
             bytes: hex("03 01 05  03 08 c000000000000007"),

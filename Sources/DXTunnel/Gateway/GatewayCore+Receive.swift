@@ -1,0 +1,143 @@
+import DXSecure
+import DXSocket
+import DXStream
+import DXWire
+
+/// From datagrams to packets.
+extension GatewayCore: DatagramHandler {
+    func received(
+        _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
+    ) {
+        let now = tick(now)
+        guard let session = session(for: datagram) else {
+            switch secure.receiveVeiled(datagram.bytes, from: source, now: now) {
+            // At once: the first datagram of a new session may be the next of this batch.
+            case .taken: drainSecureEvents(now: now)
+            case .dropped: break
+            case .otherShard: drops.unknownSession &+= 1
+            }
+            return
+        }
+        let size = datagram.byteCount
+        guard FragmentHeader.isFragment(datagram.bytes) else {
+            return receiveRecord(
+                &datagram, on: session, datagramByteCount: size, from: source, local: local, ecn: ecn, now: now)
+        }
+        switch assembler.receive(datagram.bytes, ecn: ecn) {
+        case .incomplete: break
+        case .rejected: drops.rejected &+= 1
+        case .complete(let place):
+            let facts = assembler.facts(at: place)
+            let count = assembler.withRecord(at: place) { open(&$0, on: session) }
+            receivePlaintext(
+                count, on: session, datagramByteCount: facts.wireByteCount, from: source, local: local,
+                ecn: facts.ecn == .ce ? .ce : ecn, now: now)
+        }
+    }
+
+    func batchEnded(now: Instant) {
+        _ = tick(now)
+        turn()
+    }
+
+    func becameWritable(now: Instant) {
+        for peer in peers { peer.markAll() }
+        scheduleTurn()
+    }
+
+    private func receiveRecord(
+        _ record: inout MutableRawSpan, on session: ChannelSession, datagramByteCount: Int, from source: Endpoint,
+        local: Endpoint?, ecn: ECNMark, now: Instant
+    ) {
+        let count = open(&record, on: session)
+        receivePlaintext(
+            count, on: session, datagramByteCount: datagramByteCount, from: source, local: local, ecn: ecn, now: now)
+    }
+
+    /// Opens a record into `plaintext`; the bytes there, 0 when it is none of the session's.
+    private func open(_ record: inout MutableRawSpan, on session: ChannelSession) -> Int {
+        var output = unsafe OutputRawSpan(buffer: plaintext, initializedCount: 0)
+        switch session.session.open(&record, into: &output) {
+        case .opened:
+            if session.idChanges != session.session.idChanges { registerIDs(of: session) }
+            return output.byteCount
+        case .replayed: drops.replayed &+= 1
+        case .rejected: drops.rejected &+= 1
+        case .notEstablished, .closed: drops.unbound &+= 1
+        }
+        return 0
+    }
+
+    private func session(for datagram: borrowing MutableRawSpan) -> ChannelSession? {
+        guard datagram.byteCount > ConnectionID.byteCount else { return nil }
+        var reader = ByteReader(datagram.bytes)
+        guard let value = try? reader.readUInt64() else { return nil }
+        let id = ConnectionID(rawValue: value)
+        if let lastSession, lastID == id { return lastSession }
+        guard let session = sessionsByID[id] else { return nil }
+        lastSession = session
+        lastID = id
+        return session
+    }
+
+    private func receivePlaintext(
+        _ count: Int, on session: ChannelSession, datagramByteCount: Int, from source: Endpoint, local: Endpoint?,
+        ecn: ECNMark, now: Instant
+    ) {
+        guard count > 0 else { return }
+        let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: plaintext[0..<count]))
+        var reader = ByteReader(plain)
+        guard let kind = try? reader.peekUInt8() else { return }
+        if kind == Bind.kind {
+            guard let bind = try? Bind(reading: &reader), let peer = peersByID[session.session.peerID] else {
+                drops.malformed &+= 1
+                return
+            }
+            return peer.receive(bind, on: session, now: now)
+        }
+        guard let channel = session.channel else {
+            drops.unbound &+= 1
+            return
+        }
+        let outcome = channel.transport.receive(
+            plain, on: session.pathID, datagramByteCount: datagramByteCount, ecn: ecn,
+            isFromCandidate: source == session.candidate && source != session.remote, now: now)
+        session.bind.receivedPacket()
+        if channel.hasReplaced { channel.retireOthers(than: session, now: now) }
+        // A proof must be used before another address can take the candidate's place.
+        if session.candidate != nil {
+            channel.drainEvents(now: now)
+        }
+        if channel.isSuspended { channel.setSuspended(false) }
+        switch outcome {
+        case .accepted:
+            if source != session.remote {
+                noteAddress(source, local, byteCount: datagramByteCount, session, channel, now: max(latest, now))
+            } else if session.local != local {
+                session.local = local
+            }
+        case .dropped: drops.malformed &+= 1
+        case .acceptedLate, .duplicate, .refused, .violation: break
+        }
+        if !channel.isMarked {
+            channel.isMarked = true
+            marked.append(channel)
+        }
+    }
+
+    /// A session was heard from another address: prove it before it is used. While one is being proved others wait, or two
+    /// that alternate would keep each other from ever being proved.
+    private func noteAddress(
+        _ source: Endpoint, _ local: Endpoint?, byteCount: Int, _ session: ChannelSession, _ channel: PeerChannel,
+        now: Instant
+    ) {
+        guard source.isSendable else { return }
+        if session.candidate != source {
+            guard !channel.transport.isValidating(session.pathID) else { return }
+            channel.transport.pathCandidateChanged(session.pathID, now: now)
+            session.candidate = source
+        }
+        session.candidateLocal = local
+        channel.transport.pathHeardFromNewAddress(session.pathID, byteCount: byteCount, now: now)
+    }
+}

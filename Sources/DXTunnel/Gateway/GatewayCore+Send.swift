@@ -1,0 +1,78 @@
+import DXSecure
+import DXSocket
+import DXStream
+import DXWire
+
+/// From packets to datagrams.
+extension GatewayCore {
+    /// Sends the next packet of a channel; false when it has none.
+    func transmit(_ channel: PeerChannel, _ sender: DatagramSender, now: Instant) -> Bool {
+        var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
+        guard let transmit = channel.transport.pollTransmit(into: &output, now: now) else { return false }
+        let count = output.byteCount
+        guard let session = channel.session(of: transmit.path) else { return true }
+        let remote: Endpoint
+        let local: Endpoint?
+        switch transmit.destination {
+        case .current: (remote, local) = (session.remote, session.local)
+        case .candidate: (remote, local) = (session.candidate ?? session.remote, session.candidateLocal)
+        }
+        let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
+        if count &+ session.session.sealOverhead > transmit.datagramByteCount {
+            sealInFragments(
+                plain, of: transmit.datagramByteCount, on: session, from: local, to: remote, ecn: transmit.ecn, sender)
+        } else {
+            seal(plain, on: session, from: local, to: remote, ecn: transmit.ecn, sender)
+        }
+        return true
+    }
+
+    /// Seals a packet that is larger than a datagram and queues it as fragments: full ones and a rest, which is what one
+    /// GSO run takes (`docs/wire-format.md` §2.2).
+    private func sealInFragments(
+        _ plain: RawSpan, of datagramByteCount: Int, on session: ChannelSession, from local: Endpoint?,
+        to remote: Endpoint, ecn: ECNMark, _ sender: DatagramSender
+    ) {
+        let source = local?.family == remote.family ? local : nil
+        var output = unsafe OutputRawSpan(buffer: record, initializedCount: 0)
+        do throws(SecureError) { try session.session.seal(plain, into: &output) } catch {
+            drops.sealFailures &+= 1
+            return
+        }
+        let count = output.byteCount
+        let sealed = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: record[0..<count]))
+        var cutter = FragmentCutter(sealed, datagramByteCount: datagramByteCount)
+        while !cutter.isDone {
+            let result = sender.append(to: remote, from: source, ecn: ecn, maximumByteCount: datagramByteCount) {
+                cutter.writeNext(to: &$0)
+            }
+            // The rest is worth nothing without it.
+            guard result == .queued else { return }
+        }
+    }
+
+    private func seal(
+        _ plain: RawSpan, on session: ChannelSession, from local: Endpoint?, to remote: Endpoint, ecn: ECNMark,
+        _ sender: DatagramSender
+    ) {
+        let source = local?.family == remote.family ? local : nil
+        do throws(SecureError) {
+            let size = plain.byteCount + session.session.sealOverhead
+            try sender.append(to: remote, from: source, ecn: ecn, maximumByteCount: size) {
+                output throws(SecureError) in try session.session.seal(plain, into: &output)
+            }
+        } catch { drops.sealFailures &+= 1 }
+    }
+
+    /// Sends a BIND on a session.
+    func send(_ bind: Bind, on session: ChannelSession) {
+        guard let socket else { return }
+        var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
+        bind.write(to: &output)
+        let count = output.byteCount
+        let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
+        seal(plain, on: session, from: session.local, to: session.remote, ecn: .notECT, socket.sender)
+        // Outside a turn nobody else would send it.
+        if !isInTurn { scheduleTurn() }
+    }
+}
