@@ -18,7 +18,9 @@ def recorded(run, body):
     pair = Pair(run.lab, run.directory / "dx", [each], start=False)
     with stranger_address(run.lab), pair, Server(run.lab, "b", target, echo):
         with Capture(run, "session", f"udp port {PORT}", snap=2048) as session:
+            # What came before its port was open would be new to it, and may be answered once.
             pair.b.start()
+            pair.b.wait_control()
             pair.a.start()
             pair.wait_ready()
             with pair.connect(each) as client:
