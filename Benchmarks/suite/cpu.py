@@ -59,11 +59,18 @@ class Times:
 
 
 def of_process(pid: int) -> Times:
+    """Its own time, and that of its children that ended and were waited for."""
     try:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return Times(time.clock_gettime((~pid << 3) | 2), int(fields[11]) / TICK, int(fields[12]) / TICK)
+        fields = [int(value) for value in pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1:]]
+        user, system, children_user, children_system = (value / TICK for value in fields[10:14])
+        own = time.clock_gettime((~pid << 3) | 2)
     except (FileNotFoundError, ProcessLookupError, OSError):
         return Times()
+    return Times(own + children_user + children_system, user + children_user, system + children_system)
+
+
+def of_tree(root: int) -> Times:
+    return sum((of_process(pid) for pid in descendants(root)), Times())
 
 
 def of_system() -> tuple[float, float]:
@@ -72,23 +79,43 @@ def of_system() -> tuple[float, float]:
     return sum(fields[column] for column in BUSY_COLUMNS) / TICK, fields[STEAL_COLUMN] / TICK
 
 
+@dataclasses.dataclass(frozen=True)
+class Spent:
+    """CPU seconds: of each group, of the whole system, and those that another guest of this machine's host took."""
+
+    groups: dict[str, Times]
+    system: float
+    stolen: float
+
+    @property
+    def processes(self) -> float:
+        return sum(times.total for times in self.groups.values())
+
+    def per_gigabyte(self, count: int) -> dict[str, float]:
+        """Figures for `count` bytes."""
+        gigabytes = max(count, 1) / 1e9
+        figures = {"cpu_s_per_gb": self.processes / gigabytes, "system_cpu_s_per_gb": self.system / gigabytes}
+        for name, times in self.groups.items():
+            figures[f"{name}_cpu_s_per_gb"] = times.total / gigabytes
+            figures[f"{name}_user_s_per_gb"] = times.user / gigabytes
+            figures[f"{name}_system_s_per_gb"] = times.system / gigabytes
+        return figures
+
+
 class Meter:
-    """CPU seconds between its making and `stop`, of named groups of processes and of the system."""
+    """CPU seconds between its making and `stop`: of groups of processes with all that they start, and of the system.
+
+    A child that ends hands its time to its parent, so nothing is lost when a program forks for each connection.
+    """
 
     def __init__(self, groups: Mapping[str, Iterable[int]]) -> None:
-        self._groups = {name: list(pids) for name, pids in groups.items()}
-        self._before = {name: [of_process(pid) for pid in pids] for name, pids in self._groups.items()}
+        self._groups = {name: list(roots) for name, roots in groups.items()}
+        self._before = self._now()
         self._system = of_system()
 
-    def stop(self) -> dict[str, object]:
+    def _now(self) -> dict[str, Times]:
+        return {name: sum(map(of_tree, roots), Times()) for name, roots in self._groups.items()}
+
+    def stop(self) -> Spent:
         busy, stolen = (now - then for now, then in zip(of_system(), self._system))
-        spent: dict[str, Times] = {}
-        for name, pids in self._groups.items():
-            total = Times()
-            for pid, before in zip(pids, self._before[name]):
-                after = of_process(pid)
-                if after.total:                    # one that ended takes its time with it
-                    total += after - before
-            spent[name] = total
-        return {"groups": {name: dataclasses.asdict(times) for name, times in spent.items()},
-                "processes": sum(times.total for times in spent.values()), "system": busy, "stolen": stolen}
+        return Spent({name: now - self._before[name] for name, now in self._now().items()}, busy, stolen)

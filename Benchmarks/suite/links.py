@@ -46,6 +46,7 @@ LINKS = {link.name: link for link in (
     Link("clean", "two namespaces, veth, MTU 1500"),
     Link("jumbo", "two namespaces, veth, MTU 9000", mtu=9000),
     Link("loopback", "one namespace, loopback, MTU 65536", mtu=65536, loopback=True),
+    Link("nogso", "an emulated link without impairment: no GSO, no GRO", "on"),
     Link("lossless", "100 Mbit/s, 80 ms round trip", "delay=40,rate=100"),
     Link("wifi", "good Wi-Fi: 100 Mbit/s, 16 ms, 2 ms of jitter, 0.1 % loss", "delay=8,jitter=2,loss=0.1,rate=100"),
     Link("lte", "LTE: 50 Mbit/s down, 15 up, 50 ms, 8 ms of jitter, 0.1 % loss, 200 ms queue",
@@ -62,4 +63,4 @@ LINKS = {link.name: link for link in (
     Link("interactive", "50 Mbit/s, 40 ms", "delay=20,rate=50"),
 )}
 CLEAN = tuple(link.name for link in LINKS.values() if link.clean)
-LADDER = tuple(link.name for link in LINKS.values() if not link.clean)
+LADDER = tuple(link.name for link in LINKS.values() if link.rate("down") is not None)

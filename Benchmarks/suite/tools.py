@@ -13,8 +13,9 @@ BUILD = RESULTS / "bench-tools"
 PROGRAMS = {
     "load": (["load/load.c", "load/serve.c", "load/stream.c", "load/echo.c", "load/connections.c", "load/hold.c"],
              ["-pthread"]),
-    "liballoccount.so": (["alloccount.c"], ["-shared", "-fPIC", "-pthread"]),
-    "alloccount-known": (["alloccount_known.c"], ["-pthread", "-fno-builtin"]),
+    "liballoccount.so": (["alloccount.c"], ["-shared", "-fPIC", "-pthread", "-fno-builtin", "-fno-omit-frame-pointer",
+                                            "-ftls-model=initial-exec"]),
+    "alloccount-known": (["alloccount_known.c"], ["-pthread", "-fno-builtin", "-fno-omit-frame-pointer"]),
 }
 PACKAGES = ("gcc=gcc", "/usr/include/stdio.h=libc6-dev")
 
