@@ -17,11 +17,11 @@ class Fairness(Scenario):
     name = "fairness"
     title = "two flows at one bottleneck"
     figures = (Figure("jain_like", "two of a kind, Jain's index", "", "more", 3),
-               Figure("like_mbit_per_second", "together", "Mbit/s", "more", 1),
+               Figure("like_mbit_per_second", "together", "Mbit/s", "more", 1, False),
                Figure("share_beside_cubic", "beside kernel CUBIC: its part of a fair share", "%", "more", 0),
-               Figure("cubic_share", "and that CUBIC's", "%", "more", 0),
+               Figure("cubic_share", "and that CUBIC's", "%", "more", 0, False),
                Figure("share_beside_bbr", "beside kernel BBR: its part of a fair share", "%", "more", 0),
-               Figure("bbr_share", "and that BBR's", "%", "more", 0))
+               Figure("bbr_share", "and that BBR's", "%", "more", 0, False))
     exclusive = True
     default_links = ("interactive",)
 

@@ -18,7 +18,7 @@ class Goodput(Scenario):
     name = "goodput"
     title = "one TCP stream from its start, from the destination's side"
     figures = (Figure("mbit_per_second", "goodput", "Mbit/s", "more", 1),
-               Figure("percent_of_rate", "of the link's rate", "%", "more", 1),
+               Figure("percent_of_rate", "of the link's rate", "%", "more", 1, False),
                Figure("added_delay_p95_ms", "delay added to a plain UDP echo beside it, p95", "ms", "less", 1))
     default_links = LADDER
 

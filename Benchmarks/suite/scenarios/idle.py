@@ -17,7 +17,7 @@ class Idle(Scenario):
     exclusive = True
 
     def inapplicable(self, variant: Variant, link: Link) -> str | None:
-        return super().inapplicable(variant, link) or (None if variant.kind.has_ends else "has no program of its own")
+        return super().inapplicable(variant, link) if variant.kind.has_ends else ""
 
 
 class IdleMemory(Idle):

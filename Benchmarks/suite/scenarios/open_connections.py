@@ -23,7 +23,7 @@ WARM_CONNECTIONS = 200
 class OpenConnections(Scenario):
     name = "open"
     title = "many open connections, each used once and then idle"
-    figures = (Figure("opened", "opened", "", "more", 0), Figure("origin_bytes_each", "resident memory each, origin", "bytes", digits=0),
+    figures = (Figure("opened", "opened", "", "more", 0, False), Figure("origin_bytes_each", "resident memory each, origin", "bytes", digits=0),
                Figure("destination_bytes_each", "destination", "bytes", digits=0),
                Figure("p50_ms", "echo over them, p50", "ms", digits=3), Figure("p99_ms", "p99", "ms", digits=3),
                Figure("open_per_second", "opened one after another", "/s", "more", 0))

@@ -27,7 +27,7 @@ class TwoPairs(Scenario):
     exclusive = True
 
     def inapplicable(self, variant: Variant, link: Link) -> str | None:
-        return super().inapplicable(variant, link) or (None if variant.kind.has_ends else "has no program of its own")
+        return super().inapplicable(variant, link) if variant.kind.has_ends else ""
 
     def measure(self, network: Network, peer: Peer, effort: Effort) -> dict[str, object]:
         second = PEERS[peer.name].make(network, "-second")

@@ -35,6 +35,7 @@ class Figure:
     unit: str
     better: str = "less"
     digits: int = 2
+    compare: bool = True      # a column of ratios beside it
 
 
 class Scenario:
@@ -53,8 +54,8 @@ class Scenario:
     default_links: tuple[str, ...] = ("clean",)
 
     def inapplicable(self, variant: Variant, link: Link) -> str | None:
-        """Why it says nothing about this peer on this link, or None."""
-        return None if variant.kind.carries_tcp else "carries no TCP"
+        """Why it says nothing about this peer on this link, or None; empty when that needs no words."""
+        return None if variant.kind.carries_tcp else ""
 
     def settings(self, network: Network) -> Mapping[str, str]:
         """More settings for the peers of an exclusive scenario."""

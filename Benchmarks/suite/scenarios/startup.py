@@ -16,7 +16,7 @@ class StartUp(Scenario):
     default_links = ("clean", "wifi")
 
     def inapplicable(self, variant: Variant, link: Link) -> str | None:
-        return super().inapplicable(variant, link) or (None if variant.kind.has_ends else "nothing to start")
+        return super().inapplicable(variant, link) if variant.kind.has_ends else ""
 
     def measure(self, network: Network, peer: Peer, effort: Effort) -> dict[str, object]:
         return {"ms": peer.start_seconds * 1000}

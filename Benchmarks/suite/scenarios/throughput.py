@@ -13,6 +13,8 @@ NAMES = {"down": "from the destination's side", "up": "from the origin's side", 
 class Throughput(Scenario):
     figures = (Figure("gbit_per_second", "throughput", "Gbit/s", "more"),
                Figure("cpu_s_per_gb", "CPU, both ends", "s/GB"),
+               Figure("origin_cpu_s_per_gb", "origin", "s/GB", compare=False),
+               Figure("destination_cpu_s_per_gb", "destination", "s/GB", compare=False),
                Figure("system_cpu_s_per_gb", "CPU, whole system", "s/GB"))
     warm_up = True
     default_links = ("clean",)
