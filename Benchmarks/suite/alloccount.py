@@ -9,6 +9,7 @@ import struct
 from harness.lab import Failure
 
 HEADER = struct.Struct("<8sQ6QqQQ")
+EVERY_OFFSET = HEADER.size - 16      # `every`, and after it `sampled`
 DEPTH = 30
 SAMPLES = 16_384
 SAMPLE = struct.Struct(f"<{1 + DEPTH}Q")
@@ -39,6 +40,13 @@ def read(path: str | pathlib.Path) -> Counts:
     if len(data) < HEADER.size or data[:8] != b"DXALLOC1":
         raise Failure(f"{path} holds no counts: is the program's C library glibc, and is it not a static program?")
     return Counts(*HEADER.unpack(data)[1:])
+
+
+def sample_from_now_on(path: str | pathlib.Path, every: int) -> None:
+    """Forget the stacks kept so far, and keep one of `every` allocations from now on (the file is shared memory)."""
+    with open(path, "r+b") as file:
+        file.seek(EVERY_OFFSET)
+        file.write(struct.pack("<QQ", every, 0))
 
 
 def read_stacks(path: str | pathlib.Path) -> list[tuple[int, list[int]]]:

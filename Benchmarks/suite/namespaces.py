@@ -20,6 +20,7 @@ SERVER_PORT = 19_000
 # Below the ephemeral range of Linux (32768 to 60999), ten for each peer.
 FIRST_PORT = 20_000
 PORTS_EACH = 10
+LAST_PORT = 32_000
 
 
 class OneHost(Lab):
@@ -71,7 +72,9 @@ class Network:
         """Ten ports, TCP and UDP, that nobody else has."""
         first = self._next_port
         self._next_port += PORTS_EACH
-        return range(first, self._next_port)
+        if self._next_port >= LAST_PORT:        # those that were first have ended long ago
+            self._next_port = FIRST_PORT
+        return range(first, first + PORTS_EACH)
 
     def start_server(self) -> None:
         self.server = self.lab.start("b", [tool("load"), "serve", "0.0.0.0", SERVER_PORT], "load serve",

@@ -135,7 +135,7 @@ class Runner:
                     continue
                 with self._reporting(net, scenario, variant.name):
                     fresh = dataclasses.replace(variant, settings={**variant.settings, **scenario.settings(net)})
-                    peer = fresh.make(net, f"-{scenario.name}-{run}" if run or scenario.name else "")
+                    peer = fresh.make(net, f"-{scenario.name}-{run}")
                     peer.name = variant.name
                     try:
                         peer.start()
@@ -171,7 +171,7 @@ class Runner:
             yield
         except (Failure, OSError, KeyError, ValueError) as error:
             text = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
-            logs = sorted((net.directory / peer).glob("*.log"))
+            logs = sorted(net.directory.glob(f"{peer}*/*.log"))
             words = [line for log in logs for line in log.read_text(errors="replace").strip().splitlines()[-1:]]
             self._skip(net.link, scenario, peer, f"failed: {' '.join([text, *words])[:400]}")
 

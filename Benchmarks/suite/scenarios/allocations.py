@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from ..alloccount import read
+from ..alloccount import read, read_stacks, sample_from_now_on
 from ..links import Link
 from ..namespaces import Network
 from ..peers import Peer, Variant
 from ..peers.gateway import GatewayPair
+from ..symbols import named
 from ..tools import tool
 from .scenario import Effort, Figure, Scenario, megabits
+
+
+# One of so many allocations has its callers looked up.
+SAMPLE_EVERY = 3
+# What stands between malloc and whoever wanted the memory.
+ALLOCATORS = re.compile(r"_?swift_|swift::|std::|operator new|_Zn[wa]|\[liballoccount|malloc|calloc|realloc|posix_memalign|CRYPTO_")
+# A function of one of our modules: a Swift name is demangled where a toolchain is, else `$s` and the module's name.
+OURS = re.compile(r"^\$s\d+C?DX|^dx_|\bC?DX(Wire|Secure|Stream|Match|Socket|Tunnel|Control|System)\b|^(closure|specialized|generic).*\bDX")
 
 
 class Allocations(Scenario):
@@ -20,6 +30,8 @@ class Allocations(Scenario):
     title = "calls of malloc and its kin for each packet sent or received, one stream, steady state"
     figures = (Figure("origin_per_packet", "origin", "/packet", digits=4),
                Figure("destination_per_packet", "destination", "/packet", digits=4),
+               Figure("origin_ours_per_packet", "of that by our own code: origin", "/packet", digits=4),
+               Figure("destination_ours_per_packet", "destination", "/packet", digits=4),
                Figure("origin_bytes_per_packet", "origin, bytes asked for", "/packet", digits=1),
                Figure("destination_bytes_per_packet", "destination", "/packet", digits=1))
     exclusive = True
@@ -39,8 +51,11 @@ class Allocations(Scenario):
         # Asking for the status allocates too. It is asked twice before and twice after: the difference
         # between two in a row is what a question costs.
         asked = [self._snapshot(peer, files) for _ in range(2)]
+        for file in files.values():
+            sample_from_now_on(file, SAMPLE_EVERY)
         moved = network.load("stream", peer.endpoint, "down", 1, effort.seconds, seconds=effort.seconds)["down"]
         after = self._snapshot(peer, files)
+        ours = {host: self._ours(peer, host, file) for host, file in files.items()}
         result: dict[str, object] = {"gbit_per_second": megabits(moved) / 1000}
         for host, end in (("a", "origin"), ("b", "destination")):
             question, before, now = asked[0][host], asked[1][host], after[host]
@@ -49,7 +64,20 @@ class Allocations(Scenario):
                 count = now[index] - before[index] - (before[index] - question[index])
                 result[f"{end}_{key}"] = max(0, count) / max(1, packets)
             result[f"{end}_packets"] = packets
+            result[f"{end}_ours_per_packet"] = float(str(result[f"{end}_per_packet"])) * ours[host]
         return result
+
+    @staticmethod
+    def _ours(peer: GatewayPair, host: str, file: str) -> float:
+        """The part of the allocations that a function of DX made itself, or by what was inlined into it."""
+        end = "origin" if host == "a" else "destination"
+        stacks = named(peer.ends[end][0].pid, read_stacks(file))
+        total = ours = 0
+        for stack, count in stacks.items():
+            callers = [name for name in reversed(stack) if not ALLOCATORS.match(name)]
+            total += count
+            ours += count if callers and OURS.search(callers[0]) else 0
+        return ours / total if total else 0.0
 
     @staticmethod
     def _snapshot(peer: GatewayPair, files: Mapping[str, str]) -> dict[str, tuple[int, int, int]]:

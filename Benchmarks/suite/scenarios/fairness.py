@@ -9,6 +9,8 @@ from .pairs import at_once
 from .scenario import Effort, Figure, Scenario, jain
 
 BESIDE = {"cubic": "direct", "bbr": "direct-bbr"}
+# Gateways of either kind in one mix.
+MIXED = {"dx-cubic": "dx-bbr", "dx-bbr": "dx-cubic"}
 
 
 class Fairness(Scenario):
@@ -21,7 +23,8 @@ class Fairness(Scenario):
                Figure("share_beside_cubic", "beside kernel CUBIC: its part of a fair share", "%", "more", 0),
                Figure("cubic_share", "and that CUBIC's", "%", "more", 0, False),
                Figure("share_beside_bbr", "beside kernel BBR: its part of a fair share", "%", "more", 0),
-               Figure("bbr_share", "and that BBR's", "%", "more", 0, False))
+               Figure("bbr_share", "and that BBR's", "%", "more", 0, False),
+               Figure("share_beside_gateways", "CUBIC and BBR gateways in one mix: its part", "%", "more", 0, False))
     exclusive = True
     default_links = ("interactive",)
 
@@ -38,12 +41,19 @@ class Fairness(Scenario):
         finally:
             second.stop()
         result: dict[str, object] = {"jain_like": jain(alike), "like_mbit_per_second": sum(alike), "alike": alike}
-        for kind, name in BESIDE.items():
+        beside = dict(BESIDE)
+        if peer.name in MIXED:
+            beside["gateways"] = MIXED[peer.name]
+        for kind, name in beside.items():
             if PEERS[name].unavailable(network.link):
                 continue
             network.settle()
             other = PEERS[name].make(network, "-beside")
-            ours, theirs = at_once(network, [peer, other], effort.goodput_seconds)
+            try:
+                other.start()
+                ours, theirs = at_once(network, [peer, other], effort.goodput_seconds)
+            finally:
+                other.stop()
             if ours + theirs > 0:
                 result[f"share_beside_{kind}"] = 200 * ours / (ours + theirs)
                 result[f"{kind}_share"] = 200 * theirs / (ours + theirs)
