@@ -31,12 +31,14 @@ def descendants(pid: int) -> list[int]:
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """Resident memory of processes; pages that they share (a program forked) are counted once for each."""
+    """Resident memory: of one process its RSS; of several the sum of their PSS, which shares what they share."""
+    pids = list(pids)
+    file, key = ("status", "VmRSS:") if len(pids) == 1 else ("smaps_rollup", "Pss:")
     total = 0
     for pid in pids:
         try:
-            for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-                if line.startswith("VmRSS:"):
+            for line in pathlib.Path(f"/proc/{pid}/{file}").read_text().splitlines():
+                if line.startswith(key):
                     total += int(line.split()[1]) * 1024
         except (FileNotFoundError, ProcessLookupError):
             continue

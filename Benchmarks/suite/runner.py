@@ -129,7 +129,7 @@ class Runner:
     def _alone(self, net: Network, scenario: Scenario, variants: Sequence[Variant]) -> None:
         """Each measurement has a peer of its own, started afresh, and no other runs."""
         chosen = self._applicable(net, scenario, variants)
-        for run in range(self.effort.runs):
+        for run in range(min(self.effort.runs, scenario.most_runs)):
             for variant in chosen:
                 if self._failed(net, scenario, variant.name):
                     continue

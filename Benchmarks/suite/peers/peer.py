@@ -26,6 +26,7 @@ class Peer:
     packages: tuple[str, ...] = ()     # as for scripts/packages
     tunnels_packets = False
     carries_tcp = True
+    process_per_connection = False
     has_ends = True                    # programs of its own on the two hosts
 
     def __init__(self, name: str, network: Network, bbr: bool = False, settings: dict[str, str] | None = None) -> None:

@@ -7,6 +7,7 @@ from .peer import Peer
 
 class Socat(Peer):
     packages = ("socat=socat",)
+    process_per_connection = True
 
     def _relay(self, host: str, address: str, port: int, target: str) -> None:
         # -b: the size of a read; socat's own default of 8 KiB would be half as fast. -t: how long the other

@@ -35,6 +35,8 @@ class IdleTraffic(Idle):
     title = "IP bytes both ways while idle, scaled to an hour"
     figures = (Figure("bytes_per_hour", "per hour", "bytes", digits=0),)
 
+    most_runs = 1
+
     def measure(self, network: Network, peer: Peer, effort: Effort) -> dict[str, object]:
         time.sleep(QUIET_SECONDS)
         before, start = network.device_bytes(), time.monotonic()

@@ -49,6 +49,7 @@ class Scenario:
     title = ""
     figures: tuple[Figure, ...] = ()
     exclusive = False
+    most_runs = 1_000        # fewer where the figure hardly varies and a run is long
     warm_up = False          # once for each peer, not counted
     # Where it says something when no link is asked for.
     default_links: tuple[str, ...] = ("clean",)

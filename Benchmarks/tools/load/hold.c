@@ -26,12 +26,13 @@ static int open_one(const struct sockaddr_in *address) {
 
 int hold(const struct sockaddr_in *address, int argc, char **argv) {
     (void)argc;
+    uint64_t deadline = now_ns() + (uint64_t)(atof(argv[1]) * 1e9);
     int wanted = atoi(argv[0]), opened = 0, next = 0, reason = 0;
     int *fds = calloc(wanted, sizeof *fds);
     char line[64];
     if (!fds) die("memory");
     uint64_t start = now_ns();
-    for (; opened < wanted; opened++) {
+    for (; opened < wanted && now_ns() < deadline; opened++) {
         fds[opened] = open_one(address);
         if (fds[opened] < 0) {
             reason = errno;

@@ -7,8 +7,9 @@
  *   load echo ADDR PORT tcp|udp INTERVAL_MS SECONDS       a small message each INTERVAL_MS, whether
  *                  or not the one before came back
  *   load connections ADDR PORT N SECONDS                  N clients that connect, get a byte, close
- *   load hold ADDR PORT N                                 open N, use each once; then each line
- *                  "echo N" on standard input measures N echoes over them; ends with the input
+ *   load hold ADDR PORT N SECONDS                         open N, or as many as the time allows, use
+ *                  each once; then each line "echo N" on standard input measures N echoes over
+ *                  them; ends with the input
  *
  * All print JSON; times are microseconds unless the key says otherwise. IPv4.
  */
@@ -107,7 +108,7 @@ int main(int argc, char **argv) {
         const char *name;
         int least, most; /* arguments after the port */
         int (*run)(const struct sockaddr_in *, int, char **);
-    } verbs[] = {{"stream", 3, 4, stream}, {"echo", 3, 3, echo}, {"connections", 2, 2, connections}, {"hold", 1, 1, hold}};
+    } verbs[] = {{"stream", 3, 4, stream}, {"echo", 3, 3, echo}, {"connections", 2, 2, connections}, {"hold", 2, 2, hold}};
     /* Ten thousand connections need descriptors; what is not allowed is not got. */
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
