@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 import struct
+from collections.abc import Sequence
 
 from harness.lab import Failure
 
@@ -13,6 +15,13 @@ EVERY_OFFSET = HEADER.size - 16      # `every`, and after it `sampled`
 DEPTH = 30
 SAMPLES = 16_384
 SAMPLE = struct.Struct(f"<{1 + DEPTH}Q")
+
+# What stands between malloc and whoever wanted the memory: allocators, and containers of the standard library, of NIO
+# and of swift-collections, which grow on behalf of their caller.
+BETWEEN = re.compile(r"malloc$|calloc$|realloc|memalign|swift_|_swift_|_ZN5swift|_Zn[wa]|\[liballoccount"
+                     r"|\$s(S|s\d|7NIOCore10ByteBuffer|\d+(Deque|Heap|Ordered|Hash|Bit|_Rope)\w*(Module|Collections))")
+# The first function behind those is one of ours: of a Swift module of this project, or of its C shims.
+OURS = re.compile(r"\$s\d+DX|dx_")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,3 +67,12 @@ def read_stacks(path: str | pathlib.Path) -> list[tuple[int, list[int]]]:
         size, *frames = SAMPLE.unpack_from(data, HEADER.size + index * SAMPLE.size)
         found.append((size, [frame for frame in frames if frame]))
     return found
+
+
+def wanted_by(stack: Sequence[str]) -> str:
+    """Of a stack of linker's names, outermost first: the function that wanted the memory."""
+    return next((name for name in reversed(stack) if not BETWEEN.match(name)), "[unknown]")
+
+
+def is_ours(name: str) -> bool:
+    return OURS.match(name) is not None

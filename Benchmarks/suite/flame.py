@@ -56,9 +56,9 @@ def colour(name: str) -> str:
     shade = zlib.crc32(name.encode()) % 40
     if name.endswith("_[k]"):
         return f"rgb(240,{150 + shade},60)"
-    if "DX" in name:
+    if name.startswith(("DX", "dx_")):
         return f"rgb({215 + shade},{70 + shade},60)"
-    if "NIO" in name or "swift" in name.lower() or "Swift" in name:
+    if name.startswith("NIO") or "swift" in name.lower() or "Swift" in name:
         return f"rgb(235,{120 + shade},{120 + shade})"
     return f"rgb(225,{205 + shade},90)"
 

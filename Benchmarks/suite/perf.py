@@ -14,6 +14,7 @@ from harness.lab import Failure, check
 # Not a multiple of the kernel's tick, so as not to run in step with it.
 FREQUENCY = 997
 FRAME = re.compile(r"^\s+[0-9a-f]+ (.*) \((.*)\)$")
+MODULE = re.compile(r"\$s(\d+)(\w+)")
 Stacks = dict[tuple[str, ...], int]
 
 
@@ -52,10 +53,16 @@ def fold(data: pathlib.Path) -> Stacks:
     return demangled(stacks)
 
 
+def module(name: str) -> str:
+    """The Swift module that a mangled name begins with."""
+    match = MODULE.match(name)
+    return match.group(2)[:int(match.group(1))] if match else "Swift"
+
+
 def demangled(stacks: Stacks) -> Stacks:
-    """Swift's names in words, where a Swift toolchain is installed."""
+    """Swift's names in words, where a Swift toolchain is installed; each after its module."""
     names = sorted({name for stack in stacks for name in stack if name.startswith("$s")})
-    words = dict(zip(names, demangle(names)))
+    words = {name: f"{module(name)}: {word}" for name, word in zip(names, demangle(names))}
     result: collections.Counter[tuple[str, ...]] = collections.Counter()
     for stack, count in stacks.items():
         result[tuple(words.get(name, name) for name in stack)] += count

@@ -67,7 +67,7 @@ def table(path: str) -> Table:
 
 
 def named(pid: int, samples: list[tuple[int, list[int]]]) -> perf.Stacks:
-    """Stacks of names, outermost first, and how often each was seen."""
+    """Stacks of names as the linker knows them, outermost first, and how often each was seen."""
     maps = mappings(pid)
     starts = [each.start for each in maps]
 
@@ -83,4 +83,4 @@ def named(pid: int, samples: list[tuple[int, list[int]]]) -> perf.Stacks:
     stacks: collections.Counter[tuple[str, ...]] = collections.Counter()
     for _, frames in samples:
         stacks[tuple(name(frame) for frame in reversed(frames))] += 1
-    return perf.demangled(dict(stacks))
+    return dict(stacks)

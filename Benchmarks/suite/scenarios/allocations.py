@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from ..alloccount import read, read_stacks, sample_from_now_on
+from ..alloccount import is_ours, read, read_stacks, sample_from_now_on, wanted_by
 from ..links import Link
 from ..namespaces import Network
 from ..peers import Peer, Variant
@@ -14,14 +13,8 @@ from ..symbols import named
 from ..tools import tool
 from .scenario import Effort, Figure, Scenario, megabits
 
-
 # One of so many allocations has its callers looked up.
 SAMPLE_EVERY = 3
-# What stands between malloc and whoever wanted the memory.
-ALLOCATORS = re.compile(r"_?swift_|swift::|std::|operator new|_Zn[wa]|\[liballoccount|malloc|calloc|realloc|posix_memalign|CRYPTO_")
-# A function of one of our modules: a Swift name is demangled where a toolchain is, else `$s` and the module's name.
-OURS = re.compile(r"^\$s\d+C?DX|^dx_|\bC?DX(Wire|Secure|Stream|Match|Socket|Tunnel|Control|System)\b|^(closure|specialized|generic).*\bDX")
-
 
 class Allocations(Scenario):
     """`clean` has GSO and GRO; `nogso` is the same without, so a system call carries less."""
@@ -48,8 +41,7 @@ class Allocations(Scenario):
         assert isinstance(peer, GatewayPair)
         network.load("stream", peer.endpoint, "down", 1, 1.0)         # buffers grow to their size
         files = {host: f"{peer.settings['preload_file']}-{host}" for host in "ab"}
-        # Asking for the status allocates too. It is asked twice before and twice after: the difference
-        # between two in a row is what a question costs.
+        # Asking for the status allocates too: the difference between two in a row is what a question costs.
         asked = [self._snapshot(peer, files) for _ in range(2)]
         for file in files.values():
             sample_from_now_on(file, SAMPLE_EVERY)
@@ -69,14 +61,12 @@ class Allocations(Scenario):
 
     @staticmethod
     def _ours(peer: GatewayPair, host: str, file: str) -> float:
-        """The part of the allocations that a function of DX made itself, or by what was inlined into it."""
+        """The part of the allocations that our own functions asked for, directly or by a container."""
         end = "origin" if host == "a" else "destination"
-        stacks = named(peer.ends[end][0].pid, read_stacks(file))
         total = ours = 0
-        for stack, count in stacks.items():
-            callers = [name for name in reversed(stack) if not ALLOCATORS.match(name)]
+        for stack, count in named(peer.ends[end][0].pid, read_stacks(file)).items():
             total += count
-            ours += count if callers and OURS.search(callers[0]) else 0
+            ours += count if is_ours(wanted_by(stack)) else 0
         return ours / total if total else 0.0
 
     @staticmethod
