@@ -86,13 +86,17 @@ class Network:
         said = self.lab.run("a", [tool("load"), verb, *endpoint, *arguments], seconds=seconds + 150).stdout
         return json.loads(said)
 
+    def emulator(self) -> dict:
+        """The link emulator's counters: `late_max_us` and `ring_dropped` tell when it could not keep up."""
+        return {} if self.link.clean else json.loads(self.lab.link_command("wire", "stats"))
+
     def settle(self) -> None:
         """Until no packet is in the emulated link, or only few: what a measurement left behind is gone."""
         if self.link.clean:
             return
 
         def empty() -> bool:
-            stats = json.loads(self.lab.link_command("wire", "stats"))
+            stats = self.emulator()
             # Keepalives of what idles beside may be under way.
             return all(stats[way]["queued"] == 0 and stats[way]["in_flight"] < 10 for way in ("fwd", "rev"))
         with contextlib.suppress(Failure):

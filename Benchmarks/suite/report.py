@@ -128,7 +128,7 @@ def write_json(runner: Runner, path: pathlib.Path, command: str) -> None:
          "dx_to_peer": {figure.key: medians.ratio(link, scenario, peer, figure.key) for figure in SCENARIOS[scenario].figures}}
         for link, scenario in medians.cells() for peer in medians.peers(link, scenario)]
     report = {
-        "schema": 1, "command": command, "settings": runner.settings, "effort": dataclasses.asdict(runner.effort),
+        "schema": 1, "command": command, "settings": runner.settings, "emulators": runner.emulators, "effort": dataclasses.asdict(runner.effort),
         "links": {name: dataclasses.asdict(LINKS[name]) for name in dict.fromkeys(sample.link for sample in runner.samples)},
         "figures": {scenario: {figure.key: dataclasses.asdict(figure) for figure in SCENARIOS[scenario].figures}
                     for _, scenario in medians.cells()},

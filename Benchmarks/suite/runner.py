@@ -56,6 +56,7 @@ class Runner:
         self.samples: list[Sample] = []
         self.skipped: list[Skipped] = []
         self.settings: dict[str, object] = {}
+        self.emulators: dict[str, dict] = {}        # counters of emulated links: could the emulator keep up?
 
     # ---- the networks
 
@@ -72,6 +73,7 @@ class Runner:
                 self._together(net, [each for each in scenarios if not each.exclusive], usable)
                 for scenario in (each for each in scenarios if each.exclusive):
                     self._alone(net, scenario, usable)
+                self.emulators[link.name] = net.emulator()
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -82,5 +82,5 @@ def named(pid: int, samples: list[tuple[int, list[int]]]) -> perf.Stacks:
 
     stacks: collections.Counter[tuple[str, ...]] = collections.Counter()
     for _, frames in samples:
-        stacks[tuple(name(frame) for frame in reversed(frames))] += 1
+        stacks[tuple(name(frame) for frame in reversed(frames)) or ("[unknown]",)] += 1
     return dict(stacks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..links import CLEAN
 from .allocations import Allocations
 from .connections import ConnectionRate
 from .echo import EchoIdle, EchoUnderBulk
@@ -15,12 +16,12 @@ from .startup import StartUp
 from .throughput import Throughput
 
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (
-    Throughput("stream", 1, "down"),
+    Throughput("stream", 1, "down", CLEAN),
     Throughput("stream-up", 1, "up"),
     Throughput("streams-10", 10, "down"),
-    Throughput("streams-100", 100, "down"),
+    Throughput("streams-100", 100, "down", CLEAN),
     Throughput("streams-1000", 1000, "down"),
-    Throughput("duplex", 1, "both"),
+    Throughput("duplex", 1, "both", CLEAN),
     Goodput(),
     EchoIdle(),
     EchoUnderBulk(),

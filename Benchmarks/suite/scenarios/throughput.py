@@ -17,10 +17,9 @@ class Throughput(Scenario):
                Figure("destination_cpu_s_per_gb", "destination", "s/GB", compare=False),
                Figure("system_cpu_s_per_gb", "CPU, whole system", "s/GB"))
     warm_up = True
-    default_links = ("clean",)
 
-    def __init__(self, name: str, streams: int, direction: str) -> None:
-        self.name, self.streams, self.direction = name, streams, direction
+    def __init__(self, name: str, streams: int, direction: str, links: tuple[str, ...] = ("clean",)) -> None:
+        self.name, self.streams, self.direction, self.default_links = name, streams, direction, links
         count = "one TCP stream" if streams == 1 else f"{streams} TCP streams"
         if direction == "both" and streams == 1:
             count = "one TCP stream each way"
