@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import subprocess
 from collections.abc import Iterator
 
 from harness.lab import Failure
@@ -37,6 +38,17 @@ def available_congestion_controls() -> list[str]:
     return read("net/ipv4/tcp_available_congestion_control").split()
 
 
+def _modprobe(*words: str) -> bool:
+    with contextlib.suppress(OSError):
+        return subprocess.run(["modprobe", *words], capture_output=True).returncode == 0
+    return False
+
+
+def load_bbr() -> bool:
+    """Have BBR to compare with, where it is a module; returns whether it was loaded by this."""
+    return "bbr" not in available_congestion_controls() and _modprobe("tcp_bbr")
+
+
 def put_back_what_a_killed_run_left() -> None:
     if SAVED.exists():
         for name, value in json.loads(SAVED.read_text()).items():
@@ -48,6 +60,7 @@ def put_back_what_a_killed_run_left() -> None:
 def as_most_hosts_have_them() -> Iterator[dict[str, str]]:
     """Inside the block the settings hold; its value is what holds, and what was before (`... before`)."""
     put_back_what_a_killed_run_left()
+    loaded = load_bbr()
     before = {name: read(name) for name in (*SETTINGS, CONGESTION)}
     SAVED.write_text(json.dumps(before))
     try:
@@ -60,6 +73,8 @@ def as_most_hosts_have_them() -> Iterator[dict[str, str]]:
         for name, value in before.items():
             write(name, value)
         SAVED.unlink(missing_ok=True)
+        if loaded:
+            _modprobe("-r", "tcp_bbr")
 
 
 @contextlib.contextmanager

@@ -48,6 +48,10 @@ class Skipped:
     why: str
 
 
+# What to measure on a link, and of whom.
+Plan = Sequence[tuple[Scenario, Sequence[Variant]]]
+
+
 class Runner:
     """Everything that one command measures."""
 
@@ -60,19 +64,23 @@ class Runner:
 
     # ---- the networks
 
-    def link(self, link: Link, scenarios: Iterable[Scenario], variants: Sequence[Variant]) -> None:
-        """Build the link, measure every scenario on it, remove it."""
-        scenarios = list(scenarios)
+    def link(self, link: Link, plan: Plan) -> None:
+        """Build the link, measure what the plan says, remove it."""
         say(f"== {link.name}: {link.title}")
         directory = pathlib.Path(tempfile.mkdtemp(prefix="dxbench-"))
         directory.chmod(0o711)
         try:
-            usable = [variant for variant in variants if not self._skip_unusable(link, variant)]
+            everyone = list(dict.fromkeys(variant.name for _, variants in plan for variant in variants))
+            by_name = {variant.name: variant for _, variants in plan for variant in variants}
+            usable = {name for name in everyone if not self._skip_unusable(link, by_name[name])}
+            chosen = [(scenario, self._applicable(link, scenario, [each for each in variants if each.name in usable]))
+                      for scenario, variants in plan]
             with network(self.identity, link, directory) as net:
                 self.settings.setdefault("tcp_congestion_control_in_namespaces", net.congestion_control())
-                self._together(net, [each for each in scenarios if not each.exclusive], usable)
-                for scenario in (each for each in scenarios if each.exclusive):
-                    self._alone(net, scenario, usable)
+                self._together(net, [each for each in chosen if not each[0].exclusive])
+                for scenario, variants in chosen:
+                    if scenario.exclusive:
+                        self._alone(net, scenario, variants)
                 self.emulators[link.name] = net.emulator()
         finally:
             shutil.rmtree(directory, ignore_errors=True)
@@ -83,56 +91,55 @@ class Runner:
             self._skip(link, None, variant.name, why)
         return why is not None
 
-    def _applicable(self, net: Network, scenario: Scenario, variants: Iterable[Variant]) -> list[Variant]:
+    def _applicable(self, link: Link, scenario: Scenario, variants: Iterable[Variant]) -> list[Variant]:
         chosen = []
         for variant in variants:
-            why = scenario.inapplicable(variant, net.link)
+            why = scenario.inapplicable(variant, link)
             if why is None:
                 chosen.append(variant)
             elif why:
-                self.skipped.append(Skipped(net.link.name, scenario.name, variant.name, why))
+                self.skipped.append(Skipped(link.name, scenario.name, variant.name, why))
         return chosen
 
     # ---- measuring
 
-    def _together(self, net: Network, scenarios: Sequence[Scenario], variants: Sequence[Variant]) -> None:
-        """All peers are up at once; each run measures each of them, and starts with another one."""
-        plan = [(scenario, self._applicable(net, scenario, variants)) for scenario in scenarios]
-        wanted = [variant for variant in variants if any(variant in chosen for _, chosen in plan)]
+    def _together(self, net: Network, plan: Plan) -> None:
+        """All peers are up at once. Each run measures every scenario with every peer, and starts with another one."""
         peers: dict[str, Peer] = {}
         try:
-            for variant in wanted:
+            for variant in {variant.name: variant for _, variants in plan for variant in variants}.values():
                 with self._reporting(net, None, variant.name):
                     peer = variant.make(net)
                     peers[variant.name] = peer
                     peer.start()
-            started = {name: peer for name, peer in peers.items() if not self._failed(net, None, name)}
-            for scenario, chosen in plan:
-                turn = [started[variant.name] for variant in chosen if variant.name in started]
-                self._interleaved(net, scenario, turn)
+            brief = dataclasses.replace(self.effort, seconds=min(0.5, self.effort.seconds))
+            for scenario, variants in plan:
+                if scenario.warm_up:
+                    for variant in variants:
+                        self._one(net, scenario, peers[variant.name], None, brief)
+            for run in range(self.effort.runs):
+                for scenario, variants in plan:
+                    first = run % max(1, len(variants))
+                    for variant in [*variants[first:], *variants[:first]]:
+                        self._one(net, scenario, peers[variant.name], run, self.effort)
         finally:
             for peer in peers.values():
                 peer.stop()
 
-    def _interleaved(self, net: Network, scenario: Scenario, peers: list[Peer]) -> None:
-        if scenario.warm_up:
-            brief = dataclasses.replace(self.effort, seconds=min(0.5, self.effort.seconds))
-            for peer in peers:
-                with self._reporting(net, scenario, peer.name):
-                    scenario.measure(net, peer, brief)
-        for run in range(self.effort.runs):
-            first = run % max(1, len(peers))
-            for peer in peers[first:] + peers[:first]:
-                if not self._failed(net, scenario, peer.name):
-                    with self._reporting(net, scenario, peer.name):
-                        peer.check_alive()
-                        self._keep(net, scenario, peer.name, run, scenario.measure(net, peer, self.effort))
+    def _one(self, net: Network, scenario: Scenario, peer: Peer, run: int | None, effort: Effort) -> None:
+        """One measurement, kept unless `run` is None; none of a peer that failed before."""
+        if self._failed(net, None, peer.name) or self._failed(net, scenario, peer.name):
+            return
+        with self._reporting(net, scenario, peer.name):
+            peer.check_alive()
+            values = scenario.measure(net, peer, effort)
+            if run is not None:
+                self._keep(net, scenario, peer.name, run, values)
 
     def _alone(self, net: Network, scenario: Scenario, variants: Sequence[Variant]) -> None:
         """Each measurement has a peer of its own, started afresh, and no other runs."""
-        chosen = self._applicable(net, scenario, variants)
         for run in range(min(self.effort.runs, scenario.most_runs)):
-            for variant in chosen:
+            for variant in variants:
                 if self._failed(net, scenario, variant.name):
                     continue
                 with self._reporting(net, scenario, variant.name):
@@ -156,7 +163,7 @@ class Runner:
             value = values.get(figure.key)
             if isinstance(value, (int, float)):
                 shown.append(f"{figure.title} {value:.{figure.digits}f} {figure.unit}".strip())
-        say(f"  {scenario.name} {run + 1}/{self.effort.runs} {peer:12} {', '.join(shown)}")
+        say(f"  {scenario.name} {run + 1}/{min(self.effort.runs, scenario.most_runs)} {peer:12} {', '.join(shown)}")
 
     def _skip(self, link: Link, scenario: Scenario | None, peer: str, why: str) -> None:
         self.skipped.append(Skipped(link.name, scenario.name if scenario else "", peer, why))
@@ -175,7 +182,7 @@ class Runner:
             text = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
             logs = sorted(net.directory.glob(f"{peer}*/*.log"))
             words = [line for log in logs for line in log.read_text(errors="replace").strip().splitlines()[-1:]]
-            self._skip(net.link, scenario, peer, f"failed: {' '.join([text, *words])[:400]}")
+            self._skip(net.link, scenario, peer, f"failed: {' '.join(' '.join([text, *words]).split())[:400]}")
 
 
 def say(text: str) -> None:

@@ -52,8 +52,10 @@ def print_rows(rows: Sequence[Row]) -> None:
         print(f"| {row.title} | {row.shown} | {row.target} | {row.verdict} | {row.note} |")
     judged = [row for row in rows if row.met is not None]
     missing = [row for row in rows if row.value is None]
-    print(f"\n{sum(bool(row.met) for row in judged)} of {len(judged)} met"
-          + (f", {len(missing)} not measured" if missing else "") + ".")
+    counts = [f"{sum(bool(row.met) for row in judged)} of {len(judged)} met"] if judged else []
+    counts += [f"{len(missing)} not measured"] if missing else []
+    if counts:
+        print(f"\n{', '.join(counts)}.")
     commands = dict.fromkeys(row.command for row in rows if row.command)
     if commands:
         print("\nEach alone:\n\n" + "\n".join(f"    sudo {command}" for command in commands))

@@ -22,25 +22,26 @@ CONNECTIONS = 500
 
 def second(runner: Runner) -> list[Row]:
     ensure_packages("strip=binutils")
-    runner.link(LINKS["clean"], [SCENARIOS["stream"], SCENARIOS["stream-up"]], [PEERS[name] for name in ("dx", "direct", "ssh")])
+    beside = [PEERS[name] for name in ("dx", "direct", "ssh")]
+    runner.link(LINKS["clean"], [(SCENARIOS[name], beside) for name in ("stream", "stream-up")])
     effort = runner.effort
     # Memory has no noise worth five runs.
     runner.effort = dataclasses.replace(effort, runs=1, connections=CONNECTIONS)
-    runner.link(LINKS["clean"], [SCENARIOS["idle-memory"], SCENARIOS["open"]], [PEERS["dx"]])
+    runner.link(LINKS["clean"], [(SCENARIOS[name], [PEERS["dx"]]) for name in ("idle-memory", "open")])
     runner.effort = effort
     medians = Medians(runner.samples)
     rows = []
     for scenario, way in (("stream", "down"), ("stream-up", "up")):
         for peer in ("dx", "ssh"):
-            for key, unit, digits in (("gbit_per_second", "Gbit/s", 3), ("cpu_s_per_gb", "CPU-s/GB", 2)):
-                rows.append(Row(f"{PEERS[peer].title}, {way}", medians.median("clean", scenario, peer, key), unit, digits=digits))
+            for key, what, unit, digits in (("gbit_per_second", "", "Gbit/s", 3), ("cpu_s_per_gb", ", CPU of both ends", "s/GB", 2)):
+                rows.append(Row(f"{PEERS[peer].title}, {way}{what}", medians.median("clean", scenario, peer, key), unit, digits=digits))
         rows.append(Row(f"dx : ssh -L, {way}", medians.ratio("clean", scenario, "ssh", "gbit_per_second"), "x"))
         rows.append(Row(f"dx : ssh -L, {way}, CPU", medians.ratio("clean", scenario, "ssh", "cpu_s_per_gb"), "x"))
     for end in ("origin", "destination"):
         idle = medians.median("clean", "idle-memory", "dx", f"{end}_mb")
         each = medians.median("clean", "open", "dx", f"{end}_bytes_each")
         rows.append(Row(f"resident, idle, {end}", idle, "MB", digits=1))
-        rows.append(Row(f"and for each of {CONNECTIONS} open connections", each and each / 1000, "kB", digits=1))
+        rows.append(Row(f"and for each of {CONNECTIONS} open connections, {end}", each and each / 1000, "kB", digits=1))
     return [*rows, *size()]
 
 

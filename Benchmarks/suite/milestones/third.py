@@ -14,22 +14,21 @@ from .rows import Row
 
 RUN = "Benchmarks/run"
 GATEWAYS = ("dx", "dx-cubic", "dx-bbr")
-# (link, scenarios, peers), in the order of the issue.
-PLAN = (
-    ("clean", ("stream",), ("dx", "direct", "ssh", "stunnel", *QUIC_AND_TUN)),
-    ("clean", ("stream", "streams-100", "duplex", "pairs", "allocations", "open", "idle-memory"), ("dx",)),
-    ("nogso", ("allocations",), ("dx",)),
-    ("loss1", ("goodput",), ("dx", "direct", "direct-bbr", "ssh", "ssh-bbr")),
-    ("loss5", ("goodput",), ("dx", "direct", "direct-bbr", "ssh", "ssh-bbr")),
-    ("bufferbloat", ("goodput",), ("dx", "direct", "ssh")),
-    ("interactive", ("echo-bulk",), ("dx", "udp", "ssh")),
-    ("interactive", ("fairness",), GATEWAYS),
-)
+BOTH_TCP = ("dx", "direct", "direct-bbr", "ssh", "ssh-bbr")
+PLAN = {
+    "clean": {"stream": ("dx", "direct", "ssh", "stunnel", *QUIC_AND_TUN),
+              **dict.fromkeys(("streams-100", "duplex", "pairs", "allocations", "open", "idle-memory"), ("dx",))},
+    "nogso": {"allocations": ("dx",)},
+    "loss1": {"goodput": BOTH_TCP},
+    "loss5": {"goodput": BOTH_TCP},
+    "bufferbloat": {"goodput": ("dx", "direct", "ssh")},
+    "interactive": {"echo-bulk": ("dx", "udp", "ssh"), "fairness": GATEWAYS},
+}
 
 
 def third(runner: Runner) -> list[Row]:
-    for link, scenarios, peers in PLAN:
-        runner.link(LINKS[link], [SCENARIOS[name] for name in scenarios], [PEERS[name] for name in peers])
+    for link, plan in PLAN.items():
+        runner.link(LINKS[link], [(SCENARIOS[name], [PEERS[peer] for peer in peers]) for name, peers in plan.items()])
     medians = Medians(runner.samples)
     return [*clean(medians), *many(medians), *lossy(medians), *interactive(runner), *lean(medians), *fair(medians)]
 

@@ -25,7 +25,7 @@ class Variant:
         if self.bbr and link.loopback:
             return "congestion control says nothing on the loopback device"
         if self.bbr and "bbr" not in kernel.available_congestion_controls():
-            return "the kernel has no BBR (module tcp_bbr), or it is not loaded: modprobe tcp_bbr"
+            return "the kernel has no BBR, and modprobe tcp_bbr did not help"
         if self.kind.tunnels_packets and link.loopback:
             return "both its devices would be on one host, and the kernel would go past them"
         return self.kind.missing()
