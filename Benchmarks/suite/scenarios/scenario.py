@@ -23,7 +23,7 @@ class Effort:
 
     @staticmethod
     def quick() -> Effort:
-        return Effort(runs=3, seconds=2.0, goodput_seconds=15.0, echo_seconds=5.0, idle_seconds=35.0, connections=2_000)
+        return Effort(runs=2, seconds=2.0, goodput_seconds=8.0, echo_seconds=4.0, idle_seconds=35.0, connections=2_000)
 
 
 @dataclasses.dataclass(frozen=True)
