@@ -100,9 +100,10 @@ def tables(runner: Runner) -> str:
 def facts(runner: Runner) -> str:
     settings = runner.settings
     sysctl = settings.get("sysctl", {})
-    assert isinstance(sysctl, dict)
-    return (f"{settings.get('cpu')}, {settings.get('cores')} cores, Linux {settings.get('kernel')}, commit"
-            f" {settings.get('commit')}; net.core.rmem_max {sysctl.get('net.core.rmem_max')}, TCP in the namespaces"
+    program = settings.get("program", {})
+    assert isinstance(sysctl, dict) and isinstance(program, dict)
+    return (f"{settings.get('cpu')}, {settings.get('cores')} cores, Linux {settings.get('kernel')}, suite at commit"
+            f" {settings.get('commit')}, dxgateway {program.get('sha256', 'missing')[:12]} of {program.get('modified', '')}; net.core.rmem_max {sysctl.get('net.core.rmem_max')}, TCP in the namespaces"
             f" {settings.get('tcp_congestion_control_in_namespaces')}; load before {settings.get('load_before')}.")
 
 

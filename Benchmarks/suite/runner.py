@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import pathlib
 import platform
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.gateway import binary
 from harness.lab import Failure, ensure_packages, unavailable
 from harness.runner import claim, stop_on_signals
 
@@ -198,6 +200,18 @@ def host_facts() -> dict[str, object]:
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
+def program_facts() -> dict[str, str]:
+    """Which dxgateway it is. The commit above is that of the suite; the program may be of another."""
+    try:
+        path = binary()
+    except SystemExit as error:
+        return {"missing": str(error)}
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": str(path), "sha256": digest,
+            "modified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(path.stat().st_mtime))}
+
+
 def reason_not_here() -> str | None:
     reason = unavailable()
     return f"the benchmarks need root and network namespaces: {reason}" if reason else None
@@ -212,8 +226,11 @@ def prepared(runner: Runner) -> Iterator[None]:
     machine = claim("benchmark-kernel-settings")
     try:
         with kernel.as_most_hosts_have_them() as settings:
-            runner.settings.update(host_facts(), sysctl=settings)
+            runner.settings.update(host_facts(), sysctl=settings, program=program_facts())
             yield
+            if program_facts() != runner.settings["program"]:
+                runner.skipped.append(Skipped("every link", "", "dx", "the program was replaced while it was measured: its"
+                                              " figures are of two programs, and worth nothing"))
     finally:
         machine.close()
         lock.close()
