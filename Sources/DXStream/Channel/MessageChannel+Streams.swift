@@ -61,7 +61,7 @@ extension MessageChannel {
         case .bulk:
             let share = Int(streams[slot].share)
             let shares = scheduler.bulkShares &+ (streams[slot].isScheduled ? 0 : share)
-            return max(total &* share / shares, Self.leastWriteAhead)
+            return max(total &* share / shares, Self.worthwhileWriteAhead)
         }
     }
 
@@ -77,7 +77,10 @@ extension MessageChannel {
             Self.writeAheadOfPeer &- beyondPeer)
     }
 
-    /// About three packets: a stream that holds less may have nothing to send when its turn comes.
+    /// What a stream may hold at least while there is memory: below it sockets are read and written in bits, each of which
+    /// costs as much as a large packet. With a thousand streams that is more than a window, and only bulk data waits for it.
+    private static var worthwhileWriteAhead: Int { 16_384 }
+    /// About three packets: what a stream may hold when the memory is used up, or it would have nothing to send in its turn.
     private static var leastWriteAhead: Int { 4_096 }
     /// What a stream may hold beyond the peer's limit, ready for when that rises: one read of a socket.
     private static var writeAheadOfPeer: Int { 65_536 }

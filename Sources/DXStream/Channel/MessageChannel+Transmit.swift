@@ -283,6 +283,7 @@ extension MessageChannel {
     /// Stream data until the packet is full or nothing is left.
     @_lifetime(output: copy output)
     private mutating func writeStreams(on index: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan) {
+        let quantum = StreamScheduler.quantum(bytesPerSecond: paths[index].pacer.rateBytesPerSecond)
         while let slot = scheduler.front {
             // The exact head, so that full packets are all of one size: segments of one GSO write must be, and the search
             // for black holes tells by size what passes.
@@ -295,7 +296,7 @@ extension MessageChannel {
             guard maximum >= Self.smallestWorthwhileData else { return }
             let isBulk = streams[slot].streamClass == .bulk
             if isBulk && streams[slot].deficit <= 0 {
-                streams[slot].deficit &+= Int(streams[slot].share) &* StreamScheduler.quantum
+                streams[slot].deficit &+= Int(streams[slot].share) &* quantum
                 guard streams[slot].deficit > 0 else {
                     scheduler.rotate()
                     continue

@@ -2,7 +2,7 @@ internal import DXWire
 internal import DequeModule
 
 /// Whose data goes next: interactive streams first, in turn; then bulk streams by deficit round robin, each with a quantum
-/// of its share times one packet (Shreedhar and Varghese, 1995).
+/// of its share times what a turn is worth (Shreedhar and Varghese, 1995).
 ///
 /// Holds places of the stream table. A stream is in at most one queue, once (`Stream.isScheduled`).
 struct StreamScheduler: Sendable {
@@ -11,8 +11,10 @@ struct StreamScheduler: Sendable {
     /// The sum of the shares of the bulk streams that wait.
     private(set) var bulkShares = 0
 
-    /// What a share of 1 may send in a round, in bytes: about a packet, so that no round gives less than one frame.
-    static let quantum = 1_500
+    /// What a share of 1 may send in a round, in bytes: what the pacing rate gives in 50 µs, so that a round of a hundred
+    /// streams takes 5 ms. At least about a datagram, so that no round gives less than one frame; at most a large packet,
+    /// beyond which a turn costs nothing any more.
+    static func quantum(bytesPerSecond: UInt64) -> Int { Int(min(max(bytesPerSecond / 20_000, 1_500), 16_384)) }
 
     /// Whether nothing waits.
     var isEmpty: Bool { interactive.isEmpty && bulk.isEmpty }
