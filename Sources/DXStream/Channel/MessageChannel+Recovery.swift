@@ -40,9 +40,6 @@ extension MessageChannel {
             onCongestion(on: index, sentAt: newly.largestSentAt, isECN: true, now: now)
         }
         detectLosses(on: index, now: now)
-        if isNewLargest {
-            paths[index].sizing.onAcknowledged(largest: frame.largest, next: paths[index].sent.nextNumber)
-        }
         if newly.undoesEpisode { paths[index].congestion.onSpuriousCongestion(now: now) }
         if newly.mtuChanged { paths[index].congestion.setMaximumDatagram(paths[index].mtu.current) }
         let keep = paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
@@ -152,7 +149,7 @@ extension MessageChannel {
             return
         }
         paths[index].statistics.packetsLost &+= 1
-        paths[index].sizing.onLost(next: paths[index].sent.nextNumber)
+        paths[index].sizing.onLost(number, next: paths[index].sent.nextNumber)
         if paths[index].mtu.onLost(
             packetNumber: number, size: paths[index].datagramSize(of: packet), sentAt: packet.sentAt, now: now)
         {

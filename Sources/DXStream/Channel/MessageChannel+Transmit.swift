@@ -386,6 +386,7 @@ extension MessageChannel {
         if isEliciting {
             paths[index].congestion.onSent(bytes: size, packetNumber: number, now: now)
             paths[index].pacer.onSent(bytes: size, now: now)
+            paths[index].sizing.onSent(datagrams: isFragmented ? (size &+ mtu &- 1) / mtu : 1)
             paths[index].loss.lastElicitingSentAt = now
             if firstSentSinceReceived == nil { firstSentSinceReceived = now }
         }

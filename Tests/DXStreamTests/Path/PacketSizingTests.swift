@@ -4,88 +4,84 @@ import Testing
 @testable import DXStream
 
 @Suite struct PacketSizingTests {
-    /// Rounds of ten packets, each acknowledged as a whole.
-    private struct Rounds {
+    /// Packets of one datagram, sent one after the other.
+    private struct Sender {
         var sizing = PacketSizing(maximumPacket: 16_384)
-        var next: UInt64 = 10
+        var next: UInt64 = 0
 
-        mutating func pass(_ count: Int) {
-            for _ in 0..<count {
-                sizing.onAcknowledged(largest: next, next: next + 10)
-                next += 10
-            }
+        mutating func send(_ count: Int) {
+            for _ in 0..<count { sizing.onSent(datagrams: 1) }
+            next += UInt64(count)
         }
+
+        mutating func lose() { sizing.onLost(next - 1, next: next) }
     }
 
     private func count(_ sizing: PacketSizing, mtu: Int = 1_472, window: Int = 1 << 30, pace: Int = 1 << 30) -> Int {
         sizing.datagramCount(mtu: mtu, overhead: 38, window: window, pace: pace)
     }
 
-    @Test func growsWithQuietRounds() {
-        var rounds = Rounds()
-        #expect(count(rounds.sizing) == 1)
-        rounds.pass(1)
-        #expect(rounds.sizing.allowed == 1)
-        rounds.pass(1)
-        #expect(rounds.sizing.allowed == 2)
-        rounds.pass(8)
-        #expect(rounds.sizing.allowed == 32)
+    @Test func growsWithWhatPasses() {
+        var sender = Sender()
+        #expect(count(sender.sizing) == 1)
+        sender.send(255)
+        #expect(count(sender.sizing) == 1)
+        sender.send(1)
+        #expect(count(sender.sizing) == 2)
+        sender.send(32 * 128)
+        #expect(sender.sizing.allowed == 32)
         // What a DTLS record holds: eleven datagrams on Ethernet.
-        #expect(count(rounds.sizing) == 11)
-        #expect(count(rounds.sizing, mtu: 8_972) == 1)
-        #expect(count(rounds.sizing, mtu: 1_200) == 13)
+        #expect(count(sender.sizing) == 11)
+        #expect(count(sender.sizing, mtu: 8_972) == 1)
+        #expect(count(sender.sizing, mtu: 1_200) == 13)
     }
 
     @Test func staysWithinWindowAndPace() {
-        var rounds = Rounds()
-        rounds.pass(20)
-        #expect(count(rounds.sizing, window: 8 * 1_472 * 5) == 5)
-        #expect(count(rounds.sizing, window: 14_720) == 1)
-        #expect(count(rounds.sizing, pace: 3_000) == 2)
-        #expect(count(rounds.sizing, pace: 0) == 1)
-        #expect(count(rounds.sizing, mtu: 500) == 1)
+        var sender = Sender()
+        sender.send(10_000)
+        #expect(count(sender.sizing, window: 8 * 1_472 * 5) == 5)
+        #expect(count(sender.sizing, window: 14_720) == 1)
+        #expect(count(sender.sizing, pace: 3_000) == 2)
+        #expect(count(sender.sizing, pace: 0) == 1)
+        #expect(count(sender.sizing, mtu: 500) == 1)
     }
 
-    /// After a loss: one datagram, and twice as many rounds to wait; but no more than 64, and fewer in good times.
-    @Test func aLossEndsItForAWhile() {
-        var rounds = Rounds()
-        rounds.pass(20)
-        rounds.sizing.onLost(next: rounds.next)
-        #expect(count(rounds.sizing) == 1)
-        // A second one of the same round changes nothing.
-        rounds.sizing.onLost(next: rounds.next)
-        rounds.pass(3)
-        #expect(rounds.sizing.allowed == 1)
-        rounds.pass(1)
-        #expect(rounds.sizing.allowed == 2)
-        for _ in 0..<20 {
-            rounds.pass(1)
-            rounds.sizing.onLost(next: rounds.next)
+    /// One loss in a hundred datagrams: single ones. One in a thousand: some. One in ten thousand: large ones.
+    @Test(arguments: [(100, 1...1), (300, 1...2), (1_000, 5...8), (2_000, 11...11), (10_000, 11...11)])
+    func followsTheLosses(interval: Int, expected: ClosedRange<Int>) {
+        var sender = Sender()
+        for _ in 0..<40 {
+            sender.send(interval)
+            sender.lose()
         }
-        rounds.pass(63)
-        #expect(rounds.sizing.allowed == 1)
-        rounds.pass(1)
-        #expect(rounds.sizing.allowed == 2)
-        rounds.pass(64 * 4 + 64 * 6)
-        rounds.sizing.onLost(next: rounds.next)
-        rounds.pass(4)
-        #expect(rounds.sizing.allowed == 2)
+        #expect(expected.contains(count(sender.sizing)), "\(count(sender.sizing))")
     }
 
-    /// Acknowledgements of one round count once.
-    @Test func aRoundIsARoundTrip() {
-        var sizing = PacketSizing(maximumPacket: 16_384)
-        for largest: UInt64 in 0..<10 { sizing.onAcknowledged(largest: largest, next: 10) }
-        #expect(sizing.allowed == 1)
-        sizing.onAcknowledged(largest: 10, next: 20)
-        #expect(sizing.allowed == 2)
+    /// Losses of what was sent before the first of them are one with it.
+    @Test func manyAtOnceAreOne() {
+        var sender = Sender()
+        sender.send(2_000)
+        for number: UInt64 in 1_000..<2_000 { sender.sizing.onLost(number, next: sender.next) }
+        #expect(count(sender.sizing) == 11)
+    }
+
+    /// A path that was good for long is known for bad after some losses.
+    @Test func forgetsGoodTimes() {
+        var sender = Sender()
+        sender.send(10_000_000)
+        sender.lose()
+        for _ in 0..<16 {
+            sender.send(50)
+            sender.lose()
+        }
+        #expect(count(sender.sizing) == 1)
     }
 
     @Test func neverWhereThePeerTakesNone() {
-        var rounds = Rounds()
-        rounds.sizing = PacketSizing(maximumPacket: 0)
-        rounds.pass(100)
-        #expect(count(rounds.sizing) == 1)
+        var sender = Sender()
+        sender.sizing = PacketSizing(maximumPacket: 0)
+        sender.send(10_000)
+        #expect(count(sender.sizing) == 1)
     }
 
     @Test(arguments: [1_200, 1_372, 1_472, 8_972]) func sizesAgree(mtu: Int) {
