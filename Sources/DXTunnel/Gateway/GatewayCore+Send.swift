@@ -5,12 +5,12 @@ import DXWire
 
 /// From packets to datagrams.
 extension GatewayCore {
-    /// Sends the next packet of a channel; false when it has none.
-    func transmit(_ channel: PeerChannel, _ sender: DatagramSender, now: Instant) -> Bool {
+    /// Sends the next packet of a channel; its bytes, or nil when there is none.
+    func transmit(_ channel: PeerChannel, _ sender: DatagramSender, now: Instant) -> Int? {
         var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
-        guard let transmit = channel.transport.pollTransmit(into: &output, now: now) else { return false }
+        guard let transmit = channel.transport.pollTransmit(into: &output, now: now) else { return nil }
         let count = output.byteCount
-        guard let session = channel.session(of: transmit.path) else { return true }
+        guard let session = channel.session(of: transmit.path) else { return count }
         let remote: Endpoint
         let local: Endpoint?
         switch transmit.destination {
@@ -24,7 +24,7 @@ extension GatewayCore {
         } else {
             seal(plain, on: session, from: local, to: remote, ecn: transmit.ecn, sender)
         }
-        return true
+        return count
     }
 
     /// Seals a packet that is larger than a datagram and queues it as fragments: full ones and a rest, which is what one

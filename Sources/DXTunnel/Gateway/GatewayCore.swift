@@ -51,8 +51,10 @@ final class GatewayCore {
     /// The same, sealed, when it is larger than a datagram.
     let record: UnsafeMutableRawBufferPointer
 
-    /// Packets that one channel may send before others and the rest of the event loop get their turn: a few GSO runs.
-    private static let packetsPerTurn = 256
+    /// Bytes that one channel may send before others and the rest of the event loop get their turn: some GSO runs.
+    private static let bytesPerTurn = 512 << 10
+    /// What a packet counts at least: small ones cost as much as one of this size.
+    private static let leastPerPacket = 1_500
     /// A record of DTLS holds at most 2^14 bytes (RFC 6347 §4.1), so no packet may be larger.
     static let maximumPacket = 16_384
 
@@ -284,16 +286,16 @@ final class GatewayCore {
 
     /// Sends what a channel has and handles its events; false when it used up its part of the turn.
     private func drain(_ channel: PeerChannel, _ sender: DatagramSender, now: Instant) -> Bool {
-        var budget = Self.packetsPerTurn
+        var budget = Self.bytesPerTurn
         var isDry = false
         while true {
             isDry = false
             while budget > 0, sender.isWritable {
-                guard transmit(channel, sender, now: currentTimeInTurn(now)) else {
+                guard let count = transmit(channel, sender, now: currentTimeInTurn(now)) else {
                     isDry = true
                     break
                 }
-                budget -= 1
+                budget -= max(count, Self.leastPerPacket)
             }
             guard channel.drainEvents(now: currentTimeInTurn(now)) else { break }
         }
