@@ -1,0 +1,236 @@
+import DXWire
+
+/// The model of the path: rounds, bandwidth, bounds, and what losses and marks change in it (draft §5.5).
+extension BBR {
+    // MARK: Rounds
+
+    /// §5.5.1.
+    mutating func updateRound(_ sample: DeliverySample, delivery: DeliveryRate) {
+        isRoundStart = sample.priorDelivered >= nextRoundDelivered
+        if isRoundStart {
+            startRound(delivery)
+            round &+= 1
+            roundsSinceProbe &+= 1
+            wasWindowLimited = isWindowLimited
+            isWindowLimited = false
+            previousRoundMinimum = roundMinimum
+            roundMinimum = .max
+        }
+        roundMinimum = min(roundMinimum, sample.roundTrip)
+    }
+
+    /// The next round ends when what is sent from now on is acknowledged.
+    mutating func startRound(_ delivery: DeliveryRate) { nextRoundDelivered = delivery.delivered }
+
+    /// A queue stood in the path throughout this round and the one before: no packet of either got through without.
+    var hasQueue: Bool {
+        guard let base = minimumRoundTrip.value else { return false }
+        let seen = min(roundMinimum, previousRoundMinimum)
+        return seen != .max && seen > base + Self.queueThreshold(base)
+    }
+
+    /// More than an eighth of the round trip, within 4 ms to 16 ms: as HyStart++ tells a queue from noise (RFC 9406 §4.3).
+    static func queueThreshold(_ base: Interval) -> Interval {
+        max(.milliseconds(4), min(base / 8, .milliseconds(16)))
+    }
+
+    // MARK: Bandwidth and short-term bounds
+
+    /// UpdateLatestDeliverySignals and UpdateCongestionSignals (§5.5.10.3).
+    mutating func updateModel(_ sample: DeliverySample, delivery: DeliveryRate, state: CongestionState) {
+        isLossRoundStart = false
+        latestBandwidth = max(latestBandwidth, sample.rate ?? 0)
+        latestInflight = max(latestInflight, sample.delivered)
+        if sample.priorDelivered >= lossRoundDelivered {
+            lossRoundDelivered = delivery.delivered
+            isLossRoundStart = true
+        }
+        if let rate = sample.rate, rate >= maximumBandwidth.value || !sample.isApplicationLimited {
+            maximumBandwidth.update(rate)
+        }
+        guard isLossRoundStart else { return }
+        let isTooMuch = isMarkInRound || (isLossInRound && isRoundBeyondAmbient(delivery, state: state))
+        if isTooMuch && !isProbing { cutShortTermBounds(state: state) }
+        if phase != .startup { endLossRound(delivery) }
+    }
+
+    /// Forgets the losses of the round that is over.
+    mutating func endLossRound(_ delivery: DeliveryRate) {
+        isLossInRound = false
+        isMarkInRound = false
+        lossRanges = 0
+        lossRoundBase = (delivery.delivered, delivery.lost)
+    }
+
+    /// Bytes delivered and lost in this round of losses.
+    func lossRoundCounts(_ delivery: DeliveryRate) -> (delivered: Double, lost: Double) {
+        (
+            Double(delivery.delivered &- min(lossRoundBase.delivered, delivery.delivered)),
+            Double(delivery.lost &- min(lossRoundBase.lost, delivery.lost))
+        )
+    }
+
+    /// Whether this round lost more than chance explains. Where chance takes nothing, any loss is more. Else half as much
+    /// again as usual and two packets are allowed, or ordinary luck would be taken for congestion each few rounds.
+    private func isRoundBeyondAmbient(_ delivery: DeliveryRate, state: CongestionState) -> Bool {
+        guard hasAmbientLoss else { return true }
+        let counts = lossRoundCounts(delivery)
+        return counts.lost > Self.usual * ambient.rate * (counts.delivered + counts.lost)
+            + Double(2 * state.maximumDatagram)
+    }
+
+    /// How many times the ambient loss is still usual.
+    private static var usual: Double { 1.5 }
+    /// Below a tenth of a percent, loss by chance hardly matters.
+    var hasAmbientLoss: Bool { ambient.rate > 0.001 }
+
+    /// InitLowerBounds and LossLowerBounds.
+    private mutating func cutShortTermBounds(state: CongestionState) {
+        if shortBandwidth == .infinity { shortBandwidth = maximumBandwidth.value }
+        if shortInflight == .max { shortInflight = state.window }
+        shortBandwidth = max(latestBandwidth, Self.beta * shortBandwidth)
+        shortInflight = max(latestInflight, Self.scaled(shortInflight, by: Self.beta))
+        if phase == .cruise && hasQueue { isCycleCrowded = true }
+    }
+
+    /// ResetShortTermModel.
+    mutating func resetShortTermBounds() {
+        shortBandwidth = .infinity
+        shortInflight = .max
+    }
+
+    /// ResetCongestionSignals.
+    mutating func resetCongestionSignals() {
+        isLossInRound = false
+        isMarkInRound = false
+        latestBandwidth = 0
+        latestInflight = 0
+    }
+
+    // MARK: Losses and marks
+
+    /// A packet was declared lost (HandleLostPacket, §5.5.10.2). `delivery` counts it already.
+    mutating func onLost(
+        bytes: Int, packetNumber: UInt64, snapshot: DeliverySnapshot, delivery: DeliveryRate, state: CongestionState,
+        now: Instant
+    ) {
+        if lastLostNumber.map({ packetNumber != $0 &+ 1 }) ?? true { lossRanges += 1 }
+        lastLostNumber = packetNumber
+        noteCongestion(delivery, state: state)
+        isLossInRound = true
+        guard isProbeSample else { return }
+        let lost = Int(clamping: delivery.lost &- snapshot.lost)
+        let inFlight = Int(snapshot.inFlight)
+        guard isTooHigh(lost: lost, inFlight: inFlight, state: state) else { return }
+        // InflightAtLoss: at which flight the losses crossed the threshold.
+        let before = Double(max(0, inFlight - bytes))
+        let lostBefore = Double(max(0, lost - bytes))
+        let threshold = self.threshold
+        let prefix = (threshold * before - lostBefore) / (1 - threshold)
+        cutLongTermBound(
+            at: Self.bytes(before + prefix), isApplicationLimited: snapshot.isApplicationLimited, delivery: delivery,
+            state: state, now: now)
+    }
+
+    /// The peer counted more ECN-CE marks: the path says itself that it is congested. Other than loss, a mark is never
+    /// chance. While probing it ends the probe; else the round counts as one with too much loss.
+    mutating func onMark(delivery: DeliveryRate, state: CongestionState, now: Instant) {
+        noteCongestion(delivery, state: state)
+        isMarkInRound = true
+        guard isProbeSample else { return }
+        cutLongTermBound(
+            at: state.bytesInFlight, isApplicationLimited: delivery.isApplicationLimited, delivery: delivery,
+            state: state, now: now)
+    }
+
+    /// NoteLoss and SaveStateUponLoss.
+    private mutating func noteCongestion(_ delivery: DeliveryRate, state: CongestionState) {
+        guard !isLossInRound, !isMarkInRound else { return }
+        lossRoundDelivered = delivery.delivered
+        priorWindow = phase == .probeRTT ? max(priorWindow, state.window) : state.window
+        undo = Undo(
+            phase: nil, shortBandwidth: shortBandwidth, shortInflight: shortInflight, longInflight: longInflight)
+    }
+
+    /// The part of a flight that may be lost: the draft's threshold, and what chance takes anyway.
+    private var threshold: Double { Self.lossThreshold + Self.usual * ambient.rate }
+
+    /// IsInflightTooHigh.
+    func isTooHigh(lost: Int, inFlight: Int, state: CongestionState) -> Bool {
+        let slack = hasAmbientLoss ? 2 * state.maximumDatagram : 0
+        return Double(lost) > threshold * Double(inFlight) + Double(slack)
+    }
+
+    /// HandleInflightTooHigh.
+    private mutating func cutLongTermBound(
+        at inFlight: Int, isApplicationLimited: Bool, delivery: DeliveryRate, state: CongestionState, now: Instant
+    ) {
+        wasProbeTooHigh = true
+        isProbeSample = false
+        if !isApplicationLimited {
+            longInflight = max(
+                inFlight, Self.scaled(min(bdp(gain: 1, state: state), state.window), by: Self.beta),
+                Self.minimumPipe * state.maximumDatagram)
+        }
+        if phase == .up {
+            undo.phase = .up
+            startDown(delivery, now: now)
+        }
+    }
+
+    /// All losses of an episode proved to be none (§5.5.11.2).
+    mutating func onSpuriousLoss(delivery: DeliveryRate, state: inout CongestionState) {
+        state.setWindow(max(state.window, priorWindow))
+        isLossInRound = false
+        fullPipe.restart()
+        shortBandwidth = max(shortBandwidth, undo.shortBandwidth)
+        shortInflight = max(shortInflight, undo.shortInflight)
+        longInflight = max(longInflight, undo.longInflight)
+        let phaseBefore = undo.phase
+        undo.phase = nil
+        switch phaseBefore {
+        case .startup where phase != .startup:
+            isPipeFilled = false
+            if phase != .probeRTT { phase = .startup }
+        case .up where phase != .up && phase != .probeRTT: startRefill(delivery)
+        case .startup, .drain, .down, .cruise, .refill, .up, .probeRTT, nil: break
+        }
+    }
+
+    // MARK: Volumes
+
+    /// `gain` times the BDP in bytes; the initial window before anything was measured (BDPMultiple, §5.6.4.2).
+    func bdp(gain: Double, state: CongestionState) -> Int {
+        guard let roundTrip = minimumRoundTrip.value, bandwidth > 0 else {
+            return CongestionState.initialWindow(maximumDatagram: state.maximumDatagram)
+        }
+        return Self.bytes(gain * bandwidth * roundTrip.secondsAsDouble)
+    }
+
+    /// What should be in flight for `gain` (Inflight). At least two milliseconds' worth: the pacer sends, and the peer
+    /// acknowledges, in batches of about one each.
+    func inflight(gain: Double, state: CongestionState) -> Int {
+        quantized(bdp(gain: gain, state: state), state: state)
+    }
+
+    /// QuantizationBudget.
+    func quantized(_ bytes: Int, state: CongestionState) -> Int {
+        let budget = Self.bytes(min(pacingRate * 0.002, Self.largestBudget))
+        let least = max(bytes, budget, Self.minimumPipe * state.maximumDatagram)
+        return phase == .up ? least + 2 * state.maximumDatagram : least
+    }
+
+    /// Two GSO writes.
+    private static var largestBudget: Double { 130_000 }
+
+    /// A volume as whole bytes, at most the largest window.
+    static func bytes(_ value: Double) -> Int {
+        guard value > 0 else { return 0 }
+        return value >= Double(CongestionState.largestWindow) ? CongestionState.largestWindow : Int(value)
+    }
+
+    /// A part of a volume that may be `.max`, which is at least a part of the largest window.
+    static func scaled(_ volume: Int, by part: Double) -> Int {
+        bytes(Double(min(volume, CongestionState.largestWindow)) * part)
+    }
+}
