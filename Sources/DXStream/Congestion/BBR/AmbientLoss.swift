@@ -19,6 +19,16 @@ struct AmbientLoss: Sendable, BitwiseCopyable {
     /// A sixth lost is no path that anybody would go on using; more than that is not excused as chance.
     private static let largest = 0.15
 
+    /// How many bytes of a flight may be lost before chance no longer explains it: a quarter more than usual, three
+    /// standard deviations, and two datagrams. Tighter, luck would be taken for congestion every few seconds. Nothing
+    /// where chance takes less than a tenth of a percent.
+    func allowance(of flight: Double, datagram: Int) -> Double {
+        let rate = self.rate
+        guard rate > 0.001, flight > 0 else { return 0 }
+        let size = Double(datagram)
+        return 1.25 * rate * flight + 3 * size * (rate * flight / size).squareRoot() + 2 * size
+    }
+
     /// So many packets were sent calmly, and so many of them lost.
     mutating func note(packets count: Double, lost lostCount: Double) {
         packets += count
@@ -28,7 +38,4 @@ struct AmbientLoss: Sendable, BitwiseCopyable {
             lost /= 2
         }
     }
-
-    /// Forgets everything.
-    mutating func reset() { self = AmbientLoss() }
 }

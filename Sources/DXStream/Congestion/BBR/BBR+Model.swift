@@ -51,6 +51,10 @@ extension BBR {
         guard isLossRoundStart else { return }
         let isTooMuch = isMarkInRound || (isLossInRound && isRoundBeyondAmbient(delivery, state: state))
         if isTooMuch && !isProbing { cutShortTermBounds(state: state) }
+        switch phase {
+        case .drain, .down, .probeRTT: slowedRounds = 2
+        case .startup, .cruise, .refill, .up: slowedRounds = max(0, slowedRounds - 1)
+        }
         if phase != .startup { endLossRound(delivery) }
     }
 
@@ -70,25 +74,19 @@ extension BBR {
         )
     }
 
-    /// Whether this round lost more than chance explains. Where chance takes nothing, any loss is more. Else half as much
-    /// again as usual and two packets are allowed, or ordinary luck would be taken for congestion each few rounds.
+    /// Whether this round lost more than chance explains. Where chance takes nothing, any loss is more.
     private func isRoundBeyondAmbient(_ delivery: DeliveryRate, state: CongestionState) -> Bool {
-        guard hasAmbientLoss else { return true }
         let counts = lossRoundCounts(delivery)
-        return counts.lost > Self.usual * ambient.rate * (counts.delivered + counts.lost)
-            + Double(2 * state.maximumDatagram)
+        return counts.lost > ambient.allowance(of: counts.delivered + counts.lost, datagram: state.maximumDatagram)
     }
-
-    /// How many times the ambient loss is still usual.
-    private static var usual: Double { 1.5 }
-    /// Below a tenth of a percent, loss by chance hardly matters.
-    var hasAmbientLoss: Bool { ambient.rate > 0.001 }
 
     /// InitLowerBounds and LossLowerBounds.
     private mutating func cutShortTermBounds(state: CongestionState) {
         if shortBandwidth == .infinity { shortBandwidth = maximumBandwidth.value }
         if shortInflight == .max { shortInflight = state.window }
-        shortBandwidth = max(latestBandwidth, Self.beta * shortBandwidth)
+        // What was delivered of less than the path takes says nothing about what it takes.
+        let seen = slowedRounds > 0 ? min(latestBandwidth / Self.downGain, maximumBandwidth.value) : latestBandwidth
+        shortBandwidth = max(seen, Self.beta * shortBandwidth)
         shortInflight = max(latestInflight, Self.scaled(shortInflight, by: Self.beta))
         if phase == .cruise && hasQueue { isCycleCrowded = true }
     }
@@ -125,7 +123,7 @@ extension BBR {
         // InflightAtLoss: at which flight the losses crossed the threshold.
         let before = Double(max(0, inFlight - bytes))
         let lostBefore = Double(max(0, lost - bytes))
-        let threshold = self.threshold
+        let threshold = Self.lossThreshold + ambient.rate
         let prefix = (threshold * before - lostBefore) / (1 - threshold)
         cutLongTermBound(
             at: Self.bytes(before + prefix), isApplicationLimited: snapshot.isApplicationLimited, delivery: delivery,
@@ -152,13 +150,11 @@ extension BBR {
             phase: nil, shortBandwidth: shortBandwidth, shortInflight: shortInflight, longInflight: longInflight)
     }
 
-    /// The part of a flight that may be lost: the draft's threshold, and what chance takes anyway.
-    private var threshold: Double { Self.lossThreshold + Self.usual * ambient.rate }
-
-    /// IsInflightTooHigh.
+    /// IsInflightTooHigh: more lost than the draft's threshold, and than what chance takes anyway.
     func isTooHigh(lost: Int, inFlight: Int, state: CongestionState) -> Bool {
-        let slack = hasAmbientLoss ? 2 * state.maximumDatagram : 0
-        return Double(lost) > threshold * Double(inFlight) + Double(slack)
+        let flight = Double(inFlight)
+        return Double(lost)
+            > Self.lossThreshold * flight + ambient.allowance(of: flight, datagram: state.maximumDatagram)
     }
 
     /// HandleInflightTooHigh.

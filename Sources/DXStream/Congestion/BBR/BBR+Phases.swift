@@ -24,7 +24,7 @@ extension BBR {
     /// only what chance took: the bottleneck had room.
     mutating func searchFullPipe(_ sample: DeliverySample, delivery: DeliveryRate, state: CongestionState) {
         guard isRoundStart, !sample.isApplicationLimited, let rate = sample.rate else { return }
-        isGrowing = fullPipe.onRound(rate: rate)
+        isGrowing = fullPipe.onRound(rate: rate, hasQueue: hasQueue)
         if fullPipe.isFullNow { isPipeFilled = true }
         guard phase == .startup, isGrowing, !hasQueue else { return }
         let counts = lossRoundCounts(delivery)
@@ -119,6 +119,7 @@ extension BBR {
         isCycleCrowded = false
         cycleLossBase = delivery.lost
         lullStartRound = nil
+        bandwidthBeforeProbe = maximumBandwidth.value
         startRound(delivery)
         phase = .refill
     }
@@ -165,7 +166,9 @@ extension BBR {
             fullPipe.restart(baseline: sample.rate ?? 0)
             return false
         }
-        return fullPipe.isFullNow
+        if fullPipe.isFullNow { return true }
+        // A first probe is brief: a quarter of a BDP more than the path holds tells whether it delivers more.
+        return !isProbeBold && state.bytesInFlight >= inflight(gain: Self.upGain, state: state)
     }
 
     /// C.is_cwnd_limited.
@@ -182,11 +185,14 @@ extension BBR {
             isProbeSample = false
             feedback = .none
             if isInCycle && !sample.isApplicationLimited { maximumBandwidth.advance() }
-            if isInCycle && wasProbePrecautionary && !wasProbeTooHigh {
-                // The cautious probe did no harm: a full one follows at once.
+            let hasGrown = maximumBandwidth.value > bandwidthBeforeProbe * Self.worthwhileGrowth
+            if isInCycle && !wasProbeTooHigh && (wasProbePrecautionary || (hasGrown && !isProbeBold)) {
+                // The brief probe did no harm, or showed more bandwidth: a full one follows at once.
                 startRefill(delivery)
+                isProbeBold = true
                 return true
             }
+            isProbeBold = false
         }
         guard longInflight != .max,
             !isTooHigh(lost: sample.lost, inFlight: sample.inFlightAtSend, state: state)

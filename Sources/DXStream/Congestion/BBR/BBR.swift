@@ -70,6 +70,9 @@ struct BBR: Sendable, BitwiseCopyable {
     var isProbeSample = false
     var wasProbeTooHigh = false
     var wasProbePrecautionary = false
+    /// The next probe, or this one, goes on until the pipe is full; others end with a quarter of a BDP too much.
+    var isProbeBold = false
+    var bandwidthBeforeProbe = 0.0
     /// A round of `down` that is only there to count ambient loss, and when it began.
     var lullStartRound: UInt64?
     var probeRTTDoneAt: Instant?
@@ -112,6 +115,8 @@ struct BBR: Sendable, BitwiseCopyable {
     var lossRanges = 0
     var lastLostNumber: UInt64?
     var latestBandwidth = 0.0
+    /// Rounds of losses whose rates may still be those of a phase that sends less than the path takes.
+    var slowedRounds = 0
     var latestInflight = 0
     /// Bytes that had been lost when this cycle began.
     var cycleLossBase: UInt64 = 0
@@ -152,6 +157,8 @@ struct BBR: Sendable, BitwiseCopyable {
     static let probeRTTGain = 0.5
     /// PacingMarginPercent: 1 % below the bandwidth, so that queues drain.
     static let pacingMargin = 0.99
+    /// A brief probe that finds a tenth more bandwidth is followed by a full one; less may be noise.
+    static let worthwhileGrowth = 1.1
     /// LossThresh: more than that is too much.
     static let lossThreshold = 0.02
     /// Beta: what a cut leaves at least, as CUBIC's.

@@ -9,6 +9,7 @@ struct FullPipe: Sendable, BitwiseCopyable {
 
     private static let growth = 1.25
     private static let roundLimit = 3
+    private static let queuedRoundLimit = 2
 
     /// A new search; it is growth to pass `baseline` by a quarter.
     mutating func restart(baseline: Double = 0) {
@@ -17,15 +18,16 @@ struct FullPipe: Sendable, BitwiseCopyable {
         flatRounds = 0
     }
 
-    /// A round ended whose newest sample was `rate`, not limited by the application. True when that was growth.
-    mutating func onRound(rate: Double) -> Bool {
+    /// A round ended whose newest sample was `rate`, not limited by the application. True when that was growth. Behind a
+    /// queue that stood for two rounds fewer flat ones are enough: the delay says the same.
+    mutating func onRound(rate: Double, hasQueue: Bool) -> Bool {
         guard !isFullNow else { return false }
         if rate >= baseline * Self.growth {
             restart(baseline: rate)
             return true
         }
         flatRounds += 1
-        isFullNow = flatRounds >= Self.roundLimit
+        isFullNow = flatRounds >= (hasQueue ? Self.queuedRoundLimit : Self.roundLimit)
         return false
     }
 }
