@@ -164,7 +164,7 @@ public struct CongestionController: Sendable, BitwiseCopyable {
             let counted = delivery.onAcknowledged(
                 bytes: min(max(0, bytes), CongestionState.largestDatagram), snapshot: snapshot,
                 packetNumber: packetNumber, sentAt: sentAt, now: now)
-            if counted && snapshot.isCalm { bbr.ambient.note(packets: 1, lost: 0) }
+            if counted && snapshot.isCalm { bbr.ambient.noteCalm(packets: 1, lost: 0) }
         }
         if mode == .bbr { return }
         // RFC 9002 §7.3.2: no growth for what was sent before the reduction. By number and not by time, because packets
@@ -249,7 +249,7 @@ public struct CongestionController: Sendable, BitwiseCopyable {
         guard let snapshot else { return }
         let bytes = min(max(0, bytes), CongestionState.largestDatagram)
         guard delivery.onLost(bytes: bytes, snapshot: snapshot, packetNumber: packetNumber) else { return }
-        if snapshot.isCalm { bbr.ambient.note(packets: 1, lost: 1) }
+        if snapshot.isCalm { bbr.ambient.noteCalm(packets: 1, lost: 1) }
         switch mode {
         case .cubic, .newReno: break
         case .bbr:

@@ -12,7 +12,7 @@ extension BBR {
         switch phase {
         case .startup: Self.startupGain
         case .drain: Self.drainGain
-        case .down: Self.downGain
+        case .down: lullStartRound == nil ? Self.downGain : Self.lullGain
         case .cruise, .refill, .probeRTT: 1
         case .up: Self.upGain
         }
@@ -26,26 +26,17 @@ extension BBR {
         }
     }
 
-    /// How much faster to send than what should arrive: as much as chance takes. Not while slowing down on purpose, and
-    /// not behind a queue, which shows that the bottleneck gets enough.
-    private var compensation: Double {
-        switch phase {
-        case .startup, .cruise, .refill, .up: hasQueue ? 1 : 1 / (1 - ambient.rate)
-        case .drain, .down, .probeRTT: 1
-        }
-    }
-
     /// SetPacingRate (§5.6.2): until the pipe was full it only rises.
     private mutating func updatePacingRate() {
         guard bandwidth > 0 else { return }
-        let rate = pacingGain * bandwidth * Self.pacingMargin * compensation
+        let rate = pacingGain * bandwidth * Self.pacingMargin
         if isPipeFilled || rate > pacingRate { pacingRate = rate }
     }
 
     /// SetCwnd (§5.6.4.6).
     private mutating func updateWindow(_ sample: DeliverySample, delivery: DeliveryRate, state: inout CongestionState) {
         let most = quantized(
-            bdp(gain: windowGain * compensation, state: state) + aggregation.extraBytes, state: state)
+            bdp(gain: windowGain, state: state) + aggregation.extraBytes, state: state)
         let initial = CongestionState.initialWindow(maximumDatagram: state.maximumDatagram)
         var window = state.window
         if isPipeFilled {

@@ -49,8 +49,14 @@ extension BBR {
             maximumBandwidth.update(rate)
         }
         guard isLossRoundStart else { return }
-        let isTooMuch = isMarkInRound || (isLossInRound && isRoundBeyondAmbient(delivery, state: state))
-        if isTooMuch && !isProbing { cutShortTermBounds(state: state) }
+        if phase != .startup {
+            let datagram = Double(state.maximumDatagram)
+            let counts = lossRoundCounts(delivery)
+            let packets = (counts.delivered + counts.lost) / datagram
+            ambient.noteAll(packets: packets, lost: counts.lost / datagram)
+            let isTooMuch = ambient.exceeds(packets: packets, lost: counts.lost / datagram)
+            if (isTooMuch || isMarkInRound) && !isProbing { cutShortTermBounds(state: state) }
+        }
         switch phase {
         case .drain, .down, .probeRTT: slowedRounds = 2
         case .startup, .cruise, .refill, .up: slowedRounds = max(0, slowedRounds - 1)
@@ -72,12 +78,6 @@ extension BBR {
             Double(delivery.delivered &- min(lossRoundBase.delivered, delivery.delivered)),
             Double(delivery.lost &- min(lossRoundBase.lost, delivery.lost))
         )
-    }
-
-    /// Whether this round lost more than chance explains. Where chance takes nothing, any loss is more.
-    private func isRoundBeyondAmbient(_ delivery: DeliveryRate, state: CongestionState) -> Bool {
-        let counts = lossRoundCounts(delivery)
-        return counts.lost > ambient.allowance(of: counts.delivered + counts.lost, datagram: state.maximumDatagram)
     }
 
     /// InitLowerBounds and LossLowerBounds.

@@ -29,7 +29,7 @@ extension BBR {
         guard phase == .startup, isGrowing, !hasQueue else { return }
         let counts = lossRoundCounts(delivery)
         let datagram = Double(state.maximumDatagram)
-        ambient.note(packets: (counts.delivered + counts.lost) / datagram, lost: counts.lost / datagram)
+        ambient.noteCalm(packets: (counts.delivered + counts.lost) / datagram, lost: counts.lost / datagram)
         endLossRound(delivery)
     }
 
@@ -118,6 +118,7 @@ extension BBR {
         crowdedCycles = isCycleCrowded ? crowdedCycles + 1 : 0
         isCycleCrowded = false
         cycleLossBase = delivery.lost
+        cycle &+= 1
         lullStartRound = nil
         bandwidthBeforeProbe = maximumBandwidth.value
         startRound(delivery)
@@ -147,13 +148,16 @@ extension BBR {
         guard state.bytesInFlight <= inflightWithHeadroom(state),
             state.bytesInFlight <= inflight(gain: 1, state: state)
         else { return false }
-        guard delivery.lost > cycleLossBase else { return true }
+        guard delivery.lost > cycleLossBase, !ambient.isSettled || cycle % Self.settledLullCycles == 0 else {
+            return true
+        }
         guard let start = lullStartRound else {
             lullStartRound = round
+            startRound(delivery)
             return false
         }
-        // What is sent in the lull begins to be acknowledged one round after its start.
-        return round > start &+ 1
+        // One round until what the queue held has left it, and one that counts.
+        return round >= start &+ 2
     }
 
     /// IsTimeToGoDown.

@@ -73,7 +73,9 @@ struct BBR: Sendable, BitwiseCopyable {
     /// The next probe, or this one, goes on until the pipe is full; others end with a quarter of a BDP too much.
     var isProbeBold = false
     var bandwidthBeforeProbe = 0.0
-    /// A round of `down` that is only there to count ambient loss, and when it began.
+    /// Cycles begun.
+    var cycle: UInt64 = 0
+    /// Two rounds of `down` that are only there to count ambient loss began in this round.
     var lullStartRound: UInt64?
     var probeRTTDoneAt: Instant?
     var isProbeRTTRoundDone = false
@@ -150,6 +152,11 @@ struct BBR: Sendable, BitwiseCopyable {
     static let drainGain = 0.5
     /// The pacing gains of the four phases of ProbeBW (§5.3.3).
     static let downGain = 0.9
+    /// Of the round in which ambient loss is counted: two flows that each believe in a tenth more than their half lose
+    /// nothing any more when one of them falls so far.
+    static let lullGain = 0.75
+    /// Once the ambient loss is well known, it is counted in one cycle of so many.
+    static let settledLullCycles: UInt64 = 3
     static let upGain = 1.25
     /// DefaultCwndGain, and that of ProbeBW_UP and ProbeRTT.
     static let windowGain = 2.0
@@ -229,7 +236,7 @@ struct BBR: Sendable, BitwiseCopyable {
     /// Packets sent now go out below the delivery rate and behind no queue of this flow's own.
     var isCalm: Bool {
         switch phase {
-        case .down: lullStartRound != nil
+        case .down: lullStartRound.map { round > $0 } ?? false
         case .probeRTT: probeRTTDoneAt != nil
         case .startup, .drain, .cruise, .refill, .up: false
         }
