@@ -20,17 +20,11 @@ extension BBR {
 
     // MARK: Startup and drain
 
-    /// CheckFullBWReached (§5.3.1.2). In startup, a round that still delivers a quarter more, behind no queue, has lost
-    /// only what chance took: the bottleneck had room.
-    mutating func searchFullPipe(_ sample: DeliverySample, delivery: DeliveryRate, state: CongestionState) {
+    /// CheckFullBWReached (§5.3.1.2).
+    mutating func searchFullPipe(_ sample: DeliverySample) {
         guard isRoundStart, !sample.isApplicationLimited, let rate = sample.rate else { return }
         isGrowing = fullPipe.onRound(rate: rate, hasQueue: hasQueue)
         if fullPipe.isFullNow { isPipeFilled = true }
-        guard phase == .startup, isGrowing, !hasQueue else { return }
-        let counts = lossRoundCounts(delivery)
-        let datagram = Double(state.maximumDatagram)
-        ambient.noteCalm(packets: (counts.delivered + counts.lost) / datagram, lost: counts.lost / datagram)
-        endLossRound(delivery)
     }
 
     /// CheckStartupDone and CheckDrainDone.
@@ -48,7 +42,8 @@ extension BBR {
         }
     }
 
-    /// §5.3.1.3, and any ECN mark.
+    /// §5.3.1.3, and any ECN mark. A round that still delivers a quarter more, behind no queue, has lost what chance took:
+    /// the bottleneck had room.
     private mutating func leaveStartupByLoss(_ delivery: DeliveryRate, state: CongestionState) {
         let counts = lossRoundCounts(delivery)
         let isLossy =

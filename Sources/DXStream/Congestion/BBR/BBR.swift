@@ -251,7 +251,7 @@ struct BBR: Sendable, BitwiseCopyable {
         aggregation.update(
             acknowledged: sample.newlyAcknowledged, bandwidth: bandwidth, window: state.window, round: round,
             isPipeFilled: isPipeFilled, now: now)
-        searchFullPipe(sample, delivery: delivery, state: state)
+        searchFullPipe(sample)
         leaveStartupOrDrain(sample, delivery: delivery, state: state, now: now)
         updateCycle(sample, delivery: delivery, state: state, now: now)
         minimumRoundTrip.update(sample.roundTrip, now: now)
