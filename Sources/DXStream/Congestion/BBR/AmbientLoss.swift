@@ -75,12 +75,20 @@ struct AmbientLoss: Sendable, BitwiseCopyable {
         excess += lost - Self.tolerance * rate * packets
         usual += rate * packets
         if excess <= 0 {
-            excess = 0
-            usual = 0
+            forgetExcess()
             return false
         }
         return excess > 2 + 3 * usual.squareRoot()
     }
+
+    /// What exceeded usual until now is not held against the next rounds.
+    mutating func forgetExcess() {
+        excess = 0
+        usual = 0
+    }
+
+    /// Whether chance alone may have lost so many of so many packets.
+    func explains(packets: Double, lost: Double) -> Bool { rate > 0 && lost <= Self.tolerance * rate * packets + 2 }
 
     /// How many bytes of one flight chance may take: a quarter more than usual, and one and a half standard deviations.
     func allowance(of flight: Double, datagram: Int) -> Double {

@@ -49,19 +49,32 @@ extension BBR {
             maximumBandwidth.update(rate)
         }
         guard isLossRoundStart else { return }
-        if phase != .startup {
-            let datagram = Double(state.maximumDatagram)
-            let counts = lossRoundCounts(delivery)
-            let packets = (counts.delivered + counts.lost) / datagram
-            ambient.noteAll(packets: packets, lost: counts.lost / datagram)
-            let isTooMuch = ambient.exceeds(packets: packets, lost: counts.lost / datagram)
-            if (isTooMuch || isMarkInRound) && !isProbing { cutShortTermBounds(state: state) }
-        }
+        if phase != .startup { judgeRound(delivery, state: state) }
         switch phase {
         case .drain, .down, .probeRTT: slowedRounds = 2
         case .startup, .cruise, .refill, .up: slowedRounds = max(0, slowedRounds - 1)
         }
         if phase != .startup { endLossRound(delivery) }
+    }
+
+    /// Answers what was lost in a round, and takes the answer back once it turns out that chance explains it.
+    private mutating func judgeRound(_ delivery: DeliveryRate, state: CongestionState) {
+        let counts = lossRoundCounts(delivery)
+        let packets = (counts.delivered + counts.lost) / Double(state.maximumDatagram)
+        let lost = counts.lost / Double(state.maximumDatagram)
+        ambient.noteAll(packets: packets, lost: lost)
+        let isTooMuch = ambient.exceeds(packets: packets, lost: lost)
+        guard !isProbing else { return }
+        if isTooMuch || isMarkInRound {
+            cutShortTermBounds(state: state)
+            cutPackets += packets
+            cutLost += lost
+            if isMarkInRound { cutPackets = -.infinity }
+        } else if cutPackets > 0, ambient.explains(packets: cutPackets, lost: cutLost) {
+            resetShortTermBounds()
+        }
+        let isLow = shortBandwidth < Self.calmPart * maximumBandwidth.value
+        lowSinceRound = isLow ? lowSinceRound ?? round : nil
     }
 
     /// Forgets the losses of the round that is over.
@@ -95,6 +108,9 @@ extension BBR {
     mutating func resetShortTermBounds() {
         shortBandwidth = .infinity
         shortInflight = .max
+        lowSinceRound = nil
+        cutPackets = 0
+        cutLost = 0
     }
 
     /// ResetCongestionSignals.

@@ -106,6 +106,7 @@ extension BBR {
     /// StartProbeBW_REFILL.
     mutating func startRefill(_ delivery: DeliveryRate) {
         resetShortTermBounds()
+        ambient.forgetExcess()
         upRounds = 0
         upAcknowledged = 0
         wasProbePrecautionary = false

@@ -124,6 +124,11 @@ struct BBR: Sendable, BitwiseCopyable {
     var cycleLossBase: UInt64 = 0
     /// Cycles in a row that were cut down by losses behind a queue that this flow did not make: others fill it.
     var crowdedCycles = 0
+    /// Since this round the short-term bound of the bandwidth is as low as to make packets calm.
+    var lowSinceRound: UInt64?
+    /// Packets of the rounds that led to the short-term bounds, and those lost of them; zero when a mark did.
+    var cutPackets = 0.0
+    var cutLost = 0.0
     var isCycleCrowded = false
 
     var undo = Undo()
@@ -155,6 +160,8 @@ struct BBR: Sendable, BitwiseCopyable {
     /// Of the round in which ambient loss is counted: two flows that each believe in a tenth more than their half lose
     /// nothing any more when one of them falls so far.
     static let lullGain = 0.75
+    /// Below this part of the bandwidth, for two rounds, packets are calm.
+    static let calmPart = 0.85
     /// Once the ambient loss is well known, it is counted in one cycle of so many.
     static let settledLullCycles: UInt64 = 3
     static let upGain = 1.25
@@ -237,8 +244,9 @@ struct BBR: Sendable, BitwiseCopyable {
     var isCalm: Bool {
         switch phase {
         case .down: lullStartRound.map { round > $0 } ?? false
+        case .cruise: lowSinceRound.map { round > $0 &+ 1 } ?? false
         case .probeRTT: probeRTTDoneAt != nil
-        case .startup, .drain, .cruise, .refill, .up: false
+        case .startup, .drain, .refill, .up: false
         }
     }
 
