@@ -5,7 +5,8 @@ import DXWire
 /// A path begins with CUBIC. It goes over to BBR
 /// - when losses come by chance: no queue stood in the path, and the window was smaller than at the loss before, so it
 ///   cannot have overflowed. Twice in a row, and only where CUBIC would need `worthwhileRecovery` or longer to win back
-///   what each loss costs;
+///   what each loss costs. In the first slow start once is enough, when few packets are lost of the round that follows:
+///   a window that overflows while it doubles loses a good part of it;
 /// - when a queue of more than `longQueue` stands for two rounds: CUBIC would fill whatever buffer there is.
 ///
 /// It goes back to CUBIC when others fill the queue: BBR was cut by losses behind a queue in `crowdedLimit` cycles in
@@ -32,6 +33,8 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     /// Losses by chance in a row.
     private var quietLosses = 0
     private var windowAtLoss = 0
+    /// What was delivered and lost at the loss in the first slow start, until its round is over.
+    private var slowStartLoss: (delivered: UInt64, lost: UInt64)?
     /// A long queue is no reason for BBR before.
     private var queueHeldUntil = Instant.zero
     private var hold = shortestHold
@@ -43,6 +46,8 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private static let queuedRoundLimit = 2
     /// One loss behind no queue may be bad luck at a short buffer.
     private static let quietLossLimit = 2
+    /// A window that doubles and overflows loses a third to a half; HyStart++ at the least a fifth.
+    private static let overflowPart = 0.125
     /// Where CUBIC is back in a quarter of a second, losses cost it little, and it is cheaper: fast local networks.
     private static let worthwhileRecovery = 0.25
     private static let shortestHold = Interval.seconds(20)
@@ -61,6 +66,7 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
             queuedRounds = isLong ? queuedRounds + 1 : 0
             previousRoundMinimum = roundMinimum
             roundMinimum = .max
+            judgeSlowStartLoss(sample, delivery: delivery)
         }
         roundMinimum = min(roundMinimum, sample.roundTrip)
         if quietLosses >= Self.quietLossLimit { return .useBBR(isPipeFull: false) }
@@ -68,8 +74,20 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
         return .stay
     }
 
+    /// Once a round sent after the loss in slow start is acknowledged: was it a few packets, or an overflow?
+    private mutating func judgeSlowStartLoss(_ sample: DeliverySample, delivery: DeliveryRate) {
+        guard let before = slowStartLoss, sample.priorDelivered >= before.delivered else { return }
+        slowStartLoss = nil
+        let lost = Double(delivery.lost &- before.lost)
+        let delivered = Double(delivery.delivered &- before.delivered)
+        if quietLosses > 0 && lost < Self.overflowPart * delivered { quietLosses = Self.quietLossLimit }
+    }
+
     /// CUBIC is about to reduce `window` because of losses.
-    mutating func onLosses(window: Int, datagram: Int, base: Interval) {
+    mutating func onLosses(
+        window: Int, datagram: Int, isInFirstSlowStart: Bool, base: Interval, delivery: DeliveryRate
+    ) {
+        if isInFirstSlowStart { slowStartLoss = (delivery.delivered, delivery.lost) }
         let seen = min(roundMinimum, previousRoundMinimum)
         let isQuiet = seen <= base + BBR.queueThreshold(base)
         let isEarly = windowAtLoss == 0 || window < windowAtLoss
@@ -94,6 +112,7 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
         queuedRounds = 0
         quietLosses = 0
         windowAtLoss = 0
+        slowStartLoss = nil
         roundMinimum = .max
         previousRoundMinimum = .max
     }

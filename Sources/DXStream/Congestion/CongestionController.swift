@@ -290,7 +290,9 @@ public struct CongestionController: Sendable, BitwiseCopyable {
                 window: state.window, slowStartThreshold: state.slowStartThreshold, recoveryStart: state.recoveryStart,
                 recoveryEnd: state.recoveryEnd, cubic: cubic, newReno: newReno)
         if measuresDelivery && !isECN {
-            choice.onLosses(window: state.window, datagram: state.maximumDatagram, base: roundTrip)
+            choice.onLosses(
+                window: state.window, datagram: state.maximumDatagram,
+                isInFirstSlowStart: state.slowStartThreshold == nil, base: roundTrip, delivery: delivery)
         }
         state.recoveryStart = now
         state.recoveryEnd = largestSent

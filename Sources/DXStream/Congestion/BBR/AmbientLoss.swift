@@ -31,7 +31,7 @@ struct AmbientLoss: Sendable, BitwiseCopyable {
     /// Chance that takes less than a tenth of a percent hardly matters, and is not excused.
     private static let smallest = 0.001
     /// Loss may be so much more than usual, on average, for as long as it likes.
-    private static let tolerance = 1.25
+    private static let tolerance = 1.5
 
     /// Whether enough calm packets were counted to be sure of the value.
     var isSettled: Bool { calm >= 1_000 }
@@ -90,7 +90,7 @@ struct AmbientLoss: Sendable, BitwiseCopyable {
     /// Whether chance alone may have lost so many of so many packets.
     func explains(packets: Double, lost: Double) -> Bool { rate > 0 && lost <= Self.tolerance * rate * packets + 2 }
 
-    /// How many bytes of one flight chance may take: a quarter more than usual, and one and a half standard deviations.
+    /// How many bytes of one flight chance may take: half as much again as usual, and one and a half standard deviations.
     func allowance(of flight: Double, datagram: Int) -> Double {
         guard rate > 0, flight > 0 else { return 0 }
         let size = Double(datagram)

@@ -13,7 +13,8 @@ extension BBR {
         case .startup: Self.startupGain
         case .drain: Self.drainGain
         case .down: lullStartRound == nil ? Self.downGain : Self.lullGain
-        case .cruise, .refill, .probeRTT: 1
+        case .cruise: lullStartRound == nil ? 1 : Self.lullGain
+        case .refill, .probeRTT: 1
         case .up: Self.upGain
         }
     }
@@ -26,10 +27,21 @@ extension BBR {
         }
     }
 
+    /// How much faster to send than what should arrive, for what chance takes on the way: the bottleneck sees what is
+    /// sent. Two percent at most, which makes up for the margin and little more, so that flows that take each other's
+    /// losses for chance cannot drive one another up. Not behind a queue: the bottleneck gets enough.
+    private var compensation: Double {
+        switch phase {
+        case .cruise, .refill, .up: hasQueue ? 1 : min(1 / (1 - ambient.rate), Self.largestCompensation)
+        case .startup, .drain, .down, .probeRTT: 1
+        }
+    }
+    private static var largestCompensation: Double { 1.02 }
+
     /// SetPacingRate (§5.6.2): until the pipe was full it only rises.
     private mutating func updatePacingRate() {
         guard bandwidth > 0 else { return }
-        let rate = pacingGain * bandwidth * Self.pacingMargin
+        let rate = pacingGain * bandwidth * Self.pacingMargin * compensation
         if isPipeFilled || rate > pacingRate { pacingRate = rate }
     }
 

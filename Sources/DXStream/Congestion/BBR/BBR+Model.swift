@@ -29,6 +29,12 @@ extension BBR {
         return seen != .max && seen > base + Self.queueThreshold(base)
     }
 
+    /// A queue stood in the path throughout the round that has just ended.
+    var hadQueueAllRound: Bool {
+        guard let base = minimumRoundTrip.value, previousRoundMinimum != .max else { return false }
+        return previousRoundMinimum > base + Self.queueThreshold(base)
+    }
+
     /// More than an eighth of the round trip, within 4 ms to 16 ms: as HyStart++ tells a queue from noise (RFC 9406 §4.3).
     static func queueThreshold(_ base: Interval) -> Interval {
         max(.milliseconds(4), min(base / 8, .milliseconds(16)))
@@ -62,7 +68,8 @@ extension BBR {
         let counts = lossRoundCounts(delivery)
         let packets = (counts.delivered + counts.lost) / Double(state.maximumDatagram)
         let lost = counts.lost / Double(state.maximumDatagram)
-        ambient.noteAll(packets: packets, lost: lost)
+        // Not what startup's overflow lost: it says nothing about the path as it is used from then on.
+        if cycle > 0 { ambient.noteAll(packets: packets, lost: lost) }
         let isTooMuch = ambient.exceeds(packets: packets, lost: lost)
         guard !isProbing else { return }
         if isTooMuch || isMarkInRound {
@@ -70,6 +77,8 @@ extension BBR {
             cutPackets += packets
             cutLost += lost
             if isMarkInRound { cutPackets = -.infinity }
+            cutRounds += 1
+            if phase == .cruise, cutRounds >= Self.doubtfulCuts { startLull(delivery) }
         } else if cutPackets > 0, ambient.explains(packets: cutPackets, lost: cutLost) {
             resetShortTermBounds()
         }
@@ -111,6 +120,7 @@ extension BBR {
         lowSinceRound = nil
         cutPackets = 0
         cutLost = 0
+        cutRounds = 0
     }
 
     /// ResetCongestionSignals.

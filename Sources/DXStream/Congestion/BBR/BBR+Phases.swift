@@ -23,7 +23,7 @@ extension BBR {
     /// CheckFullBWReached (§5.3.1.2).
     mutating func searchFullPipe(_ sample: DeliverySample) {
         guard isRoundStart, !sample.isApplicationLimited, let rate = sample.rate else { return }
-        isGrowing = fullPipe.onRound(rate: rate, hasQueue: hasQueue)
+        isGrowing = fullPipe.onRound(rate: rate, hasQueue: hadQueueAllRound)
         if fullPipe.isFullNow { isPipeFilled = true }
     }
 
@@ -75,8 +75,12 @@ extension BBR {
         switch phase {
         case .down:
             if isTimeToProbe(state, now: now) { return startRefill(delivery) }
-            if isTimeToCruise(delivery, state: state) { phase = .cruise }
-        case .cruise: if isTimeToProbe(state, now: now) { startRefill(delivery) }
+            guard isTimeToCruise(delivery, state: state) else { return }
+            lullStartRound = nil
+            phase = .cruise
+        case .cruise:
+            if isTimeToProbe(state, now: now) { return startRefill(delivery) }
+            if let start = lullStartRound, round >= start &+ 2 { lullStartRound = nil }
         case .refill:
             guard isRoundStart else { return }
             isProbeSample = true
@@ -101,6 +105,13 @@ extension BBR {
         lullStartRound = nil
         startRound(delivery)
         phase = .down
+    }
+
+    /// Two rounds that are only there to count ambient loss.
+    mutating func startLull(_ delivery: DeliveryRate) {
+        lullStartRound = round
+        cutRounds = 0
+        startRound(delivery)
     }
 
     /// StartProbeBW_REFILL.
@@ -148,8 +159,7 @@ extension BBR {
             return true
         }
         guard let start = lullStartRound else {
-            lullStartRound = round
-            startRound(delivery)
+            startLull(delivery)
             return false
         }
         // One round until what the queue held has left it, and one that counts.

@@ -72,10 +72,11 @@ struct BBR: Sendable, BitwiseCopyable {
     var wasProbePrecautionary = false
     /// The next probe, or this one, goes on until the pipe is full; others end with a quarter of a BDP too much.
     var isProbeBold = false
-    var bandwidthBeforeProbe = 0.0
+    var bandwidthBeforeProbe = Double.infinity
     /// Cycles begun.
     var cycle: UInt64 = 0
-    /// Two rounds of `down` that are only there to count ambient loss began in this round.
+    /// Two rounds that are only there to count ambient loss began in this round: at the end of `down`, or in a `cruise`
+    /// that losses keep cutting down.
     var lullStartRound: UInt64?
     var probeRTTDoneAt: Instant?
     var isProbeRTTRoundDone = false
@@ -129,6 +130,8 @@ struct BBR: Sendable, BitwiseCopyable {
     /// Packets of the rounds that led to the short-term bounds, and those lost of them; zero when a mark did.
     var cutPackets = 0.0
     var cutLost = 0.0
+    /// Those rounds, since the last lull.
+    var cutRounds = 0
     var isCycleCrowded = false
 
     var undo = Undo()
@@ -162,6 +165,8 @@ struct BBR: Sendable, BitwiseCopyable {
     static let lullGain = 0.75
     /// Below this part of the bandwidth, for two rounds, packets are calm.
     static let calmPart = 0.85
+    /// When so many rounds were answered and losses go on, it is worth finding out whether they are chance.
+    static let doubtfulCuts = 4
     /// Once the ambient loss is well known, it is counted in one cycle of so many.
     static let settledLullCycles: UInt64 = 3
     static let upGain = 1.25
@@ -240,11 +245,13 @@ struct BBR: Sendable, BitwiseCopyable {
         }
     }
 
+    private var isInLull: Bool { lullStartRound.map { round > $0 } ?? false }
+
     /// Packets sent now go out below the delivery rate and behind no queue of this flow's own.
     var isCalm: Bool {
         switch phase {
-        case .down: lullStartRound.map { round > $0 } ?? false
-        case .cruise: lowSinceRound.map { round > $0 &+ 1 } ?? false
+        case .down: isInLull
+        case .cruise: isInLull || (lowSinceRound.map { round > $0 &+ 1 } ?? false)
         case .probeRTT: probeRTTDoneAt != nil
         case .startup, .drain, .refill, .up: false
         }

@@ -9,7 +9,7 @@ struct FullPipe: Sendable, BitwiseCopyable {
 
     private static let growth = 1.25
     private static let roundLimit = 3
-    private static let queuedRoundLimit = 2
+    private static let queuedRoundLimit = 1
 
     /// A new search; it is growth to pass `baseline` by a quarter.
     mutating func restart(baseline: Double = 0) {
@@ -19,7 +19,7 @@ struct FullPipe: Sendable, BitwiseCopyable {
     }
 
     /// A round ended whose newest sample was `rate`, not limited by the application. True when that was growth. Behind a
-    /// queue that stood for two rounds fewer flat ones are enough: the delay says the same.
+    /// queue that stood for all of the round one is enough: the delay says the same.
     mutating func onRound(rate: Double, hasQueue: Bool) -> Bool {
         guard !isFullNow else { return false }
         if rate >= baseline * Self.growth {
