@@ -9,8 +9,7 @@ import DXWire
 ///   a window that overflows while it doubles loses a good part of it;
 /// - when a queue of more than `longQueue` stands for two rounds: CUBIC would fill whatever buffer there is.
 ///
-/// It goes back to CUBIC when others fill the queue: BBR was cut by losses behind a queue in `crowdedLimit` cycles in
-/// a row. Then a long queue alone does not lead to BBR again for a while, which doubles each time: against flows that
+/// It goes back to CUBIC when others fill the queue (`BBR.crowdedCycles`) for `crowdedLimit` cycles in a row. Then a long queue alone does not lead to BBR again for a while, which doubles each time: against flows that
 /// fill the queue BBR would only give way.
 ///
 /// The delivery rate is measured all the time, so each begins with what the other knew.
@@ -52,7 +51,7 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private static let worthwhileRecovery = 0.25
     private static let shortestHold = Interval.seconds(20)
     private static let longestHold = Interval.seconds(320)
-    static let crowdedLimit = 3
+    static let crowdedLimit = 2
 
     /// An ACK was processed while CUBIC is in use.
     mutating func onAck(

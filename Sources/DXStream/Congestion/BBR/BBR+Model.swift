@@ -17,6 +17,22 @@ extension BBR {
             roundMinimum = .max
         }
         roundMinimum = min(roundMinimum, sample.roundTrip)
+        cycleMinimum = min(cycleMinimum, sample.roundTrip)
+        lowestRoundTrip = min(lowestRoundTrip, sample.roundTrip)
+    }
+
+    /// A queue that this flow cannot have made: it keeps to two BDP, and a few others like it add about as much. Two round
+    /// trips of delay, 60 to 300 ms.
+    private var isQueueOfOthers: Bool {
+        let long = max(.milliseconds(60), min(lowestRoundTrip * 2, .milliseconds(300)))
+        return cycleMinimum != .max && cycleMinimum > lowestRoundTrip + long
+    }
+
+    /// A cycle is over: was its queue that of others?
+    mutating func judgeCycle() {
+        crowdedCycles = isCycleCrowded || isQueueOfOthers ? crowdedCycles + 1 : 0
+        isCycleCrowded = false
+        cycleMinimum = .max
     }
 
     /// The next round ends when what is sent from now on is acknowledged.

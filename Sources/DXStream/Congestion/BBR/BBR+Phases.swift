@@ -122,8 +122,7 @@ extension BBR {
         upAcknowledged = 0
         wasProbePrecautionary = false
         feedback = .refilling
-        crowdedCycles = isCycleCrowded ? crowdedCycles + 1 : 0
-        isCycleCrowded = false
+        judgeCycle()
         cycleLossBase = delivery.lost
         cycle &+= 1
         lullStartRound = nil

@@ -123,8 +123,12 @@ struct BBR: Sendable, BitwiseCopyable {
     var latestInflight = 0
     /// Bytes that had been lost when this cycle began.
     var cycleLossBase: UInt64 = 0
-    /// Cycles in a row that were cut down by losses behind a queue that this flow did not make: others fill it.
+    /// Cycles in a row in which others filled the queue: losses behind it cut this flow down while it cruised, or it
+    /// stayed long although this flow had drained its part.
     var crowdedCycles = 0
+    /// Smallest round trip ever, and in this cycle.
+    var lowestRoundTrip = Interval.max
+    var cycleMinimum = Interval.max
     /// Since this round the short-term bound of the bandwidth is as low as to make packets calm.
     var lowSinceRound: UInt64?
     /// Packets of the rounds that led to the short-term bounds, and those lost of them; zero when a mark did.
@@ -213,6 +217,7 @@ struct BBR: Sendable, BitwiseCopyable {
         maximumBandwidth.update(bandwidth)
         self.bandwidth = bandwidth
         minimumRoundTrip.adopt(roundTrip, now: now)
+        lowestRoundTrip = roundTrip
         priorWindow = state.window
         nextRoundDelivered = delivery.delivered
         lossRoundDelivered = delivery.delivered
