@@ -42,7 +42,7 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private static let bandwidthRounds: UInt64 = 10
     /// More than the 50 ms that a well-made router holds, less than the 100 ms that a call or a keystroke begins to feel.
     private static let longQueue = Interval.milliseconds(60)
-    private static let queuedRoundLimit = 2
+    private static let queuedRoundLimit = 1
     /// One loss behind no queue may be bad luck at a short buffer.
     private static let quietLossLimit = 2
     /// A window that doubles and overflows loses a third to a half; HyStart++ at the least a fifth.

@@ -176,8 +176,8 @@ extension BBR {
             return false
         }
         if fullPipe.isFullNow { return true }
-        // A first probe is brief: a quarter of a BDP more than the path holds tells whether it delivers more.
-        return !isProbeBold && state.bytesInFlight >= inflight(gain: Self.upGain, state: state)
+        // A first probe is brief: a round of sending a quarter more tells whether the path delivers more.
+        return !isProbeBold && feedback == .running && state.bytesInFlight >= inflight(gain: Self.upGain, state: state)
     }
 
     /// C.is_cwnd_limited.
