@@ -172,7 +172,7 @@ extension MessageChannel {
             paths[index].statistics.congestionEvents &+= 1
         }
         paths[index].congestion.onCongestionEvent(
-            sentAt: sentAt, largestSent: largestSent, roundTrip: paths[index].rtt.minimum, now: now, isECN: isECN)
+            sentAt: sentAt, largestSent: largestSent, rtt: paths[index].rtt, now: now, isECN: isECN)
     }
 
     /// Sends again, elsewhere, all that is on the way on a path that is about to go. No congestion signal: the path is

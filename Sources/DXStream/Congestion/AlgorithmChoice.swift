@@ -26,7 +26,6 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private var round: UInt64 = 0
     private var nextRoundDelivered: UInt64 = 0
     private var roundMinimum = Interval.max
-    private var previousRoundMinimum = Interval.max
     /// Rounds in a row behind a long queue.
     private var queuedRounds = 0
     /// Losses by chance in a row.
@@ -63,7 +62,6 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
             round &+= 1
             let isLong = roundMinimum != .max && roundMinimum > base + Self.longQueue
             queuedRounds = isLong ? queuedRounds + 1 : 0
-            previousRoundMinimum = roundMinimum
             roundMinimum = .max
             judgeSlowStartLoss(sample, delivery: delivery)
         }
@@ -84,11 +82,12 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
 
     /// CUBIC is about to reduce `window` because of losses.
     mutating func onLosses(
-        window: Int, datagram: Int, isInFirstSlowStart: Bool, base: Interval, delivery: DeliveryRate
+        window: Int, datagram: Int, isInFirstSlowStart: Bool, rtt: RTTEstimator, delivery: DeliveryRate
     ) {
+        let base = rtt.minimum
         if isInFirstSlowStart { slowStartLoss = (delivery.delivered, delivery.lost) }
-        let seen = min(roundMinimum, previousRoundMinimum)
-        let isQuiet = seen <= base + BBR.queueThreshold(base)
+        // What overflows is found out by packets that waited in the full queue. Jitter alone raises one of the two.
+        let isQuiet = min(rtt.latest, rtt.smoothed) <= base + BBR.queueThreshold(base)
         let isEarly = windowAtLoss == 0 || window < windowAtLoss
         windowAtLoss = window
         guard isQuiet, isEarly, Self.recovery(window: window, datagram: datagram, base: base) >= Self.worthwhileRecovery
@@ -113,7 +112,6 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
         windowAtLoss = 0
         slowStartLoss = nil
         roundMinimum = .max
-        previousRoundMinimum = .max
     }
 
     /// How many seconds CUBIC takes from 0.7 times a window back to it: by its curve, or as Reno would (RFC 9438 §4.2,

@@ -270,10 +270,10 @@ public struct CongestionController: Sendable, BitwiseCopyable {
     /// remembered for `onSpuriousCongestion`, unless the network itself reported congestion by a mark: that is never a
     /// mistake.
     ///
-    /// BBR takes marks here, and each lost packet in `onLost`. `roundTrip` is the smallest ever seen, for
-    /// `CongestionAlgorithm.automatic`.
+    /// BBR takes marks here, and each lost packet in `onLost`. `rtt` is for `CongestionAlgorithm.automatic`, which makes
+    /// nothing of losses without it.
     public mutating func onCongestionEvent(
-        sentAt: Instant, largestSent: UInt64, roundTrip: Interval = .zero, now: Instant, isECN: Bool
+        sentAt: Instant, largestSent: UInt64, rtt: RTTEstimator? = nil, now: Instant, isECN: Bool
     ) {
         if mode == .bbr {
             if isECN { bbr.onMark(delivery: delivery, state: state, now: now) }
@@ -289,10 +289,10 @@ public struct CongestionController: Sendable, BitwiseCopyable {
             : Snapshot(
                 window: state.window, slowStartThreshold: state.slowStartThreshold, recoveryStart: state.recoveryStart,
                 recoveryEnd: state.recoveryEnd, cubic: cubic, newReno: newReno)
-        if measuresDelivery && !isECN {
+        if measuresDelivery, !isECN, let rtt {
             choice.onLosses(
                 window: state.window, datagram: state.maximumDatagram,
-                isInFirstSlowStart: state.slowStartThreshold == nil, base: roundTrip, delivery: delivery)
+                isInFirstSlowStart: state.slowStartThreshold == nil, rtt: rtt, delivery: delivery)
         }
         state.recoveryStart = now
         state.recoveryEnd = largestSent

@@ -7,10 +7,10 @@ import Testing
 @Suite struct FlowFairnessTests {
     /// Jain's index (sum squared over n times the sum of squares; 1 is equal) of what each gets, once the later one has
     /// had its start.
-    @Test(arguments: [CongestionAlgorithm.cubic, .newReno]) func twoFlowsShareABottleneck(
-        algorithm: CongestionAlgorithm
-    ) throws {
-        let rates = try share(algorithms: [algorithm, algorithm])
+    @Test(arguments: [CongestionAlgorithm.cubic, .newReno, .bbr, .automatic], [Int64(10), 50, 300])
+    func twoFlowsShareABottleneck(algorithm: CongestionAlgorithm, queueMilliseconds: Int64) throws {
+        let queue = Interval.milliseconds(queueMilliseconds)
+        let rates = try share(algorithms: [algorithm, algorithm], queue: queue)
         let sum = rates.reduce(0, +)
         let index = sum * sum / (Double(rates.count) * rates.map { $0 * $0 }.reduce(0, +))
         #expect(index >= 0.9, "Jain's index \(index) of \(rates)")
@@ -18,12 +18,37 @@ import Testing
         #expect(sum > 1_125_000, "\(sum) bytes/s together")
     }
 
+    /// Beside others nobody starves: a fifth of an equal share at the least, whoever came first.
+    @Test(arguments: [
+        [CongestionAlgorithm.bbr, .cubic], [.cubic, .bbr], [.automatic, .cubic], [.cubic, .automatic],
+        [.automatic, .bbr], [.newReno, .automatic],
+    ], [Int64(10), 50, 300])
+    func nobodyStarvesInAMix(algorithms: [CongestionAlgorithm], queueMilliseconds: Int64) throws {
+        let rates = try share(algorithms: algorithms, queue: .milliseconds(queueMilliseconds))
+        let sum = rates.reduce(0, +)
+        #expect(sum > 1_100_000, "\(sum) bytes/s together")
+        for rate in rates {
+            #expect(rate > 0.2 * 1_125_000 / Double(rates.count), "\(rates) of \(algorithms)")
+        }
+    }
+
+    /// CUBIC fills any queue; 25 times what the path itself holds is the worst there is for a flow that keeps its own
+    /// short. `automatic` notices that the queue is not its own, and fills it too.
+    @Test(arguments: [[CongestionAlgorithm.automatic, .cubic], [.cubic, .automatic]])
+    func automaticHoldsItsOwnInAQueueOfASecond(algorithms: [CongestionAlgorithm]) throws {
+        let rates = try share(algorithms: algorithms, queue: .seconds(1), from: .seconds(20), for: .seconds(40))
+        for rate in rates { #expect(rate > 0.2 * 1_125_000 / 2, "\(rates) of \(algorithms)") }
+    }
+
     /// Bytes per second that each of the flows gets, from 10 s to 30 s; the second begins 3 s after the first.
-    private func share(algorithms: [CongestionAlgorithm]) throws -> [Double] {
+    private func share(
+        algorithms: [CongestionAlgorithm], queue: Interval, from begin: Interval = .seconds(10),
+        for length: Interval = .seconds(20)
+    ) throws -> [Double] {
         let scheduler = Scheduler(limit: .seconds(100), maximumStepCount: 3_000_000)
         let start = scheduler.now
         let network = Network(scheduler: scheduler)
-        let upward = Link.steady(megabitsPerSecond: 10, delay: .milliseconds(20), queue: .milliseconds(50))
+        let upward = Link.steady(megabitsPerSecond: 10, delay: .milliseconds(20), queue: queue)
         let downward = Link.steady(megabitsPerSecond: 10, delay: .milliseconds(20), queue: .milliseconds(50))
         var pairs: [Pair] = []
         var readers: [Traffic] = []
@@ -45,9 +70,9 @@ import Testing
                     lower: Traffic(plan, role: .lower, seed: setup.seed, start: start), upper: upper))
             readers.append(upper)
         }
-        try network.run(for: .seconds(10))
+        try network.run(for: begin)
         let before = readers.map { $0.streams[0].readByteCount }
-        try network.run(for: .seconds(20))
-        return zip(readers, before).map { Double($0.streams[0].readByteCount - $1) / 20 }
+        try network.run(for: length)
+        return zip(readers, before).map { Double($0.streams[0].readByteCount - $1) / length.secondsAsDouble }
     }
 }

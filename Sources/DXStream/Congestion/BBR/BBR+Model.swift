@@ -230,7 +230,7 @@ extension BBR {
         case .startup where phase != .startup:
             isPipeFilled = false
             if phase != .probeRTT { phase = .startup }
-        case .up where phase != .up && phase != .probeRTT: startRefill(delivery)
+        case .up where phase != .up && phase != .probeRTT: startRefill(delivery, state: state)
         case .startup, .drain, .down, .cruise, .refill, .up, .probeRTT, nil: break
         }
     }

@@ -74,12 +74,12 @@ extension BBR {
         if adaptLongTermBound(sample, delivery: delivery, state: state) { return }
         switch phase {
         case .down:
-            if isTimeToProbe(state, now: now) { return startRefill(delivery) }
+            if isTimeToProbe(state, now: now) { return startRefill(delivery, state: state) }
             guard isTimeToCruise(delivery, state: state) else { return }
             lullStartRound = nil
             phase = .cruise
         case .cruise:
-            if isTimeToProbe(state, now: now) { return startRefill(delivery) }
+            if isTimeToProbe(state, now: now) { return startRefill(delivery, state: state) }
             if let start = lullStartRound, round >= start &+ 2 { lullStartRound = nil }
         case .refill:
             guard isRoundStart else { return }
@@ -115,7 +115,12 @@ extension BBR {
     }
 
     /// StartProbeBW_REFILL.
-    mutating func startRefill(_ delivery: DeliveryRate) {
+    mutating func startRefill(_ delivery: DeliveryRate, state: CongestionState) {
+        if delivery.lost == cycleBase.lost {
+            // Nothing at all was lost, so chance took nothing.
+            let bytes = Double(delivery.delivered &- min(cycleBase.delivered, delivery.delivered))
+            ambient.noteCalm(packets: bytes / Double(state.maximumDatagram), lost: 0)
+        }
         resetShortTermBounds()
         ambient.forgetExcess()
         upRounds = 0
@@ -123,7 +128,7 @@ extension BBR {
         wasProbePrecautionary = false
         feedback = .refilling
         judgeCycle()
-        cycleLossBase = delivery.lost
+        cycleBase = (delivery.delivered, delivery.lost)
         cycle &+= 1
         lullStartRound = nil
         bandwidthBeforeProbe = maximumBandwidth.value
@@ -154,7 +159,7 @@ extension BBR {
         guard state.bytesInFlight <= inflightWithHeadroom(state),
             state.bytesInFlight <= inflight(gain: 1, state: state)
         else { return false }
-        guard delivery.lost > cycleLossBase, !ambient.isSettled || cycle % Self.settledLullCycles == 0 else {
+        guard delivery.lost > cycleBase.lost, !ambient.isSettled || cycle % Self.settledLullCycles == 0 else {
             return true
         }
         guard let start = lullStartRound else {
@@ -172,6 +177,7 @@ extension BBR {
             return true
         }
         if isUsingWindow && state.window >= longInflight {
+            // Limited by the bound, which rises, and not by the path.
             fullPipe.restart(baseline: sample.rate ?? 0)
             return false
         }
@@ -197,7 +203,7 @@ extension BBR {
             let hasGrown = maximumBandwidth.value > bandwidthBeforeProbe * Self.worthwhileGrowth
             if isInCycle && !wasProbeTooHigh && (wasProbePrecautionary || (hasGrown && !isProbeBold)) {
                 // The brief probe did no harm, or showed more bandwidth: a full one follows at once.
-                startRefill(delivery)
+                startRefill(delivery, state: state)
                 isProbeBold = true
                 return true
             }

@@ -121,8 +121,8 @@ struct BBR: Sendable, BitwiseCopyable {
     /// Rounds of losses whose rates may still be those of a phase that sends less than the path takes.
     var slowedRounds = 0
     var latestInflight = 0
-    /// Bytes that had been lost when this cycle began.
-    var cycleLossBase: UInt64 = 0
+    /// Bytes that had been delivered and lost when this cycle began.
+    var cycleBase: (delivered: UInt64, lost: UInt64) = (0, 0)
     /// Cycles in a row in which others filled the queue: losses behind it cut this flow down while it cruised, or it
     /// stayed long although this flow had drained its part.
     var crowdedCycles = 0
@@ -222,7 +222,7 @@ struct BBR: Sendable, BitwiseCopyable {
         nextRoundDelivered = delivery.delivered
         lossRoundDelivered = delivery.delivered
         lossRoundBase = (delivery.delivered, delivery.lost)
-        cycleLossBase = delivery.lost
+        cycleBase = (delivery.delivered, delivery.lost)
         cycleStart = now
         if isPipeFull {
             isPipeFilled = true
