@@ -105,7 +105,8 @@ import Testing
             lines.append(
                 String(repeating: " ", count: 5 - number.count) + number
                     + String(repeating: " ", count: 8 - size.count) + size + "  "
-                    + String(repeating: "*", count: min(70, window / 4)) + events(before, path.statistics, from: active, to: path.algorithm))
+                    + String(repeating: "*", count: min(70, window / 4))
+                    + events(before, path.statistics, from: active, to: path.algorithm))
             before = path.statistics
         }
         return lines.joined(separator: "\n") + "\n"

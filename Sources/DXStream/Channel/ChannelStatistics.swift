@@ -49,7 +49,7 @@ public struct PathSnapshot: Sendable {
     public var algorithm: CongestionAlgorithm
     /// How fast the path delivers, in bytes per second; nil where it is not measured, or not yet.
     public var deliveryRate: UInt64?
-    /// The part of packets that the path is thought to lose by chance, 0 to 0.15; known only where BBR is in use, else 0.
+    /// The part of packets that the path is thought to lose by chance, 0 to 0.1; known only where BBR is in use, else 0.
     public var ambientLoss: Double
     /// The largest datagram that is known to pass, in bytes of UDP payload.
     public var mtu: Int

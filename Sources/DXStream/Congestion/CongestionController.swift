@@ -92,7 +92,9 @@ public struct CongestionController: Sendable, BitwiseCopyable {
         }
         return rate > 0 ? UInt64(rate) : nil
     }
-    /// The part of packets that the path loses by chance, 0 to 0.15; 0 where BBR is not in use.
+    /// Where BBR is in its cycle; means nothing while another algorithm is in use.
+    var phase: BBR.Phase { bbr.phase }
+    /// The part of packets that the path loses by chance, 0 to 0.1; 0 where BBR is not in use.
     public var ambientLoss: Double {
         switch mode {
         case .cubic, .newReno: 0

@@ -177,6 +177,8 @@ extension BBR {
     mutating func onMark(delivery: DeliveryRate, state: CongestionState, now: Instant) {
         noteCongestion(delivery, state: state)
         isMarkInRound = true
+        // The network says so itself: no late acknowledgement takes that back.
+        undo = Undo(phase: nil, shortBandwidth: 0, shortInflight: 0, longInflight: 0)
         guard isProbeSample else { return }
         cutLongTermBound(
             at: state.bytesInFlight, isApplicationLimited: delivery.isApplicationLimited, delivery: delivery,

@@ -9,10 +9,12 @@ import DXWire
 /// *Short-term bounds*: lower ones, of bandwidth and flight, after losses between two probes; forgotten at the next one.
 /// *Round*: from sending a packet to its acknowledgement.
 ///
-/// **Different from the draft**, each for paths that lose by chance (`docs/decisions/0030-bbr-beside-cubic.md`):
+/// **Different from the draft**, each for paths that lose by chance (`docs/decisions/0012-bbr-beside-cubic.md`):
 /// - What is lost while this sender holds back is *ambient loss*. Bounds react to what goes beyond it, and pacing makes
-///   up for it, because the bottleneck sees what is sent, not what arrives.
-/// - Startup does not end by losses alone, while the rate still grows and no queue shows.
+///   up for two percent of it, because the bottleneck sees what is sent, not what arrives.
+/// - Startup does not end by losses alone, while the rate still grows and no queue shows; behind a queue that stood for a
+///   whole round one round without growth ends it.
+/// - A probe for bandwidth lasts one round; only when it finds a tenth more does a full one follow.
 /// - A round trip near the smallest renews it (`MinimumRoundTrip`), so a path whose queue is empty is not throttled to
 ///   find that out.
 /// - An ECN mark counts as a round with too much loss; the draft leaves marks open.
