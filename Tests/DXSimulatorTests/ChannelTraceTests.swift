@@ -8,7 +8,7 @@ import Testing
 ///
 /// `DX_GOLDEN=write swift test --filter ChannelTraceTests` writes the files anew; review the difference.
 @Suite struct ChannelTraceTests {
-    @Test(arguments: [CongestionAlgorithm.cubic, .newReno]) func dropTail(algorithm: CongestionAlgorithm) throws {
+    @Test(arguments: [CongestionAlgorithm.cubic, .newReno, .bbr]) func dropTail(algorithm: CongestionAlgorithm) throws {
         let link = Link.steady(megabitsPerSecond: 10, delay: .milliseconds(25), queue: .milliseconds(50))
         try check("\(algorithm)-drop-tail.txt", trace(algorithm, upward: link, rounds: 160))
     }
@@ -19,32 +19,40 @@ import Testing
         try check("cubic-burst-loss.txt", trace(.cubic, upward: link, rounds: 160))
     }
 
-    @Test func blackHoleOfThreeSeconds() throws {
+    @Test(arguments: [CongestionAlgorithm.cubic, .bbr])
+    func blackHoleOfThreeSeconds(algorithm: CongestionAlgorithm) throws {
         let hole = Blackhole([VirtualClock().now + .seconds(2)..<VirtualClock().now + .seconds(5)])
         let link = Link.steady(megabitsPerSecond: 10, delay: .milliseconds(25), queue: .milliseconds(50), [hole])
-        try check("cubic-black-hole.txt", trace(.cubic, upward: link, rounds: 200))
+        try check("\(algorithm)-black-hole.txt", trace(algorithm, upward: link, rounds: 200))
     }
 
-    @Test func marksInPlaceOfLoss() throws {
+    @Test(arguments: [CongestionAlgorithm.cubic, .bbr]) func marksInPlaceOfLoss(algorithm: CongestionAlgorithm) throws {
         let link = Link.steady(
             megabitsPerSecond: 10, delay: .milliseconds(25), queue: .milliseconds(100), marksECN: true)
-        try check("cubic-ecn.txt", trace(.cubic, upward: link, rounds: 160))
+        try check("\(algorithm)-ecn.txt", trace(algorithm, upward: link, rounds: 160))
     }
 
-    @Test func randomLoss() throws {
+    @Test(arguments: [CongestionAlgorithm.cubic, .bbr, .automatic])
+    func randomLoss(algorithm: CongestionAlgorithm) throws {
         let loss = RandomLoss(0.01, random: RandomSource(seed: 5))
         let link = Link.steady(megabitsPerSecond: 10, delay: .milliseconds(25), queue: .milliseconds(50), [loss])
-        try check("cubic-random-loss.txt", trace(.cubic, upward: link, rounds: 160))
+        try check("\(algorithm)-random-loss.txt", trace(algorithm, upward: link, rounds: 160))
     }
 
-    @Test func aBurstOfReordering() throws {
+    @Test(arguments: [CongestionAlgorithm.bbr, .automatic])
+    func aQueueOfOneSecond(algorithm: CongestionAlgorithm) throws {
+        let link = Link.steady(megabitsPerSecond: 10, delay: .milliseconds(25), queue: .milliseconds(1_000))
+        try check("\(algorithm)-bloat.txt", trace(algorithm, upward: link, rounds: 160))
+    }
+
+    @Test(arguments: [CongestionAlgorithm.cubic, .bbr]) func aBurstOfReordering(algorithm: CongestionAlgorithm) throws {
         // All datagrams of 20 ms are held back and arrive behind those that follow.
         let link = Link([
             Bottleneck(bytesPerSecond: 1_250_000, queueByteCount: 125_000),
             Detour(VirtualClock().now + .seconds(3)..<VirtualClock().now + .milliseconds(3_020), by: .milliseconds(30)),
             Delay(.milliseconds(25)),
         ])
-        try check("cubic-spurious-loss.txt", trace(.cubic, upward: link, rounds: 120))
+        try check("\(algorithm)-spurious-loss.txt", trace(algorithm, upward: link, rounds: 120))
     }
 
     /// Sends what passes during a time over a longer way.
@@ -86,22 +94,28 @@ import Testing
             upper: Traffic(plan, role: .upper, seed: 1, start: start))
         var lines = ["round  window"]
         var before = PathStatistics()
+        var active = pair.lower.channel.pathSnapshots[0].algorithm
         for round in 1...rounds {
             try pair.run(for: .milliseconds(50))
             let path = pair.lower.channel.pathSnapshots[0]
+            defer { active = path.algorithm }
             let window = (path.windowBytes + 726) / 1_452
             let number = String(round)
             let size = String(window)
             lines.append(
                 String(repeating: " ", count: 5 - number.count) + number
                     + String(repeating: " ", count: 8 - size.count) + size + "  "
-                    + String(repeating: "*", count: min(70, window / 4)) + events(before, path.statistics))
+                    + String(repeating: "*", count: min(70, window / 4))
+                    + events(before, path.statistics, from: active, to: path.algorithm))
             before = path.statistics
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func events(_ before: PathStatistics, _ after: PathStatistics) -> String {
+    private func events(
+        _ before: PathStatistics, _ after: PathStatistics, from previous: CongestionAlgorithm,
+        to now: CongestionAlgorithm
+    ) -> String {
         var parts: [String] = []
         func note(_ name: String, _ count: UInt64) { if count > 0 { parts.append("\(name) \(count)") } }
         note("reduced", after.congestionEvents - before.congestionEvents)
@@ -109,6 +123,7 @@ import Testing
         note("spurious", after.packetsSpuriouslyLost - before.packetsSpuriouslyLost)
         note("timeouts", after.probeTimeouts - before.probeTimeouts)
         note("persistent", after.persistentCongestion - before.persistentCongestion)
+        if previous != now { parts.append("now \(now)") }
         return parts.isEmpty ? "" : "  " + parts.joined(separator: ", ")
     }
 }

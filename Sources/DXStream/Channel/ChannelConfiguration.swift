@@ -2,8 +2,9 @@ public import DXWire
 
 /// How one end of a channel behaves. Everything has a default that is right for most.
 public struct ChannelConfiguration: Sendable {
-    /// The congestion controller of every path.
-    public var congestion: CongestionAlgorithm = .cubic
+    /// The congestion controller of every path. `automatic` uses CUBIC, and BBR where packets are lost by chance or stand
+    /// in a long queue.
+    public var congestion: CongestionAlgorithm = .automatic
     /// Whether packets are marked ECT(0) while the path proves to carry the marks.
     public var usesECN = true
     /// The most stream data that the peer may have on the way to us, in bytes: a hard bound of what receiving can cost.

@@ -47,6 +47,12 @@ public struct PathSnapshot: Sendable {
     public var bytesInFlight: Int
     /// The slow start threshold, in bytes, once there is one.
     public var slowStartThreshold: Int?
+    /// The congestion controller in use; with `CongestionAlgorithm.automatic` it changes.
+    public var algorithm: CongestionAlgorithm
+    /// How fast the path delivers, in bytes per second; nil where it is not measured, or not yet.
+    public var deliveryRate: UInt64?
+    /// The part of packets that the path is thought to lose by chance, 0 to 0.1; known only where BBR is in use, else 0.
+    public var ambientLoss: Double
     /// The largest datagram that is known to pass, in bytes of UDP payload.
     public var mtu: Int
     /// Whether packets are marked ECT(0).

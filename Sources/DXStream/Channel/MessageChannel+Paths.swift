@@ -89,8 +89,11 @@ extension MessageChannel {
         paths[index].mtu = MTUDiscovery(
             maximum: Int(min(peerParameters.largestDatagram, UInt64(configuration.maximumDatagram))), now: now)
         paths[index].sizing = PacketSizing(maximumPacket: paths[index].sizing.maximumPacket)
-        paths[index].congestion = CongestionController(
-            configuration.congestion, maximumDatagram: paths[index].mtu.current)
+        var congestion = CongestionController(
+            configuration.congestion, maximumDatagram: paths[index].mtu.current,
+            seed: UInt64(bitPattern: now.nanoseconds))
+        congestion.ignoreDelivery(below: paths[index].sent.nextNumber)
+        paths[index].congestion = congestion
         // What is on the way still counts; its acknowledgements will come.
         paths[index].congestion.onSent(bytes: inFlight, packetNumber: paths[index].sent.largestSent ?? 0, now: now)
         paths[index].ecn = ECNValidator(isEnabled: configuration.usesECN)

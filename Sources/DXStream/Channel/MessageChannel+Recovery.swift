@@ -40,6 +40,7 @@ extension MessageChannel {
             onCongestion(on: index, sentAt: newly.largestSentAt, isECN: true, now: now)
         }
         detectLosses(on: index, now: now)
+        paths[index].congestion.onAckProcessed(rtt: paths[index].rtt, now: now)
         if newly.undoesEpisode { paths[index].congestion.onSpuriousCongestion(now: now) }
         if newly.mtuChanged { paths[index].congestion.setMaximumDatagram(paths[index].mtu.current) }
         let keep = paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
@@ -72,7 +73,8 @@ extension MessageChannel {
             if sent.traits.contains(.isAckEliciting) {
                 paths[index].congestion.onAcknowledged(
                     bytes: Int(sent.byteCount), sentAt: sent.sentAt, packetNumber: number,
-                    isApplicationLimited: sent.traits.contains(.isApplicationLimited), rtt: paths[index].rtt, now: now)
+                    isApplicationLimited: sent.traits.contains(.isApplicationLimited),
+                    snapshot: paths[index].sent.snapshot(of: number), rtt: paths[index].rtt, now: now)
             }
         case .lost:
             paths[index].statistics.packetsSpuriouslyLost &+= 1
@@ -142,12 +144,15 @@ extension MessageChannel {
         paths[index].sent.setState(.lost, of: number)
         requeue(packet, on: index)
         guard packet.traits.contains(.isAckEliciting) else { return }
-        paths[index].congestion.onLost(bytes: Int(packet.byteCount))
         if packet.traits.contains(.isECNMarked) { paths[index].ecn.onLost(marked: 1) }
         if packet.traits.contains(.isMTUProbe) {
+            paths[index].congestion.onDiscarded(bytes: Int(packet.byteCount))
             paths[index].mtu.onProbeLost(packetNumber: number, now: now)
             return
         }
+        paths[index].congestion.onLost(
+            bytes: Int(packet.byteCount), packetNumber: number, snapshot: paths[index].sent.snapshot(of: number),
+            now: now)
         paths[index].statistics.packetsLost &+= 1
         paths[index].sizing.onLost(number, next: paths[index].sent.nextNumber)
         if paths[index].mtu.onLost(
@@ -167,7 +172,8 @@ extension MessageChannel {
             guard paths[index].loss.onLost(sentAt: sentAt, largestSent: largestSent, now: now) else { return }
             paths[index].statistics.congestionEvents &+= 1
         }
-        paths[index].congestion.onCongestionEvent(sentAt: sentAt, largestSent: largestSent, now: now, isECN: isECN)
+        paths[index].congestion.onCongestionEvent(
+            sentAt: sentAt, largestSent: largestSent, rtt: paths[index].rtt, now: now, isECN: isECN)
     }
 
     /// Sends again, elsewhere, all that is on the way on a path that is about to go. No congestion signal: the path is

@@ -378,13 +378,17 @@ extension MessageChannel {
         let isMarked = isEliciting && paths[index].ecn.marksPackets && destination == .current
         if isMarked { builder.traits.insert(.isECNMarked) }
         let number = paths[index].sent.nextNumber
-        paths[index].sent.append(
-            SentPacket(
-                sentAt: now, firstObligation: builder.firstObligation, byteCount: UInt16(size), traits: builder.traits))
+        let packet = SentPacket(
+            sentAt: now, firstObligation: builder.firstObligation, byteCount: UInt16(size), traits: builder.traits)
+        if isEliciting {
+            paths[index].congestion.onSent(bytes: size, packetNumber: number, now: now)
+            paths[index].sent.append(packet, snapshot: snapshot(of: builder, size: size, on: index, now: now))
+        } else {
+            paths[index].sent.append(packet)
+        }
         paths[index].ecn.onSent(packetNumber: number, marked: isMarked)
         paths[index].packetsSinceEliciting = isEliciting ? 0 : paths[index].packetsSinceEliciting &+ 1
         if isEliciting {
-            paths[index].congestion.onSent(bytes: size, packetNumber: number, now: now)
             paths[index].pacer.onSent(bytes: size, now: now)
             paths[index].sizing.onSent(datagrams: isFragmented ? (size &+ mtu &- 1) / mtu : 1)
             paths[index].loss.lastElicitingSentAt = now
@@ -400,6 +404,19 @@ extension MessageChannel {
         return Transmit(
             path: paths[index].id, destination: destination, ecn: isMarked ? .ect0 : .notECT, byteCount: byteCount,
             datagramByteCount: isFragmented ? mtu : size)
+    }
+
+    /// What the rate estimator wants to know again when this packet is acknowledged.
+    private mutating func snapshot(
+        of builder: PacketBuilder, size: Int, on index: Int, now: Instant
+    ) -> DeliverySnapshot {
+        guard paths[index].congestion.measuresDelivery else { return .filler }
+        if builder.traits.contains(.isApplicationLimited),
+            paths[index].congestion.availableBytes >= paths[index].mtu.current
+        {
+            paths[index].congestion.onApplicationLimited()
+        }
+        return paths[index].congestion.takeSnapshot(bytes: size, now: now)
     }
 
     /// Leaves out a number at random, so that a peer that acknowledges what it did not receive is caught. More and more

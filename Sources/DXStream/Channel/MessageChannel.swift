@@ -134,7 +134,9 @@ public struct MessageChannel: ~Copyable {
                 id: path.id, isActive: index == activeIndex, roundTrip: path.rtt.hasSample ? path.rtt.smoothed : nil,
                 minimumRoundTrip: path.rtt.hasSample ? path.rtt.minimum : nil, variation: path.rtt.variation,
                 windowBytes: path.congestion.windowBytes, bytesInFlight: path.congestion.bytesInFlight,
-                slowStartThreshold: path.congestion.slowStartThreshold, mtu: path.mtu.current,
+                slowStartThreshold: path.congestion.slowStartThreshold, algorithm: path.congestion.activeAlgorithm,
+                deliveryRate: path.congestion.deliveryRate, ambientLoss: path.congestion.ambientLoss,
+                mtu: path.mtu.current,
                 marksECN: path.ecn.marksPackets, probeCount: path.loss.probeCount, statistics: path.statistics)
         }
     }

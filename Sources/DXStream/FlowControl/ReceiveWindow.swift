@@ -4,8 +4,9 @@ internal import DXWire
 ///
 /// The limit is `consumed + size` at the time of the last announcement, so the bytes that can be waiting for a slow
 /// reader never exceed `size`. A new limit is announced when half of the window has been used. When two announcements
-/// follow one another within two round trips, the window was the bottleneck: it doubles, up to `maximumSize` and to what
-/// the memory budget allows.
+/// follow one another within two round trips, the window was the bottleneck: it doubles, and within one it becomes four
+/// times as large, up to `maximumSize` and to what the memory budget allows. Four times, because a sender that starts
+/// doubles its rate each round trip, needs to know a round trip before, and a lost packet holds reading up for another.
 struct ReceiveWindow: Sendable, BitwiseCopyable {
     /// The offset that the peer's data must not pass, as last announced (or about to be).
     private(set) var limit: UInt64
@@ -44,7 +45,8 @@ struct ReceiveWindow: Sendable, BitwiseCopyable {
         guard limit &- consumed <= size / 2 else { return 0 }
         var grown: UInt64 = 0
         if let lastRaise, now - lastRaise < roundTrip * 2, size < maximumSize {
-            grown = min(size, maximumSize &- size, growth)
+            let wanted = now - lastRaise < roundTrip ? size &* 3 : size
+            grown = min(wanted, maximumSize &- size, growth)
             size &+= grown
         }
         lastRaise = now

@@ -20,7 +20,7 @@ struct Path: Sendable {
     /// Bytes that sealing adds: the datagram is the packet plus this.
     let overhead: Int
     var state: State = .standby
-    var sent = SentPackets()
+    var sent: SentPackets
     var received = ReceivedPackets()
     var rtt: RTTEstimator
     var congestion: CongestionController
@@ -56,17 +56,25 @@ struct Path: Sendable {
         sizing = PacketSizing(maximumPacket: Int(min(peer.largestPacket, configuration.parameters.largestPacket)))
         lastSentAt = now
         nextSkip = 64 + random.below(256)
+        let algorithm = configuration.congestion
+        // Drawn only where it is used: what a seed gives elsewhere stays the same.
+        let seed =
+            switch algorithm {
+            case .automatic, .bbr: random.next()
+            case .cubic, .newReno: UInt64(0)
+            }
         if let other {
             rtt = RTTEstimator(inheriting: other.rtt)
             mtu = MTUDiscovery(inheriting: other.mtu, now: now)
-            congestion = CongestionController(configuration.congestion, maximumDatagram: mtu.current)
+            congestion = CongestionController(algorithm, maximumDatagram: mtu.current, seed: seed)
             congestion.inherit(from: other.congestion)
             loss.inherit(from: other.loss)
         } else {
             rtt = RTTEstimator()
             mtu = MTUDiscovery(maximum: largest, now: now)
-            congestion = CongestionController(configuration.congestion, maximumDatagram: mtu.current)
+            congestion = CongestionController(algorithm, maximumDatagram: mtu.current, seed: seed)
         }
+        sent = SentPackets(keepsSnapshots: congestion.measuresDelivery)
         pacer = Pacer(maximumDatagram: mtu.current, now: now)
         ecn = ECNValidator(isEnabled: configuration.usesECN)
     }

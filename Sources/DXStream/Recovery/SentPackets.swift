@@ -13,8 +13,15 @@ struct SentPackets: Sendable {
     private(set) var obligations = RingBuffer<Obligation>(filler: .filler)
     /// Packet numbers that were acknowledged and are still in the ring, so that the ranges an ACK repeats cost nothing.
     private var acknowledged = RangeSet()
+    /// What the rate estimator had counted at each packet, by packet number; empty unless `keepsSnapshots`.
+    private var snapshots = RingBuffer<DeliverySnapshot>(filler: .filler)
+    /// Whether the path's congestion controller asks for snapshots: another 40 bytes for each packet.
+    let keepsSnapshots: Bool
     /// Ack-eliciting packets on the way.
     private(set) var outstandingCount = 0
+
+    /// No packet was sent yet.
+    init(keepsSnapshots: Bool = false) { self.keepsSnapshots = keepsSnapshots }
 
     /// The most packets kept: 16 MiB of window in 256-byte packets, 1.6 MB of memory.
     static let maximumCount = 65_536
@@ -35,7 +42,8 @@ struct SentPackets: Sendable {
     var nextObligation: UInt64 { obligations.endIndex }
 
     /// Notes a packet; its obligations are those appended since `packet.firstObligation` was taken.
-    mutating func append(_ packet: SentPacket) {
+    mutating func append(_ packet: SentPacket, snapshot: DeliverySnapshot = .filler) {
+        if keepsSnapshots { snapshots.append(snapshot) }
         var packet = packet
         packet.obligationCount = UInt16(obligations.endIndex &- packet.firstObligation)
         if packet.traits.contains(.isAckEliciting) {
@@ -50,6 +58,7 @@ struct SentPackets: Sendable {
 
     /// Leaves out a number (RFC 9000 §21.4).
     mutating func skipNumber(now: Instant) {
+        if keepsSnapshots { snapshots.append(.filler) }
         packets.append(
             SentPacket(
                 sentAt: now, firstObligation: obligations.endIndex, byteCount: 0, state: .skipped, traits: []))
@@ -65,6 +74,9 @@ struct SentPackets: Sendable {
 
     /// Notes that these numbers, all in the ring, are acknowledged.
     mutating func noteAcknowledged(_ range: Range<UInt64>) { acknowledged.insert(range) }
+
+    /// What `append` was given for a packet in the ring; nil where none are kept.
+    func snapshot(of number: UInt64) -> DeliverySnapshot? { keepsSnapshots ? snapshots[number] : nil }
 
     /// Changes a packet's state; the number must be in the ring.
     mutating func setState(_ state: SentPacket.State, of number: UInt64) {
@@ -102,6 +114,7 @@ struct SentPackets: Sendable {
 
     private mutating func finishForgetting() {
         acknowledged.removeAll(below: packets.firstIndex)
+        if keepsSnapshots { snapshots.removeFirst(Int(packets.firstIndex &- snapshots.firstIndex)) }
         let keep = packets.isEmpty ? obligations.endIndex : packets[packets.firstIndex].firstObligation
         obligations.removeFirst(Int(keep &- obligations.firstIndex))
     }

@@ -8,7 +8,7 @@ internal import Foundation
 /// | --- | --- |
 /// | `DX_SEED=123` | only that seed, with the flow log written also on success |
 /// | `DX_SEEDS=50` | that many seeds in place of the test's own number |
-/// | `DX_FULL=1` | ten times the seeds |
+/// | `DX_FULL=1` | ten times the seeds; whole minutes and all mixes in tests of goodput and fairness |
 /// | `DX_FLOWS=DIR` | where flow logs are written; `.build/flows` by default |
 public enum Replay {
     /// The only seed to run, when one was asked for.

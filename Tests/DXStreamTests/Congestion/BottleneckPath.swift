@@ -84,7 +84,7 @@ struct BottleneckPath {
 
     /// The path is dead for a while: everything in flight is lost, and that is persistent congestion.
     mutating func loseEverything() {
-        for _ in flight + lost { controller.onLost(bytes: Self.datagram) }
+        for packet in flight + lost { lose(packet) }
         flight = []
         lost = []
         now += .seconds(2)
@@ -120,6 +120,10 @@ struct BottleneckPath {
         peak = max(peak, windowPackets)
     }
 
+    private mutating func lose(_ packet: Packet) {
+        controller.onLost(bytes: Self.datagram, packetNumber: packet.number, snapshot: nil, now: now)
+    }
+
     private mutating func acknowledge(_ packet: Packet) {
         let isApplicationLimited = controller.availableBytes >= Self.datagram
         rtt.update(sample: now - packet.sentAt, ackDelay: .zero, maximumAckDelay: .zero)
@@ -130,7 +134,7 @@ struct BottleneckPath {
         var newest: Instant?
         while let first = lost.first, first.number + 3 <= packet.number {
             lost.removeFirst()
-            controller.onLost(bytes: Self.datagram)
+            lose(first)
             newest = first.sentAt
         }
         if let newest {

@@ -108,7 +108,7 @@ import Testing
         configuration.keepalive = random.chance(0.5) ? .seconds(20) : nil
         configuration.maximumDatagram = [1_200, 1_452, 1_472, 4_000, 9_000][Int(random.below(5))]
         configuration.usesECN = random.chance(0.8)
-        configuration.congestion = random.chance(0.8) ? .cubic : .newReno
+        configuration.congestion = [.automatic, .automatic, .cubic, .bbr, .bbr, .newReno][Int(random.below(6))]
         configuration.maximumAckDelay = .milliseconds(Int64(random.below(26)))
         if random.chance(0.3) { configuration.maximumStreams = 1 + random.below(6) }
         if random.chance(0.3) { configuration.initialStreamWindow = 2_000 + random.below(30_000) }

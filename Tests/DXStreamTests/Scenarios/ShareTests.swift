@@ -21,7 +21,7 @@ import Testing
             lower: Traffic(plan, role: .lower, seed: 1, start: start), upper: upper)
         try pair.run(for: .seconds(1))
         let before = upper.streams.map(\.readByteCount)
-        try pair.run(for: .seconds(3))
+        try pair.run(for: .seconds(6))
         let rates = zip(upper.streams, before).enumerated().map { index, pair in
             Double(pair.0.readByteCount - pair.1) / Double(shares[index % shares.count])
         }
