@@ -85,7 +85,7 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
             listen: "[::1]:7700"
             control: edge-1.sock
             peers:
-              - {name: cloud-1, id: \(idText("b"))}
+              - {name: cloud-1, id: \(idText("b")), congestion: bbr}
             tunnels:
               - name: shell
                 class: interactive
@@ -102,6 +102,7 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
         #expect(configuration.listen == HostAddress(host: "::1", port: 7700))
         #expect(configuration.controlPath == folder.directory.file("edge-1.sock"))
         #expect(configuration.peers[0].addresses.isEmpty)
+        #expect(configuration.peers[0].congestion == .bbr)
         let tunnel = configuration.tunnels[0]
         #expect(tunnel.schedulingClass == .interactive)
         #expect(tunnel.share == 64)

@@ -25,6 +25,7 @@ import Testing
             {
               "bytes_received" : 2000000,
               "bytes_sent" : 1000,
+              "congestion_control" : "cubic",
               "congestion_window_bytes" : 123456,
               "counters" : {
                 "packets_lost" : 7

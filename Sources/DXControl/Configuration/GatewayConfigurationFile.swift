@@ -178,7 +178,7 @@ private struct GatewayReading {
             of: node, at: path,
             keys: [
                 .required("name", example: "cloud-1"), .required("id", example: "\"<gateway id>\""),
-                .optional("addresses"),
+                .optional("addresses"), .optional("congestion"),
             ])
         let idText = reader.text(fields["id"], at: path.key("id"))
         var id = GatewayID(text: idText)
@@ -194,8 +194,15 @@ private struct GatewayReading {
             name: reader.text(fields["name"], at: path.key("name")), id: id,
             addresses: reader.list(fields["addresses"], at: path.key("addresses")) { reader, node, path in
                 Self.address(&reader, node, at: path, isTarget: true)
-            })
+            },
+            congestion: reader.value(
+                fields["congestion"], at: path.key("congestion"), fallback: .automatic,
+                form: choices(of: GatewayConfiguration.CongestionControl.self),
+                parse: GatewayConfiguration.CongestionControl.init(rawValue:)))
     }
+
+    private static func choices<Choice: CaseIterable & RawRepresentable>(of _: Choice.Type) -> String
+    where Choice.RawValue == String { Choice.allCases.map(\.rawValue).joined(separator: " or ") }
 
     private static func readTunnel(
         _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath
@@ -208,7 +215,6 @@ private struct GatewayReading {
                 .required("destinations", example: "[{gateway: cloud-1, target: \"127.0.0.1:80\"}]"),
                 .optional("class"), .optional("share"), .optional("max_connections"),
             ])
-        let classes = GatewayConfiguration.SchedulingClass.allCases.map(\.rawValue).joined(separator: " or ")
         return GatewayConfiguration.Tunnel(
             name: reader.text(fields["name"], at: path.key("name")),
             origins: reader.list(fields["origins"], at: path.key("origins")) { reader, node, path in
@@ -220,7 +226,8 @@ private struct GatewayReading {
                 return GatewayConfiguration.Destination(gateway: gateway, target: target)
             },
             schedulingClass: reader.value(
-                fields["class"], at: path.key("class"), fallback: .bulk, form: classes,
+                fields["class"], at: path.key("class"), fallback: .bulk,
+                form: choices(of: GatewayConfiguration.SchedulingClass.self),
                 parse: GatewayConfiguration.SchedulingClass.init(rawValue:)),
             share: reader.integer(
                 fields["share"], at: path.key("share"), fallback: GatewayConfiguration.Tunnel.defaultShare),

@@ -48,13 +48,28 @@ public struct GatewayConfiguration: Sendable, Hashable {
         public var id: GatewayID
         /// Where it can be called, tried in order; none when it is the one that calls.
         public var addresses: [HostAddress]
+        /// How fast to send to it.
+        public var congestion: CongestionControl
 
         /// A peer from its parts.
-        public init(name: String, id: GatewayID, addresses: [HostAddress] = []) {
+        public init(
+            name: String, id: GatewayID, addresses: [HostAddress] = [], congestion: CongestionControl = .automatic
+        ) {
             self.name = name
             self.id = id
             self.addresses = addresses
+            self.congestion = congestion
         }
+    }
+
+    /// The congestion control towards a peer: how it is found out what the network between carries.
+    public enum CongestionControl: String, Sendable, Hashable, CaseIterable {
+        /// CUBIC, and BBR while the path loses packets by chance or stands behind a long queue.
+        case automatic
+        /// CUBIC (RFC 9438) alone, which takes every loss for a full queue, as most hosts do.
+        case cubic
+        /// BBR (draft-ietf-ccwg-bbr) alone, which measures rate and round trip.
+        case bbr
     }
 
     /// A named right for given origins to reach one target.

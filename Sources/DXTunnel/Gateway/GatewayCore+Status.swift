@@ -48,12 +48,15 @@ extension GatewayCore {
         result.rttMicroseconds = path.roundTrip.map { UInt64(max(0, $0.microseconds)) }
         result.mtuBytes = path.mtu
         result.congestionWindowBytes = UInt64(path.windowBytes)
+        result.congestionControl = "\(path.algorithm)"
         result.counters["packets_sent"] = path.statistics.packetsSent
         result.counters["packets_received"] = path.statistics.packetsReceived
         result.counters["packets_lost"] = path.statistics.packetsLost
         result.counters["packets_spuriously_lost"] = path.statistics.packetsSpuriouslyLost
         result.counters["probe_timeouts"] = path.statistics.probeTimeouts
         result.counters["congestion_events"] = path.statistics.congestionEvents
+        result.counters["delivery_rate_bytes_per_second"] = path.deliveryRate ?? 0
+        result.counters["ambient_loss_ppm"] = UInt64(path.ambientLoss * 1_000_000)
         result.counters["packets_fragmented"] = path.statistics.packetsFragmented
         result.counters["mtu_black_holes"] = path.statistics.blackHoles
         result.counters["bytes_in_flight"] = UInt64(max(0, path.bytesInFlight))

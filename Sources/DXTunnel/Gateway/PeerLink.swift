@@ -10,6 +10,8 @@ final class PeerLink {
     let id: GatewayID
     let role: ChannelRole
     let addresses: [HostAddress]
+    /// How this peer's channels behave.
+    let channelConfiguration: ChannelConfiguration
     private(set) var channel: PeerChannel?
     /// Channels that have ended and still tell the peer so.
     private var ending: [PeerChannel] = []
@@ -50,6 +52,13 @@ final class PeerLink {
         id = peer.id
         self.role = role
         addresses = peer.addresses
+        var channelConfiguration = core.channelConfiguration
+        switch peer.congestion {
+        case .automatic: channelConfiguration.congestion = .automatic
+        case .cubic: channelConfiguration.congestion = .cubic
+        case .bbr: channelConfiguration.congestion = .bbr
+        }
+        self.channelConfiguration = channelConfiguration
         self.core = core
         nextHalf = core.random.next()
     }

@@ -38,6 +38,8 @@ public struct PeerStatus: Sendable, Hashable, Codable {
     public var mtuBytes: Int?
     /// Congestion window in bytes; nil when there is no session.
     public var congestionWindowBytes: UInt64?
+    /// The congestion control in use now, `cubic` or `bbr`; nil when there is no session.
+    public var congestionControl: String?
     /// Streams open now.
     public var openStreams: Int
     /// UDP payload bytes sent to the peer since the start.
@@ -53,7 +55,7 @@ public struct PeerStatus: Sendable, Hashable, Codable {
     public init(
         name: String, id: String, state: State, since: Timestamp, remoteAddress: String? = nil,
         pathKind: PathKind? = nil, rttMicroseconds: UInt64? = nil, mtuBytes: Int? = nil,
-        congestionWindowBytes: UInt64? = nil, openStreams: Int = 0, bytesSent: UInt64 = 0, bytesReceived: UInt64 = 0,
+        congestionWindowBytes: UInt64? = nil, congestionControl: String? = nil, openStreams: Int = 0, bytesSent: UInt64 = 0, bytesReceived: UInt64 = 0,
         lastError: String? = nil, counters: [String: UInt64] = [:]
     ) {
         self.name = name
@@ -65,6 +67,7 @@ public struct PeerStatus: Sendable, Hashable, Codable {
         self.rttMicroseconds = rttMicroseconds
         self.mtuBytes = mtuBytes
         self.congestionWindowBytes = congestionWindowBytes
+        self.congestionControl = congestionControl
         self.openStreams = openStreams
         self.bytesSent = bytesSent
         self.bytesReceived = bytesReceived
@@ -79,6 +82,7 @@ public struct PeerStatus: Sendable, Hashable, Codable {
         case rttMicroseconds = "rtt_us"
         case mtuBytes = "mtu_bytes"
         case congestionWindowBytes = "congestion_window_bytes"
+        case congestionControl = "congestion_control"
         case openStreams = "open_streams"
         case bytesSent = "bytes_sent"
         case bytesReceived = "bytes_received"

@@ -47,7 +47,7 @@ final class PeerChannel {
         self.remoteHalf = remoteHalf
         since = now
         transport = MessageChannel(
-            role: peer.role, configuration: core.channelConfiguration, peerParameters: parameters,
+            role: peer.role, configuration: peer.channelConfiguration, peerParameters: parameters,
             random: RandomSource(seed: core.random.next()), now: now)
     }
 

@@ -36,6 +36,7 @@ extension GatewayTests {
             #expect(peer.remoteAddress == address && peer.pathKind == .lan)
             #expect(peer.rttMicroseconds ?? 0 > 0 && peer.mtuBytes ?? 0 >= 1_200)
             #expect(peer.congestionWindowBytes ?? 0 > 0 && peer.openStreams == 1)
+            #expect(peer.congestionControl == "cubic")
             #expect(peer.bytesSent > 200_000 && peer.bytesReceived > 200_000)
             #expect(peer.counters["packets_sent", default: 0] > 0)
             #expect(peer.counters["packets_received", default: 0] > 0)
