@@ -154,7 +154,7 @@ extension MessageChannel {
             bytes: Int(packet.byteCount), packetNumber: number, snapshot: paths[index].sent.snapshot(of: number),
             now: now)
         paths[index].statistics.packetsLost &+= 1
-        paths[index].sizing.onLost(number, next: paths[index].sent.nextNumber)
+        paths[index].sizing.onLost(number, sentAt: packet.sentAt, next: paths[index].sent.nextNumber)
         if paths[index].mtu.onLost(
             packetNumber: number, size: paths[index].datagramSize(of: packet), sentAt: packet.sentAt, now: now)
         {

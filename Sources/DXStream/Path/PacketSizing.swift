@@ -6,8 +6,9 @@ internal import DXWire
 /// The cost of a packet (sealing, opening, accounting on both ends) hardly depends on its size, so a packet of eleven
 /// datagrams is far cheaper than eleven packets. But it is lost when one of them is. So what counts is how many datagrams
 /// pass between two losses: packets have a 128th of that, and large ones make losses of packets at most about a hundredth.
-/// Losses within a round trip are one, as in RFC 5348 §5.2: a queue that overflows takes datagrams that lie together, and
-/// so few packets if they are large.
+/// Losses of what was sent within a millisecond are one, and within the round trip if that is shorter: a queue that
+/// overflows takes datagrams that lie together, and so few packets if they are large. RFC 5348 §5.2 asks for a round trip,
+/// but over a long path a round trip has many losses by chance, each of which large packets would multiply.
 ///
 /// They never become so large that congestion control would count in them: a packet is at most an eighth of the window,
 /// and what the pacing rate gives in a millisecond.
@@ -18,8 +19,9 @@ struct PacketSizing: Sendable, BitwiseCopyable {
     private var averageInterval = 0
     /// Datagrams since the last loss.
     private var presentInterval = 0
-    /// Losses of packets before this one belong to the last loss.
+    /// Losses of packets before this one that were sent before `eventEndTime` belong to the last loss.
     private var eventEnd: UInt64 = 0
+    private var eventEndTime = Instant(nanoseconds: 0)
 
     /// The datagrams between losses for each one of a packet.
     private static let intervalPerDatagram = 128
@@ -27,6 +29,8 @@ struct PacketSizing: Sendable, BitwiseCopyable {
     private static let mostDatagrams = 32
     /// What is averaged has a bound, so that a path that turns bad is known for it after some fifteen losses.
     private static let longestInterval = 2 * intervalPerDatagram * mostDatagrams
+    /// How long a queue that overflows may lose and count once: what it held is gone after that, or it is a long one.
+    private static let eventSpan = Interval.milliseconds(1)
     /// At least this many packets make a window: below, one loss would say little.
     private static let packetsPerWindow = 8
 
@@ -40,10 +44,11 @@ struct PacketSizing: Sendable, BitwiseCopyable {
     /// A packet of `datagrams` datagrams that asks for an acknowledgement was sent.
     mutating func onSent(datagrams: Int) { presentInterval = min(presentInterval &+ datagrams, Self.longestInterval) }
 
-    /// The packet `number`, no MTU probe, was lost; `next` is the next number to be sent.
-    mutating func onLost(_ number: UInt64, next: UInt64) {
-        guard number >= eventEnd else { return }
+    /// The packet `number`, no MTU probe, sent at `sentAt`, was lost; `next` is the next number to be sent.
+    mutating func onLost(_ number: UInt64, sentAt: Instant, next: UInt64) {
+        guard number >= eventEnd || sentAt >= eventEndTime else { return }
         eventEnd = next
+        eventEndTime = sentAt + Self.eventSpan
         averageInterval =
             averageInterval == 0 ? presentInterval : (3 &* averageInterval &+ presentInterval) / 4
         presentInterval = 0

@@ -8,13 +8,15 @@ import Testing
     private struct Sender {
         var sizing = PacketSizing(maximumPacket: 16_384)
         var next: UInt64 = 0
+        /// A datagram each 10 microseconds.
+        var now: Instant { Instant(nanoseconds: 0) + .seconds(1) + .microseconds(10) * Int64(next) }
 
         mutating func send(_ count: Int) {
             for _ in 0..<count { sizing.onSent(datagrams: 1) }
             next += UInt64(count)
         }
 
-        mutating func lose() { sizing.onLost(next - 1, next: next) }
+        mutating func lose() { sizing.onLost(next - 1, sentAt: now, next: next) }
     }
 
     private func count(_ sizing: PacketSizing, mtu: Int = 1_472, window: Int = 1 << 30, pace: Int = 1 << 30) -> Int {
@@ -57,12 +59,29 @@ import Testing
         #expect(expected.contains(count(sender.sizing)), "\(count(sender.sizing))")
     }
 
-    /// Losses of what was sent before the first of them are one with it.
+    /// Losses of what was sent within a millisecond are one.
     @Test func manyAtOnceAreOne() {
         var sender = Sender()
         sender.send(2_000)
-        for number: UInt64 in 1_000..<2_000 { sender.sizing.onLost(number, next: sender.next) }
+        let start = sender.now
+        for number: UInt64 in 1_900..<2_000 {
+            sender.sizing.onLost(
+                number, sentAt: start + .microseconds(10) * Int64(number - 1_900) - .microseconds(1), next: sender.next)
+        }
         #expect(count(sender.sizing) == 11)
+    }
+
+    /// Over a long path a round trip has many losses, and each counts.
+    @Test func manyInARoundTripCountEach() {
+        var sender = Sender()
+        sender.send(2_000)
+        for number in stride(from: UInt64(1_000), to: 2_000, by: 20) {
+            sender.sizing.onLost(
+                number, sentAt: sender.now + .microseconds(120) * Int64(number), next: sender.next)
+            for _ in 0..<20 { sender.sizing.onSent(datagrams: 1) }
+            sender.next += 20
+        }
+        #expect(count(sender.sizing) == 1)
     }
 
     /// A path that was good for long is known for bad after some losses.
