@@ -26,6 +26,7 @@ struct dx_dtls {
     size_t input_count;
     uint8_t *output; // Where `dx_dtls_seal` wants its record; NULL otherwise.
     size_t output_capacity;
+    dx_pieces input_pieces, output_pieces;
     size_t output_count;
     datagram *first, *last; // Handshake datagrams to send.
     int pending_count;
@@ -66,6 +67,31 @@ static void copy(void *to, const void *from, size_t count) {
     memcpy(to, between, count);
 }
 
+// From the record in `pieces` at `from` to one piece, or back; `count` bytes of the record.
+static void gather(uint8_t *to, const uint8_t *from, size_t count, dx_pieces pieces) {
+    size_t part = pieces.first;
+    while (part < count) {
+        copy(to, from, part);
+        to += part;
+        from += part + pieces.gap;
+        count -= part;
+        part = pieces.slice;
+    }
+    copy(to, from, count);
+}
+
+static void scatter(uint8_t *to, const uint8_t *from, size_t count, dx_pieces pieces) {
+    size_t part = pieces.first;
+    while (part < count) {
+        copy(to, from, part);
+        to += part + pieces.gap;
+        from += part;
+        count -= part;
+        part = pieces.slice;
+    }
+    copy(to, from, count);
+}
+
 // MARK: The BIO. Each read gives one whole datagram, each write makes one.
 
 static atomic_long live;
@@ -91,7 +117,8 @@ static int bio_read(BIO *bio, char *buffer, int capacity) {
         return -1;
     }
     size_t count = dtls->input_count < (size_t)capacity ? dtls->input_count : (size_t)capacity;
-    copy(buffer, dtls->input, count);
+    if (dtls->input_pieces.slice > 0) gather((uint8_t *)buffer, dtls->input, count, dtls->input_pieces);
+    else copy(buffer, dtls->input, count);
     dtls->read_buffer = buffer;
     dtls->input = NULL;
     return (int)count;
@@ -103,7 +130,9 @@ static int bio_write(BIO *bio, const char *bytes, int count) {
     if (count < 0) return -1;
     if (dtls->output) {
         if (dtls->output_count != 0 || (size_t)count > dtls->output_capacity) return -1;
-        copy(dtls->output, bytes, (size_t)count);
+        if (dtls->output_pieces.slice > 0)
+            scatter(dtls->output, (const uint8_t *)bytes, (size_t)count, dtls->output_pieces);
+        else copy(dtls->output, bytes, (size_t)count);
         dtls->write_buffer = bytes;
         dtls->output_count = (size_t)count;
         return count;
@@ -315,12 +344,13 @@ static size_t record_head(dx_dtls *dtls) {
     return dtls->head_count;
 }
 
-long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity) {
+long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity, dx_pieces pieces) {
     if (count == 0 || count > SSL3_RT_MAX_PLAIN_LENGTH) return -1;
     clear_errors_quickly();
     dtls->output = record;
     dtls->output_capacity = capacity;
     dtls->output_count = 0;
+    dtls->output_pieces = pieces;
     uint8_t way[SSL3_RT_MAX_PLAIN_LENGTH + PAGE];
     const uint8_t *write_buffer = dtls->write_buffer;
     if (write_buffer && is_slow(write_buffer + record_head(dtls), packet, count)) {
@@ -333,10 +363,11 @@ long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record,
     return result == (int)count ? (long)dtls->output_count : -1;
 }
 
-long dx_dtls_open(dx_dtls *dtls, const void *record, size_t count, void *packet, size_t capacity) {
+long dx_dtls_open(dx_dtls *dtls, const void *record, size_t count, dx_pieces pieces, void *packet, size_t capacity) {
     clear_errors_quickly();
     dtls->input = record;
     dtls->input_count = count;
+    dtls->input_pieces = pieces;
     // What OpenSSL copies from: the record before this one lay there too.
     const uint8_t *plain = dtls->read_buffer ? (const uint8_t *)dtls->read_buffer + record_head(dtls) : NULL;
     uint8_t way[SSL3_RT_MAX_PLAIN_LENGTH + PAGE];
@@ -345,6 +376,7 @@ long dx_dtls_open(dx_dtls *dtls, const void *record, size_t count, void *packet,
     int limit = goes_by_way ? SSL3_RT_MAX_PLAIN_LENGTH : (int)(capacity < INT32_MAX ? capacity : INT32_MAX);
     int result = SSL_read(dtls->ssl, target, limit);
     dtls->input = NULL;
+    dtls->input_pieces.slice = 0;
     if (result > 0) {
         if (goes_by_way) memcpy(packet, target, (size_t)result);
         return result;

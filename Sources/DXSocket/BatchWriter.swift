@@ -76,32 +76,53 @@ internal import DXWire
 
     // MARK: Appending
 
-    /// Where the next datagram of at most `count` bytes is to be written; nil when there is no room even after a flush.
-    mutating func reserve(_ count: Int) -> UnsafeMutableRawPointer? {
-        if tail &+ count > arenaByteCount || runCount == maximumRuns {
-            guard makeRoom(count) else { return nil }
+    /// Where the next `datagrams` datagrams, of at most `count` bytes together, are to be written; nil when there is no room
+    /// even after a flush.
+    mutating func reserve(_ count: Int, datagrams: Int = 1) -> UnsafeMutableRawPointer? {
+        // They end the last run and begin another; alone, each is a message.
+        let messages = usesSegmentation ? min(datagrams, 2) : datagrams
+        if tail &+ count > arenaByteCount || runCount &+ messages > maximumRuns {
+            guard makeRoom(count, messages) else { return nil }
         }
         return unsafe arena + tail
     }
 
     /// Queues the `count` bytes (at least 1, at most what was reserved) that were written there.
     mutating func commit(_ count: Int, to destination: Endpoint, from source: Endpoint?, ecn: ECNMark) {
-        let offset = tail
-        tail &+= count
-        if usesSegmentation, runCount > head, unsafe runs[runCount &- 1].splitErrno == 0,
-            unsafe runs[runCount &- 1].extend(destination: destination, source: source, ecn: ecn, byteCount: count)
-        {
-            return
-        }
-        unsafe runs[runCount] = SendRun(
-            destination: destination, source: source, ecn: ecn, offset: offset, byteCount: count)
-        runCount &+= 1
+        commit(count, of: count, to: destination, from: source, ecn: ecn)
     }
 
-    private mutating func makeRoom(_ count: Int) -> Bool {
+    /// The same for bytes that are datagrams of `size` bytes each, the last one perhaps shorter. What finds no room in the
+    /// list of messages is dropped and counted.
+    mutating func commit(
+        _ count: Int, of size: Int, to destination: Endpoint, from source: Endpoint?, ecn: ECNMark
+    ) {
+        var rest = count
+        while rest > 0 {
+            var added = 0
+            if usesSegmentation, runCount > head, unsafe runs[runCount &- 1].splitErrno == 0 {
+                added = unsafe runs[runCount &- 1].extend(
+                    destination: destination, source: source, ecn: ecn, byteCount: rest, of: size)
+            }
+            if added == 0 {
+                guard runCount < maximumRuns else {
+                    statistics.queueRefusals &+= 1
+                    return
+                }
+                added = min(size, rest)
+                unsafe runs[runCount] = SendRun(
+                    destination: destination, source: source, ecn: ecn, offset: tail, byteCount: added)
+                runCount &+= 1
+            }
+            tail &+= added
+            rest &-= added
+        }
+    }
+
+    private mutating func makeRoom(_ count: Int, _ messages: Int) -> Bool {
         if !isBlocked { flush() }
         if head > 0 { moveToStart() }
-        guard tail &+ count <= arenaByteCount, runCount < maximumRuns else {
+        guard tail &+ count <= arenaByteCount, runCount &+ messages <= maximumRuns else {
             statistics.queueRefusals &+= 1
             return false
         }

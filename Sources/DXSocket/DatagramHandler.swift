@@ -15,9 +15,31 @@ public protocol DatagramHandler: AnyObject, SendableMetatype {
     func received(
         _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant)
 
+    /// Several datagrams came in, coalesced by the kernel (GRO): one behind the other in `message`, of `size` bytes each, the
+    /// last one perhaps shorter. Takes one or more whole ones from the front, as if each had been handed to the other
+    /// method, which is what happens by default to the first.
+    /// - Returns: The bytes taken; the rest is offered again.
+    func received(
+        _ message: inout MutableRawSpan, of size: Int, from source: Endpoint, local: Endpoint?, ecn: ECNMark,
+        now: Instant
+    ) -> Int
+
     /// All datagrams of this turn were delivered. The place to acknowledge and to transmit, once for the whole batch.
     func batchEnded(now: Instant)
 
     /// The kernel took what it had refused before (`DatagramSender.isWritable` is true again).
     func becameWritable(now: Instant)
+}
+
+extension DatagramHandler {
+    /// Hands on the first datagram.
+    public func received(
+        _ message: inout MutableRawSpan, of size: Int, from source: Endpoint, local: Endpoint?, ecn: ECNMark,
+        now: Instant
+    ) -> Int {
+        let count = min(size, message.byteCount)
+        var datagram = message._mutatingExtracting(..<count)
+        received(&datagram, from: source, local: local, ecn: ecn, now: now)
+        return count
+    }
 }

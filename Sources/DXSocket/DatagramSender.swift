@@ -83,9 +83,24 @@ public final class DatagramSender {
         to destination: Endpoint, from source: Endpoint?, ecn: ECNMark, maximumByteCount: Int,
         fill: (inout OutputRawSpan) throws(Failure) -> Void
     ) throws(Failure) -> AppendResult {
-        guard let start = unsafe reserve(maximumByteCount, to: destination, from: source) else {
-            return refusalToQueue(to: destination, from: source)
-        }
+        try appendRun(
+            to: destination, from: source, ecn: ecn, maximumByteCount: maximumByteCount,
+            datagramByteCount: maximumByteCount, fill: fill)
+    }
+
+    /// Queues several datagrams at once, which `fill` writes one behind the other.
+    ///
+    /// As `append`, but what `fill` wrote is cut into datagrams of `datagramByteCount` bytes, the last one perhaps shorter.
+    @inlinable
+    @discardableResult
+    public func appendRun<Failure: Error>(
+        to destination: Endpoint, from source: Endpoint?, ecn: ECNMark, maximumByteCount: Int,
+        datagramByteCount: Int, fill: (inout OutputRawSpan) throws(Failure) -> Void
+    ) throws(Failure) -> AppendResult {
+        guard
+            let start = unsafe reserve(
+                maximumByteCount, of: datagramByteCount, to: destination, from: source)
+        else { return refusalToQueue(to: destination, from: source) }
         let memory = unsafe UnsafeMutableRawBufferPointer(start: start, count: maximumByteCount)
         var span = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)
         do {
@@ -94,19 +109,24 @@ public final class DatagramSender {
             abandon()
             throw error
         }
-        return commit(unsafe span.finalize(for: memory), to: destination, from: source, ecn: ecn)
+        return commit(
+            unsafe span.finalize(for: memory), of: datagramByteCount, to: destination, from: source, ecn: ecn)
     }
 
     /// The memory for the next datagram; nil when it can not be taken. Only for `append`, which is inlined.
     @usableFromInline
-    func reserve(_ byteCount: Int, to destination: Endpoint, from source: Endpoint?) -> UnsafeMutableRawPointer? {
+    func reserve(
+        _ byteCount: Int, of datagramByteCount: Int, to destination: Endpoint, from source: Endpoint?
+    ) -> UnsafeMutableRawPointer? {
         precondition(!isFilling, "a datagram's fill must not use the sender")
         precondition(byteCount > 0 && byteCount <= Constants.maximumDatagram, "a datagram has 1 to 65,000 bytes")
+        precondition(datagramByteCount > 0, "datagrams have some size")
         if let source, source.family != destination.family { return nil }
+        let datagrams = (byteCount &- 1) / datagramByteCount &+ 1
         let memory =
             switch destination.family {
-            case .v4: unsafe v4?.reserve(byteCount)
-            case .v6: unsafe v6?.reserve(byteCount)
+            case .v4: unsafe v4?.reserve(byteCount, datagrams: datagrams)
+            case .v6: unsafe v6?.reserve(byteCount, datagrams: datagrams)
             }
         isFilling = unsafe memory != nil
         // Making room may have met a full kernel.
@@ -127,13 +147,15 @@ public final class DatagramSender {
 
     /// Ends a reservation with `byteCount` bytes written.
     @usableFromInline
-    func commit(_ byteCount: Int, to destination: Endpoint, from source: Endpoint?, ecn: ECNMark) -> AppendResult {
+    func commit(
+        _ byteCount: Int, of size: Int, to destination: Endpoint, from source: Endpoint?, ecn: ECNMark
+    ) -> AppendResult {
         isFilling = false
         guard byteCount > 0 else { return .empty }
         let pinned = source.flatMap { $0.isUnspecified ? nil : $0.withPort(0) }
         switch destination.family {
-        case .v4: v4?.commit(byteCount, to: destination, from: pinned, ecn: ecn)
-        case .v6: v6?.commit(byteCount, to: destination, from: pinned, ecn: ecn)
+        case .v4: v4?.commit(byteCount, of: size, to: destination, from: pinned, ecn: ecn)
+        case .v6: v6?.commit(byteCount, of: size, to: destination, from: pinned, ecn: ecn)
         }
         return .queued
     }

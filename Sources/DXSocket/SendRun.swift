@@ -53,6 +53,23 @@ struct SendRun: BitwiseCopyable {
         return true
     }
 
+    /// Adds full datagrams of `size` bytes out of the `count` bytes that lie right behind the run, as many as fit, or the one
+    /// shorter datagram that is left; the bytes added.
+    mutating func extend(
+        destination: Endpoint, source: Endpoint?, ecn: ECNMark, byteCount count: Int, of size: Int
+    ) -> Int {
+        if count <= size {
+            return extend(destination: destination, source: source, ecn: ecn, byteCount: count) ? count : 0
+        }
+        guard isOpen, size == segmentSize, self.ecn == ecn, self.destination == destination, self.source == source
+        else { return 0 }
+        let more = min(
+            count / size, Self.maximumSegments &- segmentCount, (Self.maximumByteCount &- byteCount) / size)
+        byteCount &+= more &* size
+        segmentCount &+= more
+        return more &* size
+    }
+
     /// The first datagram alone, as a message of its own.
     var firstSegment: SendRun {
         SendRun(

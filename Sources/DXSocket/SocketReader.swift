@@ -1,8 +1,8 @@
 internal import DXWire
 internal import NIOCore
 
-/// The last handler of a SwiftNIO datagram channel: cuts coalesced datagrams apart and hands each to the
-/// `DatagramHandler`, once per datagram; tells its endpoint when the channel closes.
+/// The last handler of a SwiftNIO datagram channel: hands each datagram, or each run of coalesced ones, to the
+/// `DatagramHandler`; tells its endpoint when the channel closes.
 final class SocketReader<Handler: DatagramHandler>: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
@@ -61,17 +61,29 @@ final class SocketReader<Handler: DatagramHandler>: ChannelInboundHandler {
         _ memory: UnsafeMutableRawBufferPointer, segmentSize: Int, from source: Endpoint, local: Endpoint?,
         ecn: ECNMark, now: Instant
     ) {
+        var message = unsafe MutableRawSpan(_unsafeBytes: memory)
+        guard segmentSize < memory.count else {
+            guard !isRetired else { return }
+            count(memory.count, datagrams: 1)
+            handler.received(&message, from: source, local: local, ecn: ecn, now: now)
+            return
+        }
         var offset = 0
-        repeat {
-            if isRetired { return }
-            let end = min(offset &+ segmentSize, memory.count)
-            let slice = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[offset..<end])
-            var datagram = unsafe MutableRawSpan(_unsafeBytes: slice)
-            counters.datagrams &+= 1
-            counters.bytes &+= UInt64(end &- offset)
-            handler.received(&datagram, from: source, local: local, ecn: ecn, now: now)
-            offset = end
-        } while offset < memory.count
+        while offset < memory.count, !isRetired {
+            var rest = message._mutatingExtracting(offset...)
+            // The first before it is handed on: the handler may close the endpoint, which takes the counters.
+            let first = min(segmentSize, memory.count &- offset)
+            count(first, datagrams: 1)
+            let taken = handler.received(&rest, of: segmentSize, from: source, local: local, ecn: ecn, now: now)
+            precondition(taken > 0 && taken <= memory.count &- offset, "a handler takes whole datagrams")
+            count(taken &- first, datagrams: (taken &- 1) / segmentSize)
+            offset &+= taken
+        }
+    }
+
+    private func count(_ bytes: Int, datagrams: Int) {
+        counters.datagrams &+= UInt64(datagrams)
+        counters.bytes &+= UInt64(bytes)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

@@ -191,4 +191,28 @@ extension DTLSSession {
         }
         return (outcome, plaintext)
     }
+
+    func sealedInFragments(_ packet: [UInt8], of size: Int, room: Int = 20_000) throws(SecureError) -> [UInt8] {
+        var failure: SecureError?
+        let bytes = [UInt8](capacity: room) { output in
+            do throws(SecureError) { unsafe try sealInFragments(packet.span.bytes, of: size, into: &output) } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Opens the record that `fragments` carry; nil when they are no run.
+    func opened(fragments: [UInt8], of size: Int, room: Int = 20_000) -> (OpenOutcome, [UInt8])? {
+        guard let run = unsafe FragmentRun(reading: fragments.span.bytes, datagramByteCount: size) else { return nil }
+        var outcome = OpenOutcome.rejected
+        var fragments = fragments
+        let plaintext = [UInt8](capacity: room) { output in
+            var span = fragments.mutableSpan
+            var bytes = unsafe span.mutableBytes
+            outcome = open(run, in: &bytes, into: &output)
+        }
+        return (outcome, plaintext)
+    }
 }

@@ -83,6 +83,15 @@ struct ScriptedSystem: SendSystem {
             return true
         }
 
+        /// Queues `bytes` as datagrams of `size` bytes; false when there is no room.
+        func append(_ bytes: [UInt8], of size: Int, to destination: Endpoint = .loopback(1)) -> Bool {
+            let datagrams = (bytes.count + size - 1) / size
+            guard let memory = unsafe writer.reserve(bytes.count, datagrams: datagrams) else { return false }
+            unsafe memory.copyMemory(from: bytes, byteCount: bytes.count)
+            writer.commit(bytes.count, of: size, to: destination, from: nil, ecn: .notECT)
+            return true
+        }
+
         var statistics: SocketStatistics {
             var total = SocketStatistics()
             writer.statistics.add(to: &total)
@@ -102,6 +111,39 @@ struct ScriptedSystem: SendSystem {
         #expect(rig.kernel.datagrams == (0..<7).map { pattern($0, $0 < 5 ? 100 : 40) })
         #expect(rig.kernel.calls == 1)
         #expect(rig.writer.queuedByteCount == 0 && rig.writer.queuedDatagramCount == 0)
+    }
+
+    /// Datagrams appended together are what they would be one by one.
+    @Test(arguments: [true, false])
+    func manyAtOnce(usesSegmentation: Bool) {
+        var random = RandomSource(seed: 5)
+        let one = Rig(byteCount: 1 << 20, runCount: 600, usesSegmentation: usesSegmentation)
+        let many = Rig(byteCount: 1 << 20, runCount: 600, usesSegmentation: usesSegmentation)
+        for index in 0..<60 {
+            let size = random.chance(0.8) ? 1_472 : 1_200
+            let bytes = pattern(index, 1 + Int(random.below(16_000)))
+            let destination = random.chance(0.9) ? Endpoint.loopback(1) : .loopback(2)
+            #expect(many.append(bytes, of: size, to: destination))
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                #expect(one.append(Array(bytes[start..<min(start + size, bytes.count)]), to: destination))
+            }
+        }
+        one.writer.flush()
+        many.writer.flush()
+        #expect(many.kernel.taken == one.kernel.taken)
+        #expect(many.kernel.taken.allSatisfy { $0.segments.count <= 64 })
+        #expect(many.statistics == one.statistics)
+    }
+
+    /// Where the list of messages is too short for all of them, the queue is emptied first.
+    @Test func manyAtOnceFindRoom() {
+        let rig = Rig(byteCount: 65_536, runCount: 16, usesSegmentation: false)
+        for index in 0..<20 { #expect(rig.append(pattern(index, 10_000), of: 1_000)) }
+        rig.writer.flush()
+        #expect(rig.kernel.datagrams.count == 200 && rig.statistics.queueRefusals == 0)
+        rig.kernel.verdict = { _ in EAGAIN }
+        #expect(rig.append(pattern(0, 10_000), of: 1_000))
+        #expect(!rig.append(pattern(0, 10_000), of: 1_000))
     }
 
     @Test func withoutSegmentationEachDatagramIsAMessage() {

@@ -78,10 +78,16 @@ int dx_dtls_has_explicit_nonce(const dx_dtls *dtls);
 int dx_dtls_has_extended_master_secret(const dx_dtls *dtls);
 // Keying material exported from a complete handshake (RFC 5705), without a context.
 int dx_dtls_export(dx_dtls *dtls, const char *label, void *secret, size_t count);
-// Writes one application-data record with its 13-byte header; its size, or -1.
-long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity);
-// Opens one datagram that holds one application-data record; the size of the plaintext, 0 when the record is refused
+// How a record lies in memory when it is not in one piece: `first` bytes, and then pieces of `slice` bytes, the last one
+// perhaps shorter, each after a gap of `gap` bytes. A slice of 0 means one piece.
+typedef struct dx_pieces {
+    size_t first, slice, gap;
+} dx_pieces;
+// Writes one application-data record with its 13-byte header, in pieces; its size without the gaps, or -1. `capacity`
+// is that of the record; the caller has room for the gaps too.
+long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity, dx_pieces pieces);
+// Opens one application-data record of `count` bytes that lies there in pieces; the size of the plaintext, 0 when the record is refused
 // and the association lives on, -1 when it is dead.
-long dx_dtls_open(dx_dtls *dtls, const void *record, size_t count, void *packet, size_t capacity);
+long dx_dtls_open(dx_dtls *dtls, const void *record, size_t count, dx_pieces pieces, void *packet, size_t capacity);
 // The associations alive in this process, for tests that look for leaks.
 long dx_dtls_live(void);

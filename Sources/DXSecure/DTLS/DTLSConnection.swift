@@ -72,8 +72,15 @@ final class DTLSConnection {
 
     /// Writes the whole record of `packet` to `record`; its size, or nil when the association is dead.
     func seal(_ packet: RawSpan, into record: UnsafeMutableRawBufferPointer) -> Int? {
+        unsafe seal(packet, into: record, byteCount: record.count, pieces: dx_pieces())
+    }
+
+    /// The same, for a record of `byteCount` bytes that lies in `memory` in pieces, the gaps included.
+    func seal(
+        _ packet: RawSpan, into memory: UnsafeMutableRawBufferPointer, byteCount: Int, pieces: dx_pieces
+    ) -> Int? {
         let count = unsafe packet.withUnsafeBytes { packet in
-            unsafe dx_dtls_seal(pointer, packet.baseAddress, packet.count, record.baseAddress, record.count)
+            unsafe dx_dtls_seal(pointer, packet.baseAddress, packet.count, memory.baseAddress, byteCount, pieces)
         }
         return count > 0 ? count : nil
     }
@@ -81,7 +88,16 @@ final class DTLSConnection {
     /// Opens a datagram that holds one whole record. The size of its plaintext in `packet`; 0 when the record is refused
     /// and the association lives on; nil when it is dead. `packet` must have room for the whole plaintext.
     func open(_ record: UnsafeRawBufferPointer, into packet: UnsafeMutableRawBufferPointer) -> Int? {
-        let count = unsafe dx_dtls_open(pointer, record.baseAddress, record.count, packet.baseAddress, packet.count)
+        unsafe open(record, byteCount: record.count, pieces: dx_pieces(), into: packet)
+    }
+
+    /// The same, for a record of `byteCount` bytes that lies in `memory` in pieces, the gaps included.
+    func open(
+        _ memory: UnsafeRawBufferPointer, byteCount: Int, pieces: dx_pieces,
+        into packet: UnsafeMutableRawBufferPointer
+    ) -> Int? {
+        let count = unsafe dx_dtls_open(
+            pointer, memory.baseAddress, byteCount, pieces, packet.baseAddress, packet.count)
         return count >= 0 ? count : nil
     }
 

@@ -137,14 +137,7 @@ public final class DTLSSession: SecureSession {
                 bigEndian: datagram.unsafeLoadUnaligned(fromUncheckedByteOffset: 0, as: UInt64.self)))
         let tail = unsafe UInt64(bigEndian: datagram.unsafeLoadUnaligned(fromUncheckedByteOffset: 6, as: UInt64.self))
         let number = tail & 0xffff_ffff_ffff
-        guard id == currentID || ids?.accepts(id) == true else {
-            statistics.rejected &+= 1
-            return .rejected
-        }
-        guard window.isFresh(number) else {
-            statistics.replayed &+= 1
-            return .replayed
-        }
+        if let refusal = refusal(id, number) { return refusal }
         let opened = unsafe datagram.withUnsafeMutableBytes { datagram in
             // Type 23, version 254.253, epoch 1, the number, the length: see the picture above.
             unsafe datagram.storeBytes(of: 0x0017_fefd_0001_0000 as UInt64, big: 0)
@@ -159,6 +152,24 @@ public final class DTLSSession: SecureSession {
                 return count
             }
         }
+        return outcome(opened, id, number)
+    }
+
+    /// Why a record with this id and number is not even tried; nil when it may be good.
+    private func refusal(_ id: ConnectionID, _ number: UInt64) -> OpenOutcome? {
+        guard id == currentID || ids?.accepts(id) == true else {
+            statistics.rejected &+= 1
+            return .rejected
+        }
+        guard window.isFresh(number) else {
+            statistics.replayed &+= 1
+            return .replayed
+        }
+        return nil
+    }
+
+    /// What OpenSSL made of the record: see `DTLSConnection.open`.
+    private func outcome(_ opened: Int?, _ id: ConnectionID, _ number: UInt64) -> OpenOutcome {
         guard let opened else { return die() }
         guard opened > 0 else {
             statistics.rejected &+= 1
@@ -168,6 +179,99 @@ public final class DTLSSession: SecureSession {
         statistics.opened &+= 1
         if id != currentID { heardOther(id) }
         return .opened
+    }
+
+    // MARK: Records in fragments
+
+    /// Appends the fragments of the record that carries `packet`, of `datagramByteCount` bytes each, the last one perhaps
+    /// shorter (`docs/wire-format.md` §2.2). Nothing is copied in between: OpenSSL's record goes to where the fragments'
+    /// bodies are, and then each gets its header.
+    ///
+    /// Throws as `seal` does. `packetSize` also when the packet fits one datagram, or takes more than
+    /// `FragmentHeader.maximumCount`.
+    @_lifetime(output: copy output)
+    public func sealInFragments(
+        _ packet: RawSpan, of datagramByteCount: Int, into output: inout OutputRawSpan
+    ) throws(SecureError) {
+        guard phase == .established, let connection else {
+            throw phase == .handshaking ? .notEstablished : .closed
+        }
+        let body = packet.byteCount &+ sealOverhead &- FragmentHeader.recordHeadByteCount
+        let count = FragmentHeader.count(body: body, datagramByteCount: datagramByteCount)
+        let whole = body &+ count &* FragmentHeader.byteCount
+        guard packet.byteCount <= SecureConstants.maximumPacket, count > 1, count <= FragmentHeader.maximumCount,
+            output.freeCapacity >= whole
+        else { throw .packetSize }
+        guard statistics.sealed < maximumRecords else { throw .recordsExhausted }
+        let pieces = Self.pieces(of: datagramByteCount)
+        let isSealed = unsafe output.withUnsafeMutableBytes { memory, initialized in
+            let fragments = unsafe UnsafeMutableRawBufferPointer(
+                rebasing: memory[initialized..<(initialized &+ whole)])
+            let record = unsafe UnsafeMutableRawBufferPointer(rebasing: fragments[Self.recordStart...])
+            let size = body &+ Self.recordHeader
+            guard unsafe connection.seal(packet, into: record, byteCount: size, pieces: pieces) == size else {
+                return false
+            }
+            let number = unsafe UInt64(bigEndian: record.loadUnaligned(fromByteOffset: 3, as: UInt64.self))
+            var span = unsafe MutableRawSpan(_unsafeBytes: fragments)
+            FragmentRun(
+                connectionID: sendID, recordNumber: number & 0xffff_ffff_ffff, bodyByteCount: body,
+                datagramByteCount: datagramByteCount
+            ).writeHeaders(into: &span)
+            initialized &+= whole
+            return true
+        }
+        guard isSealed else { throw sealFailure() }
+        statistics.sealed &+= 1
+    }
+
+    /// Opens the record that `fragments` carry, as `open` does with one in one piece.
+    ///
+    /// - Parameter fragments: what `run` was read from. Its bytes are changed.
+    @_lifetime(fragments: copy fragments)
+    @_lifetime(plaintext: copy plaintext)
+    public func open(
+        _ run: FragmentRun, in fragments: inout MutableRawSpan, into plaintext: inout OutputRawSpan
+    ) -> OpenOutcome {
+        guard phase == .established, let connection else { return phase == .handshaking ? .notEstablished : .closed }
+        let packetCount = run.bodyByteCount &+ FragmentHeader.recordHeadByteCount &- sealOverhead
+        guard packetCount > 0, packetCount <= SecureConstants.maximumPacket, plaintext.freeCapacity >= packetCount,
+            fragments.byteCount >= run.byteCount
+        else {
+            statistics.rejected &+= 1
+            return .rejected
+        }
+        if let refusal = refusal(run.connectionID, run.recordNumber) { return refusal }
+        let pieces = Self.pieces(of: run.datagramByteCount)
+        let opened = unsafe fragments.withUnsafeMutableBytes { memory in
+            // Over the first fragment's header, right before its body: type 23, version 254.253, epoch 1, number, length.
+            let record = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[Self.recordStart...])
+            let number = run.recordNumber
+            unsafe record.storeBytes(of: 0x17fe_fd00_0100_0000 as UInt64, big: 0)
+            unsafe record.storeBytes(
+                of: (1 &<< 48 | number) &<< 16 | UInt64(truncatingIfNeeded: run.bodyByteCount), big: 5)
+            unsafe record.storeBytes(of: 1 &<< 48 | number, big: 3)
+            return unsafe plaintext.withUnsafeMutableBytes { room, initialized in
+                let room = unsafe UnsafeMutableRawBufferPointer(
+                    rebasing: room[initialized..<(initialized &+ packetCount)])
+                let count = unsafe connection.open(
+                    UnsafeRawBufferPointer(record), byteCount: run.bodyByteCount &+ Self.recordHeader, pieces: pieces,
+                    into: room)
+                initialized &+= count ?? 0
+                return count
+            }
+        }
+        return outcome(opened, run.connectionID, run.recordNumber)
+    }
+
+    /// DTLS's record header, which takes the end of the first fragment's header.
+    private static let recordHeader = 13
+    private static let recordStart = FragmentHeader.byteCount - recordHeader
+
+    /// Where OpenSSL's record lies in fragments of that size.
+    private static func pieces(of datagramByteCount: Int) -> dx_pieces {
+        let slice = datagramByteCount &- FragmentHeader.byteCount
+        return dx_pieces(first: slice &+ recordHeader, slice: slice, gap: FragmentHeader.byteCount)
     }
 
     // MARK: Connection ids

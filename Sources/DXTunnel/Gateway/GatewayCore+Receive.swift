@@ -35,6 +35,27 @@ extension GatewayCore: DatagramHandler {
         }
     }
 
+    /// Takes the fragments of a whole record at once, else one datagram.
+    func received(
+        _ message: inout MutableRawSpan, of size: Int, from source: Endpoint, local: Endpoint?, ecn: ECNMark,
+        now: Instant
+    ) -> Int {
+        guard let run = FragmentRun(reading: message.bytes, datagramByteCount: size),
+            let session = session(for: message)
+        else {
+            var datagram = message._mutatingExtracting(..<min(size, message.byteCount))
+            received(&datagram, from: source, local: local, ecn: ecn, now: now)
+            return datagram.byteCount
+        }
+        let now = tick(now)
+        var output = unsafe OutputRawSpan(buffer: plaintext, initializedCount: 0)
+        let outcome = session.session.open(run, in: &message, into: &output)
+        let count = opened(output.byteCount, outcome, on: session)
+        receivePlaintext(
+            count, on: session, datagramByteCount: run.byteCount, from: source, local: local, ecn: ecn, now: now)
+        return run.byteCount
+    }
+
     func batchEnded(now: Instant) {
         _ = tick(now)
         turn()
@@ -57,10 +78,16 @@ extension GatewayCore: DatagramHandler {
     /// Opens a record into `plaintext`; the bytes there, 0 when it is none of the session's.
     private func open(_ record: inout MutableRawSpan, on session: ChannelSession) -> Int {
         var output = unsafe OutputRawSpan(buffer: plaintext, initializedCount: 0)
-        switch session.session.open(&record, into: &output) {
+        let outcome = session.session.open(&record, into: &output)
+        return opened(output.byteCount, outcome, on: session)
+    }
+
+    /// Counts what came of a record; the bytes of its plaintext, 0 when it is none of the session's.
+    private func opened(_ count: Int, _ outcome: OpenOutcome, on session: ChannelSession) -> Int {
+        switch outcome {
         case .opened:
             if session.idChanges != session.session.idChanges { registerIDs(of: session) }
-            return output.byteCount
+            return count
         case .replayed: drops.replayed &+= 1
         case .rejected: drops.rejected &+= 1
         case .notEstablished, .closed: drops.unbound &+= 1

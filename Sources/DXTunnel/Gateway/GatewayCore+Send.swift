@@ -34,21 +34,16 @@ extension GatewayCore {
         to remote: Endpoint, ecn: ECNMark, _ sender: DatagramSender
     ) {
         let source = local?.family == remote.family ? local : nil
-        var output = unsafe OutputRawSpan(buffer: record, initializedCount: 0)
-        do throws(SecureError) { try session.session.seal(plain, into: &output) } catch {
-            drops.sealFailures &+= 1
-            return
-        }
-        let count = output.byteCount
-        let sealed = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: record[0..<count]))
-        var cutter = FragmentCutter(sealed, datagramByteCount: datagramByteCount)
-        while !cutter.isDone {
-            let result = sender.append(to: remote, from: source, ecn: ecn, maximumByteCount: datagramByteCount) {
-                cutter.writeNext(to: &$0)
+        let body = plain.byteCount &+ session.session.sealOverhead &- FragmentHeader.recordHeadByteCount
+        let count = FragmentHeader.count(body: body, datagramByteCount: datagramByteCount)
+        do throws(SecureError) {
+            try sender.appendRun(
+                to: remote, from: source, ecn: ecn, maximumByteCount: body &+ count &* FragmentHeader.byteCount,
+                datagramByteCount: datagramByteCount
+            ) { output throws(SecureError) in
+                try session.session.sealInFragments(plain, of: datagramByteCount, into: &output)
             }
-            // The rest is worth nothing without it.
-            guard result == .queued else { return }
-        }
+        } catch { drops.sealFailures &+= 1 }
     }
 
     private func seal(

@@ -48,8 +48,6 @@ final class GatewayCore {
     let plaintext: UnsafeMutableRawBufferPointer
     /// What is being sent.
     let packet: UnsafeMutableRawBufferPointer
-    /// The same, sealed, when it is larger than a datagram.
-    let record: UnsafeMutableRawBufferPointer
 
     /// Bytes that one channel may send before others and the rest of the event loop get their turn: some GSO runs.
     private static let bytesPerTurn = 512 << 10
@@ -82,7 +80,6 @@ final class GatewayCore {
         channelConfiguration = Self.channelConfiguration(configuration, tuning)
         unsafe plaintext = .allocate(byteCount: Constants.maximumDatagram + 1_024, alignment: 16)
         unsafe packet = .allocate(byteCount: Self.maximumPacket, alignment: 16)
-        unsafe record = .allocate(byteCount: Self.maximumPacket + 64, alignment: 16)
         for peer in configuration.peers {
             guard let role = identity.gatewayID.role(towards: peer.id) else {
                 throw .invalidConfiguration(["peer \(peer.name) has this gateway's own id: give it the peer's"])
@@ -97,7 +94,6 @@ final class GatewayCore {
     deinit {
         unsafe plaintext.deallocate()
         unsafe packet.deallocate()
-        unsafe record.deallocate()
     }
 
     /// Half of the memory is for receiving and half for sending, in equal parts for each peer, so that the sum is not passed;

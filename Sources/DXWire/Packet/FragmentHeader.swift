@@ -21,6 +21,8 @@ public struct FragmentHeader: Equatable, Sendable, BitwiseCopyable {
     public static let recordHeadByteCount = 14
     /// The largest body: 16,384 bytes of plaintext (RFC 6347 §4.1), explicit nonce and tag.
     public static let maximumBody = 16_384 + 8 + 16
+    /// The most fragments of a record: their places have six bits.
+    public static let maximumCount = 64
     /// Every fragment but the last has at least this many bytes of the body, so that 64 places are enough.
     public static let minimumSlice = 512
     /// Records from here on cannot be cut: the number's highest byte tells that a datagram is a fragment.
@@ -64,10 +66,15 @@ public struct FragmentHeader: Equatable, Sendable, BitwiseCopyable {
     @_lifetime(output: copy output)
     public func write(to output: inout OutputRawSpan) {
         output.write(connectionID.rawValue)
-        output.write(Self.mark | (isLast ? Self.lastMark : 0) | UInt8(truncatingIfNeeded: index) & Self.indexMask)
+        output.write(Self.place(index, isLast: isLast))
         output.write(UInt8(truncatingIfNeeded: recordNumber &>> 32))
         output.write(UInt32(truncatingIfNeeded: recordNumber))
         output.write(UInt16(truncatingIfNeeded: bodyByteCount))
+    }
+
+    /// The byte that says which fragment it is.
+    static func place(_ index: Int, isLast: Bool) -> UInt8 {
+        mark | (isLast ? lastMark : 0) | UInt8(truncatingIfNeeded: index) & indexMask
     }
 
     // MARK: Arithmetic

@@ -136,12 +136,16 @@ enum WireProperty: String, CaseIterable, Sendable {
         var assembler = FragmentAssembler()
         var isAccepted = false
         var rest = bytes[...]
+        var joined: [UInt8] = []
+        var firstSize = 0
         while rest.count > FragmentHeader.byteCount {
             let head = rest.prefix(FragmentHeader.byteCount)
             // Up to 2,040 bytes in steps of eight.
             let size = 8 * Int(rest[rest.startIndex + FragmentHeader.byteCount])
             rest = rest.dropFirst(FragmentHeader.byteCount + 1)
             let datagram = Array(head) + [UInt8](repeating: head.last ?? 0, count: size)
+            if joined.isEmpty { firstSize = datagram.count }
+            joined += datagram
             guard FragmentHeader.isFragment(datagram.rawBytes) else { continue }
             switch assembler.receive(datagram.rawBytes, ecn: .notECT) {
             case .rejected: break
@@ -160,7 +164,29 @@ enum WireProperty: String, CaseIterable, Sendable {
                 else { throw PropertyFailure("record \(hexText(Array(record.prefix(14)))) of \(header)") }
             }
         }
+        try checkRun(joined, of: firstSize)
         return isAccepted ? .accepted : .rejected
+    }
+
+    /// What is taken for a whole record in order is one for the assembler too, and the same.
+    private static func checkRun(_ bytes: [UInt8], of size: Int) throws(PropertyFailure) {
+        guard let run = FragmentRun(reading: bytes.rawBytes, datagramByteCount: size) else { return }
+        var assembler = FragmentAssembler()
+        var body: [UInt8] = []
+        for index in 0..<run.count {
+            let end = min((index + 1) * size, run.byteCount)
+            let datagram = Array(bytes[(index * size)..<end])
+            body += datagram.dropFirst(FragmentHeader.byteCount)
+            let outcome = assembler.receive(datagram.rawBytes, ecn: .notECT)
+            guard case .complete(let place) = outcome else {
+                if outcome == .incomplete && index < run.count - 1 { continue }
+                throw PropertyFailure("fragment \(index) of \(run): \(outcome)")
+            }
+            let record = assembler.withRecord(at: place) { [UInt8](copying: $0.bytes) }
+            guard index == run.count - 1, Array(record.dropFirst(FragmentHeader.recordHeadByteCount)) == body else {
+                throw PropertyFailure("another record than \(run)")
+            }
+        }
     }
 
     private static func checkGatewayText(_ bytes: [UInt8]) throws(PropertyFailure) -> Outcome {
