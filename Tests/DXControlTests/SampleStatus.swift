@@ -9,7 +9,8 @@ let sampleStatus = GatewayStatus(
         PeerStatus(
             name: "cloud-1", id: idText("c"), state: .connected, since: Timestamp(unixMilliseconds: 1_789_286_700_000),
             remoteAddress: "203.0.113.5:7700", pathKind: .direct, rttMicroseconds: 12_345, mtuBytes: 1_452,
-            congestionWindowBytes: 123_456, congestionControl: "cubic", openStreams: 2, bytesSent: 1_000, bytesReceived: 2_000_000,
+            congestionWindowBytes: 123_456, congestionControl: "cubic", openStreams: 2, bytesSent: 1_000,
+            bytesReceived: 2_000_000,
             counters: ["packets_lost": 7]),
         PeerStatus(
             name: "cloud-2", id: idText("d"), state: .down, since: Timestamp(unixMilliseconds: 0),

@@ -41,6 +41,9 @@ final class GatewayCore {
     /// The connection id by which it was found.
     var lastID = ConnectionID(rawValue: 0)
     var marked: [PeerChannel] = []
+    /// Those that the turn is at, and those that will want another. Kept, so that a turn allocates nothing.
+    private var turning: [PeerChannel] = []
+    private var wantsMore: [PeerChannel] = []
     private var isTurnScheduled = false
     var isInTurn = false
     var latest: Instant
@@ -183,6 +186,8 @@ final class GatewayCore {
         origins.removeAll()
         destinations.removeAll()
         marked.removeAll()
+        turning.removeAll()
+        wantsMore.removeAll()
         lastSession = nil
         guard let socket else { return eventLoop.makeSucceededVoidFuture() }
         self.socket = nil
@@ -249,21 +254,21 @@ final class GatewayCore {
         isInTurn = true
         let now = currentTime()
         drainSecure(now: now)
-        var wantsMore: [PeerChannel] = []
         // Handling one channel's events can touch another: go on until none is left.
         while !marked.isEmpty {
-            let channels = marked
-            marked.removeAll(keepingCapacity: true)
-            for channel in channels {
+            swap(&marked, &turning)
+            for channel in turning {
                 channel.isMarked = false
                 if !drain(channel, socket.sender, now: currentTime()) { wantsMore.append(channel) }
             }
+            turning.removeAll(keepingCapacity: true)
         }
         for peer in peers where peer.isEnding { peer.disposeEnded() }
         socket.sender.flush()
         handleRefusals(socket.sender)
         isInTurn = false
         for channel in wantsMore { mark(channel) }
+        wantsMore.removeAll(keepingCapacity: true)
     }
 
     /// Whether the kernel takes datagrams now.

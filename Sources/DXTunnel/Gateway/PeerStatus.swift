@@ -55,7 +55,8 @@ public struct PeerStatus: Sendable, Hashable, Codable {
     public init(
         name: String, id: String, state: State, since: Timestamp, remoteAddress: String? = nil,
         pathKind: PathKind? = nil, rttMicroseconds: UInt64? = nil, mtuBytes: Int? = nil,
-        congestionWindowBytes: UInt64? = nil, congestionControl: String? = nil, openStreams: Int = 0, bytesSent: UInt64 = 0, bytesReceived: UInt64 = 0,
+        congestionWindowBytes: UInt64? = nil, congestionControl: String? = nil, openStreams: Int = 0,
+        bytesSent: UInt64 = 0, bytesReceived: UInt64 = 0,
         lastError: String? = nil, counters: [String: UInt64] = [:]
     ) {
         self.name = name

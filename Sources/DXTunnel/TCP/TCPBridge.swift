@@ -25,8 +25,8 @@ final class TCPBridge: ChannelInboundHandler {
     private var hasFailed = false
     private var isOver = false
 
-    /// Up to 64 KiB a read, less for connections that carry little.
-    static let receiveAllocator = AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 4_096, maximum: 65_536)
+    /// Up to 256 KiB a read, as much as four GSO runs take, less for connections that carry little.
+    static let receiveAllocator = AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 4_096, maximum: 262_144)
     /// One: SwiftNIO keeps as many receive buffers for each connection, and a stream may be full after the first.
     static let messagesPerRead: UInt = 1
     /// At 256 KiB of bytes that the kernel has not taken the stream is read no more; again below 64 KiB.

@@ -2,11 +2,12 @@ import DXWire
 import Testing
 
 @Suite struct FragmentRunTests {
-    private let record: [UInt8] = encoded(capacity: 14) { output in
-        output.write(0x0102_0304_0506_0708 as UInt64)
-        output.write(0x00ab as UInt16)
-        output.write(0xcdef_0123 as UInt32)
-    } + (0..<4_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+    private let record: [UInt8] =
+        encoded(capacity: 14) { output in
+            output.write(0x0102_0304_0506_0708 as UInt64)
+            output.write(0x00ab as UInt16)
+            output.write(0xcdef_0123 as UInt32)
+        } + (0..<4_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
 
     /// The record's fragments, as the cutter makes them.
     private func cut(of size: Int) -> [UInt8] {
