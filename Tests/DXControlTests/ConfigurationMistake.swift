@@ -220,6 +220,12 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
                     + " directly, or name another gateway",
             ]),
         ConfigurationMistake(
+            "congestion control",
+            after("peers:\n  - {name: cloud-1, id: \(idText("b")), congestion: vegas}\n"),
+            [
+                "edge.yaml:5:\(39 + idText("b").count): \"peers[0].congestion\" is \"vegas\"; write automatic or cubic or bbr"
+            ]),
+        ConfigurationMistake(
             "options",
             withPeer(
                 """
@@ -270,6 +276,6 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
                     origins: [{gateway: edge-1, listen: "127.0.0.1:80"}]
                     destinations: [{gateway: cloud-1}]
                 """),
-            ["edge.yaml:4:9: \"peers[0]\" must have keys, not text; write name, id or addresses"]),
+            ["edge.yaml:4:9: \"peers[0]\" must have keys, not text; write name, id, addresses or congestion"]),
     ]
 }

@@ -2,6 +2,7 @@
 // System calls and macros that Swift cannot express: batches of datagrams with control messages.
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -71,3 +72,7 @@ typedef struct dx_path {
 
 // Looks at a path; a link at its end is followed when `follows_links`. Returns 0 or a negative errno.
 int dx_path_facts(const char *path, bool follows_links, dx_path *out);
+
+// Gives back the memory that starting left behind: free heap, and all pages of code and constants, of this program and its
+// libraries. What is used again comes back from the file, or from the kernel's cache of it. The bytes of what was released.
+size_t dx_release_clean_pages(void);
