@@ -3,7 +3,8 @@ import DXStream
 import DXWire
 
 /// One bulk stream over one bottleneck, with a probe on either side of its queue. `delay` is that of each way, `jitter` by
-/// how much it differs in either direction; packets keep their order. The way back loses nothing.
+/// how much it differs in either direction; packets keep their order. The way back loses nothing. `largestPacket` is what
+/// packets of several datagrams may have, 0 for none of these.
 final class BulkFlow {
     private let pair: Pair
     private let reader: Traffic
@@ -12,11 +13,14 @@ final class BulkFlow {
 
     init(
         _ algorithm: CongestionAlgorithm, megabitsPerSecond: Int64, delay: Interval, queue: Interval, loss: Double = 0,
-        lossEndsAfter: Interval? = nil, jitter: Interval = .zero, seed: UInt64 = 1
+        lossEndsAfter: Interval? = nil, jitter: Interval = .zero, seed: UInt64 = 1,
+        largestPacket: Int = 0
     ) throws {
         var setup = Pair.Setup()
         setup.seed = seed
         setup.lower.congestion = algorithm
+        setup.lower.maximumPacket = largestPacket
+        setup.upper.maximumPacket = largestPacket
         let start = setup.clock.now
         var plan = TrafficPlan()
         plan.streams = [.bulk(1 << 40)]

@@ -81,7 +81,7 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private mutating func judgeSlowStartLoss(_ sample: DeliverySample, delivery: DeliveryRate) {
         guard let before = slowStartLoss, sample.priorDelivered >= before.delivered else { return }
         slowStartLoss = nil
-        let lost = Double(delivery.lost &- before.lost)
+        let lost = Double(delivery.lostWhole &- before.lost)
         let delivered = Double(delivery.delivered &- before.delivered)
         if quietLosses > 0 && lost < Self.overflowPart * delivered { quietLosses = Self.quietLossLimit }
     }
@@ -91,10 +91,10 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
         window: Int, datagram: Int, isInFirstSlowStart: Bool, rtt: RTTEstimator, delivery: DeliveryRate
     ) {
         let base = rtt.minimum
-        if isInFirstSlowStart { slowStartLoss = (delivery.delivered, delivery.lost) }
+        if isInFirstSlowStart { slowStartLoss = (delivery.delivered, delivery.lostWhole) }
         // What overflows is found out by packets that waited in the full queue. A single late packet raises one of the
         // two, jitter that all packets have both: as far as they differ within a round, anyway.
-        let isQuiet = min(rtt.latest, rtt.smoothed) <= base + max(BBR.queueThreshold(base), spread.allowance)
+        let isQuiet = min(rtt.latest, rtt.smoothed) <= base + BBR.queueThreshold(base, spread)
         let isEarly = windowAtLoss == 0 || window < windowAtLoss
         windowAtLoss = window
         guard isQuiet, isEarly, Self.recovery(window: window, datagram: datagram, base: base) >= Self.worthwhileRecovery

@@ -28,7 +28,7 @@ import Testing
                 _ = delivery.onAcknowledged(
                     bytes: 1_200, snapshot: snapshot, packetNumber: UInt64(number), sentAt: .zero, now: .zero)
             } else {
-                _ = delivery.onLost(bytes: 1_200, snapshot: snapshot, packetNumber: UInt64(number))
+                _ = delivery.onLost(bytes: 1_200, datagram: 1_200, snapshot: snapshot, packetNumber: UInt64(number))
             }
         }
         return delivery
