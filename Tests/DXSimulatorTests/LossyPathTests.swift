@@ -10,7 +10,7 @@ import Testing
     /// a debug build.
     @Test(.enabled(if: Replay.isFull), arguments: [(0.01, 90.0), (0.05, 70.0)])
     func aMinuteOfRandomLoss(part: Double, megabits: Double) throws {
-        let flow = try Flow(
+        let flow = try BulkFlow(
             .automatic, megabitsPerSecond: 100, delay: .milliseconds(40), queue: .milliseconds(100), loss: part)
         try flow.run(for: .seconds(60))
         #expect(flow.megabits / 60 >= megabits, "\(flow.megabits / 60) Mbit/s")
@@ -23,7 +23,7 @@ import Testing
         (Int64(100), 0.01, 0.9, 1.3), (20, 0.05, 0.72, 3),
     ])
     func randomLoss(megabits: Int64, part: Double, steadyPart: Double, startSeconds: Double) throws {
-        let flow = try Flow(
+        let flow = try BulkFlow(
             .automatic, megabitsPerSecond: megabits, delay: .milliseconds(40), queue: .milliseconds(100), loss: part)
         let start: Int64 = megabits == 100 ? 2 : 8
         try flow.run(for: .seconds(start))
@@ -40,7 +40,7 @@ import Testing
     /// A queue of one second stays nearly empty: 90 % of the rate, 95 of 100 packets wait less than 100 ms.
     @Test(arguments: [CongestionAlgorithm.automatic, .bbr])
     func bloat(algorithm: CongestionAlgorithm) throws {
-        let flow = try Flow(
+        let flow = try BulkFlow(
             algorithm, megabitsPerSecond: 10, delay: .milliseconds(20), queue: .seconds(1), loss: 0)
         let seconds: Int64 = Replay.isFull ? 60 : 20
         try flow.run(for: .seconds(seconds))
@@ -53,7 +53,7 @@ import Testing
 
     /// Without loss and with an ordinary queue there is no reason to leave CUBIC.
     @Test func anOrdinaryPathStaysWithCubic() throws {
-        let flow = try Flow(
+        let flow = try BulkFlow(
             .automatic, megabitsPerSecond: 10, delay: .milliseconds(20), queue: .milliseconds(40), loss: 0)
         for _ in 0..<10 {
             try flow.run(for: .seconds(1))
@@ -64,77 +64,12 @@ import Testing
 
     /// A path that loses packets for a while and then does not: what was excused is forgotten.
     @Test func ambientLossIsForgotten() throws {
-        let flow = try Flow(
+        let flow = try BulkFlow(
             .bbr, megabitsPerSecond: 10, delay: .milliseconds(20), queue: .milliseconds(40), loss: 0.05,
             lossEndsAfter: .seconds(10))
         try flow.run(for: .seconds(10))
         #expect(flow.path.ambientLoss > 0.025, "\(flow.path.ambientLoss)")
         try flow.run(for: .seconds(15))
         #expect(flow.path.ambientLoss < 0.01, "\(flow.path.ambientLoss)")
-    }
-}
-
-/// One bulk stream over one bottleneck, with a probe on either side of its queue.
-private final class Flow {
-    private let pair: Pair
-    private let reader: Traffic
-    private let entry = Entry()
-    private let exit: Exit
-
-    init(
-        _ algorithm: CongestionAlgorithm, megabitsPerSecond: Int64, delay: Interval, queue: Interval, loss: Double,
-        lossEndsAfter: Interval? = nil
-    ) throws {
-        var setup = Pair.Setup()
-        setup.lower.congestion = algorithm
-        let start = setup.clock.now
-        var plan = TrafficPlan()
-        plan.streams = [.bulk(1 << 40)]
-        exit = Exit(entry)
-        reader = Traffic(plan, role: .upper, seed: 1, start: start)
-        let rate = megabitsPerSecond * 125_000
-        let bytes = Int(rate * queue.microseconds / 1_000_000)
-        var nodes: [any Node] = [
-            MTULimit(payloadByteCount: 1_472), entry, Bottleneck(bytesPerSecond: rate, queueByteCount: bytes), exit,
-            Delay(delay),
-        ]
-        if loss > 0 {
-            let random = RandomLoss(loss, random: RandomSource(seed: 3))
-            nodes.append(lossEndsAfter.map { Until(start + $0, random) } ?? random)
-        }
-        pair = try Pair(
-            setup, upward: Link(nodes),
-            downward: .steady(megabitsPerSecond: megabitsPerSecond, delay: delay, queue: .milliseconds(100)),
-            lower: Traffic(plan, role: .lower, seed: 1, start: start), upper: reader)
-    }
-
-    func run(for time: Interval) throws { try pair.run(for: time) }
-    /// Stream bytes read since the beginning, in millions of bits.
-    var megabits: Double { Double(reader.streams[0].readByteCount) * 8 / 1_000_000 }
-    var path: PathSnapshot { pair.lower.channel.pathSnapshots[0] }
-    /// How long a packet waited at the bottleneck at most, of the given part of all.
-    func wait(ofPart part: Double) -> Interval {
-        let sorted = exit.waits.sorted()
-        return sorted[Int(Double(sorted.count - 1) * part)]
-    }
-
-    /// Notes when each datagram entered the queue.
-    private final class Entry: Node {
-        var times: [UInt64: Instant] = [:]
-        func forward(_ datagram: Datagram, now: Instant, output: inout [Datagram]) {
-            times[datagram.number] = now
-            output.append(datagram)
-        }
-    }
-
-    /// Notes how long each was in it.
-    private final class Exit: Node {
-        private let entry: Entry
-        var waits: [Interval] = []
-        init(_ entry: Entry) { self.entry = entry }
-        func forward(_ datagram: Datagram, now: Instant, output: inout [Datagram]) {
-            if let time = entry.times.removeValue(forKey: datagram.number) { waits.append(now - time) }
-            output.append(datagram)
-        }
     }
 }

@@ -4,13 +4,15 @@ import DXWire
 ///
 /// A path begins with CUBIC. It goes over to BBR
 /// - when losses come by chance: no queue stood in the path, and the window was smaller than at the loss before, so it
-///   cannot have overflowed. Twice in a row, and only where CUBIC would need `worthwhileRecovery` or longer to win back
-///   what each loss costs. In the first slow start once is enough, when few packets are lost of the round that follows:
-///   a window that overflows while it doubles loses a good part of it;
-/// - when a queue of more than `longQueue` stands for two rounds: CUBIC would fill whatever buffer there is.
+///   cannot have overflowed. Round trips that jitter keeps above the smallest are no queue (`RoundTripSpread`). Twice in
+///   a row, and only where CUBIC would need `worthwhileRecovery` or longer to win back what each loss costs. In the first
+///   slow start once is enough, when few packets are lost of the round that follows: a window that overflows while it
+///   doubles loses a good part of it;
+/// - when a queue of more than `longQueue` stands for a round: CUBIC would fill whatever buffer there is.
 ///
-/// It goes back to CUBIC when others fill the queue (`BBR.crowdedCycles`) for `crowdedLimit` cycles in a row. Then a long queue alone does not lead to BBR again for a while, which doubles each time: against flows that
-/// fill the queue BBR would only give way.
+/// It goes back to CUBIC when others fill the queue (`BBR.crowdedCycles`) for `crowdedLimit` cycles in a row. Then a long
+/// queue alone does not lead to BBR again for a while, which doubles each time: against flows that fill the queue BBR
+/// would only give way.
 ///
 /// The delivery rate is measured all the time, so each begins with what the other knew.
 struct AlgorithmChoice: Sendable, BitwiseCopyable {
@@ -26,6 +28,8 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private var round: UInt64 = 0
     private var nextRoundDelivered: UInt64 = 0
     private var roundMinimum = Interval.max
+    /// How much round trips differ without a queue.
+    private(set) var spread = RoundTripSpread()
     /// Rounds in a row behind a long queue.
     private var queuedRounds = 0
     /// Losses by chance in a row.
@@ -63,9 +67,11 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
             let isLong = roundMinimum != .max && roundMinimum > base + Self.longQueue
             queuedRounds = isLong ? queuedRounds + 1 : 0
             roundMinimum = .max
+            spread.endRound()
             judgeSlowStartLoss(sample, delivery: delivery)
         }
         roundMinimum = min(roundMinimum, sample.roundTrip)
+        spread.update(sample.roundTrip)
         if quietLosses >= Self.quietLossLimit { return .useBBR(isPipeFull: false) }
         if queuedRounds >= Self.queuedRoundLimit && now >= queueHeldUntil { return .useBBR(isPipeFull: true) }
         return .stay
@@ -75,7 +81,7 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private mutating func judgeSlowStartLoss(_ sample: DeliverySample, delivery: DeliveryRate) {
         guard let before = slowStartLoss, sample.priorDelivered >= before.delivered else { return }
         slowStartLoss = nil
-        let lost = Double(delivery.lost &- before.lost)
+        let lost = Double(delivery.lostWhole &- before.lost)
         let delivered = Double(delivery.delivered &- before.delivered)
         if quietLosses > 0 && lost < Self.overflowPart * delivered { quietLosses = Self.quietLossLimit }
     }
@@ -85,9 +91,10 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
         window: Int, datagram: Int, isInFirstSlowStart: Bool, rtt: RTTEstimator, delivery: DeliveryRate
     ) {
         let base = rtt.minimum
-        if isInFirstSlowStart { slowStartLoss = (delivery.delivered, delivery.lost) }
-        // What overflows is found out by packets that waited in the full queue. Jitter alone raises one of the two.
-        let isQuiet = min(rtt.latest, rtt.smoothed) <= base + BBR.queueThreshold(base)
+        if isInFirstSlowStart { slowStartLoss = (delivery.delivered, delivery.lostWhole) }
+        // What overflows is found out by packets that waited in the full queue. A single late packet raises one of the
+        // two, jitter that all packets have both: as far as they differ within a round, anyway.
+        let isQuiet = min(rtt.latest, rtt.smoothed) <= base + BBR.queueThreshold(base, spread)
         let isEarly = windowAtLoss == 0 || window < windowAtLoss
         windowAtLoss = window
         guard isQuiet, isEarly, Self.recovery(window: window, datagram: datagram, base: base) >= Self.worthwhileRecovery

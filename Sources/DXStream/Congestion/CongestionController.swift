@@ -166,7 +166,7 @@ public struct CongestionController: Sendable, BitwiseCopyable {
             let counted = delivery.onAcknowledged(
                 bytes: min(max(0, bytes), CongestionState.largestDatagram), snapshot: snapshot,
                 packetNumber: packetNumber, sentAt: sentAt, now: now)
-            if counted && snapshot.isCalm { bbr.ambient.noteCalm(packets: 1, lost: 0) }
+            if counted && snapshot.isCalm { bbr.ambient.noteCalm(packets: datagrams(bytes), lost: 0) }
         }
         if mode == .bbr { return }
         // RFC 9002 §7.3.2: no growth for what was sent before the reduction. By number and not by time, because packets
@@ -219,8 +219,8 @@ public struct CongestionController: Sendable, BitwiseCopyable {
         bbr = BBR(seed: seed &+ state.largestSent)
         bbr.ambient = ambient
         bbr.adopt(
-            bandwidth: choice.bandwidth.value, roundTrip: rtt.minimum, isPipeFull: isPipeFull, delivery: delivery,
-            state: state, now: now)
+            bandwidth: choice.bandwidth.value, roundTrip: rtt.minimum, spread: choice.spread, isPipeFull: isPipeFull,
+            delivery: delivery, state: state, now: now)
         choice.restart()
     }
 
@@ -250,8 +250,10 @@ public struct CongestionController: Sendable, BitwiseCopyable {
         state.removeFromFlight(bytes)
         guard let snapshot else { return }
         let bytes = min(max(0, bytes), CongestionState.largestDatagram)
-        guard delivery.onLost(bytes: bytes, snapshot: snapshot, packetNumber: packetNumber) else { return }
-        if snapshot.isCalm { bbr.ambient.noteCalm(packets: 1, lost: 1) }
+        let isCounted = delivery.onLost(
+            bytes: bytes, datagram: state.maximumDatagram, snapshot: snapshot, packetNumber: packetNumber)
+        guard isCounted else { return }
+        if snapshot.isCalm { bbr.ambient.noteCalm(packets: datagrams(bytes), lost: 1) }
         switch mode {
         case .cubic, .newReno: break
         case .bbr:
@@ -260,6 +262,9 @@ public struct CongestionController: Sendable, BitwiseCopyable {
             )
         }
     }
+
+    /// How many datagrams a packet of so many bytes has.
+    private func datagrams(_ bytes: Int) -> Double { max(1, Double(bytes) / Double(state.maximumDatagram)) }
 
     /// A packet was forgotten without being acknowledged or lost (its path was retired): it only leaves flight.
     public mutating func onDiscarded(bytes: Int) { state.removeFromFlight(bytes) }

@@ -5,7 +5,7 @@ import DXWire
 public struct DeliverySnapshot: Sendable, BitwiseCopyable {
     /// Bytes delivered up to then (P.delivered of the BBR draft, §4.1.2).
     var delivered: UInt64
-    /// Bytes lost up to then (P.lost).
+    /// Bytes lost up to then (P.lost), as `DeliveryRate.lost` counts them.
     var lost: UInt64
     /// When the last of the delivered bytes were acknowledged (P.delivered_time).
     var deliveredAt: Instant
@@ -34,7 +34,7 @@ struct DeliverySample: Sendable, BitwiseCopyable {
     var newlyAcknowledged: Int
     /// What had been delivered when the newest of the acknowledged packets was sent: tells rounds apart.
     var priorDelivered: UInt64
-    /// Bytes found lost since that packet was sent.
+    /// Bytes found lost since that packet was sent, as `DeliveryRate.lost` counts them.
     var lost: Int
     /// Bytes in flight when it was sent.
     var inFlightAtSend: Int
@@ -54,8 +54,12 @@ struct DeliverySample: Sendable, BitwiseCopyable {
 struct DeliveryRate: Sendable, BitwiseCopyable {
     /// Bytes acknowledged since the beginning (C.delivered).
     private(set) var delivered: UInt64 = 0
-    /// Bytes declared lost since the beginning (C.lost).
+    /// Bytes that the path lost since the beginning (C.lost): one datagram of each packet declared lost. A packet of
+    /// several datagrams is lost with any one of them, and most often just one was: its whole size would make a path seem
+    /// to lose several times as much as it does.
     private(set) var lost: UInt64 = 0
+    /// Bytes of all packets declared lost since the beginning.
+    private(set) var lostWhole: UInt64 = 0
     /// When `delivered` last rose.
     private var deliveredAt = Instant.zero
     /// When the newest acknowledged packet was sent, or the first one after idleness.
@@ -118,10 +122,12 @@ struct DeliveryRate: Sendable, BitwiseCopyable {
         return true
     }
 
-    /// A packet was declared lost. False when its snapshot is of another estimator.
-    mutating func onLost(bytes: Int, snapshot: DeliverySnapshot, packetNumber: UInt64) -> Bool {
+    /// A packet of `bytes` bytes, in datagrams of up to `datagram` bytes, was declared lost. False when its snapshot is of
+    /// another estimator.
+    mutating func onLost(bytes: Int, datagram: Int, snapshot: DeliverySnapshot, packetNumber: UInt64) -> Bool {
         guard packetNumber >= firstNumber, snapshot.lost <= lost, snapshot.delivered <= delivered else { return false }
-        lost &+= UInt64(bytes)
+        lost &+= UInt64(min(bytes, datagram))
+        lostWhole &+= UInt64(bytes)
         return true
     }
 

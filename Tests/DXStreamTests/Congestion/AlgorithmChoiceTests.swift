@@ -28,7 +28,7 @@ import Testing
                 _ = delivery.onAcknowledged(
                     bytes: 1_200, snapshot: snapshot, packetNumber: UInt64(number), sentAt: .zero, now: .zero)
             } else {
-                _ = delivery.onLost(bytes: 1_200, snapshot: snapshot, packetNumber: UInt64(number))
+                _ = delivery.onLost(bytes: 1_200, datagram: 1_200, snapshot: snapshot, packetNumber: UInt64(number))
             }
         }
         return delivery
@@ -77,6 +77,41 @@ import Testing
         lose(&choice, window: 70_000, queued)
         lose(&choice, window: 60_000, quiet)
         #expect(verdict(&choice, after: 20, roundTrip: base) == nil)
+    }
+
+    /// Rounds of packets that all wait behind some late one: no round trip comes near the smallest, and none is a queue.
+    @Test func jitterIsNoQueue() {
+        var choice = AlgorithmChoice()
+        jitter(&choice, [110, 128, 140, 124, 132])
+        lose(&choice, window: 200_000, queued)
+        lose(&choice, window: 150_000, queued)
+        #expect(verdict(&choice, after: 10_000, roundTrip: .milliseconds(130)) == false)
+    }
+
+    /// The same round trips without the differences: a queue of others, or an own one.
+    @Test func evenRoundTripsAreAQueue() {
+        var choice = AlgorithmChoice()
+        jitter(&choice, [129, 130, 131, 130, 130])
+        lose(&choice, window: 200_000, queued)
+        lose(&choice, window: 150_000, queued)
+        #expect(verdict(&choice, after: 10_000, roundTrip: .milliseconds(130)) == nil)
+    }
+
+    /// 20 rounds of these round trips in milliseconds, none of which is a reason for anything.
+    private func jitter(_ choice: inout AlgorithmChoice, _ milliseconds: [Int64]) {
+        for round in 1...20 {
+            for (index, sample) in milliseconds.enumerated() {
+                let delivered = delivery(round * 10 + index)
+                let verdict = choice.onAck(
+                    self.sample(
+                        roundTrip: .milliseconds(sample), priorDelivered: index == 0 ? delivered.delivered : 0),
+                    base: base, delivery: delivered, now: .zero)
+                guard case .stay = verdict else {
+                    Issue.record("leaves CUBIC without a loss")
+                    return
+                }
+            }
+        }
     }
 
     /// On a fast local network CUBIC wins back in milliseconds what a loss costs it.

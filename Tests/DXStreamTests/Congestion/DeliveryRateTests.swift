@@ -71,11 +71,22 @@ import Testing
         let first = rate.snapshot(inFlight: 1_000, bytes: 1_000, isCalm: false, now: at(0))
         let second = rate.snapshot(inFlight: 2_000, bytes: 1_000, isCalm: true, now: at(1))
         #expect(second.isCalm && !first.isCalm)
-        _ = rate.onLost(bytes: 1_000, snapshot: first, packetNumber: 0)
+        _ = rate.onLost(bytes: 1_000, datagram: 1_000, snapshot: first, packetNumber: 0)
         _ = rate.onAcknowledged(bytes: 1_000, snapshot: second, packetNumber: 1, sentAt: at(1), now: at(50))
         let sample = rate.finishAck(minimumRoundTrip: .zero, now: at(50))
         #expect(sample?.lost == 1_000)
         #expect(rate.lost == 1_000)
+    }
+
+    /// A packet of several datagrams is lost with any one of them.
+    @Test func aLostPacketCountsAsOneDatagram() {
+        var rate = DeliveryRate()
+        for (number, bytes) in [8_000, 600].enumerated() {
+            let snapshot = rate.snapshot(inFlight: bytes, bytes: bytes, isCalm: false, now: at(0))
+            _ = rate.onLost(bytes: bytes, datagram: 1_000, snapshot: snapshot, packetNumber: UInt64(number))
+        }
+        #expect(rate.lost == 1_600)
+        #expect(rate.lostWhole == 8_600)
     }
 
     /// Samples say "limited" until what was in flight when data ran out is delivered.
@@ -100,7 +111,7 @@ import Testing
         let old = rate.snapshot(inFlight: 1_000, bytes: 1_000, isCalm: false, now: at(0))
         rate.ignore(below: 5)
         let isCounted = rate.onAcknowledged(bytes: 1_000, snapshot: old, packetNumber: 4, sentAt: at(0), now: at(9))
-        let isLossCounted = rate.onLost(bytes: 1_000, snapshot: old, packetNumber: 4)
+        let isLossCounted = rate.onLost(bytes: 1_000, datagram: 1_000, snapshot: old, packetNumber: 4)
         #expect(!isCounted && !isLossCounted)
         #expect(rate.delivered == 0 && rate.lost == 0)
         // Nor do those that claim more than was ever counted.

@@ -15,7 +15,9 @@ extension BBR {
             isWindowLimited = false
             previousRoundMinimum = roundMinimum
             roundMinimum = .max
+            spread.endRound()
         }
+        spread.update(sample.roundTrip)
         roundMinimum = min(roundMinimum, sample.roundTrip)
         cycleMinimum = min(cycleMinimum, sample.roundTrip)
         lowestRoundTrip = min(lowestRoundTrip, sample.roundTrip)
@@ -42,18 +44,19 @@ extension BBR {
     var hasQueue: Bool {
         guard let base = minimumRoundTrip.value else { return false }
         let seen = min(roundMinimum, previousRoundMinimum)
-        return seen != .max && seen > base + Self.queueThreshold(base)
+        return seen != .max && seen > base + Self.queueThreshold(base, spread)
     }
 
     /// A queue stood in the path throughout the round that has just ended.
     var hadQueueAllRound: Bool {
         guard let base = minimumRoundTrip.value, previousRoundMinimum != .max else { return false }
-        return previousRoundMinimum > base + Self.queueThreshold(base)
+        return previousRoundMinimum > base + Self.queueThreshold(base, spread)
     }
 
     /// More than an eighth of the round trip, within 4 ms to 16 ms: as HyStart++ tells a queue from noise (RFC 9406 §4.3).
-    static func queueThreshold(_ base: Interval) -> Interval {
-        max(.milliseconds(4), min(base / 8, .milliseconds(16)))
+    /// And more than jitter explains.
+    static func queueThreshold(_ base: Interval, _ spread: RoundTripSpread) -> Interval {
+        max(.milliseconds(4), min(base / 8, .milliseconds(16)), spread.allowance)
     }
 
     // MARK: Bandwidth and short-term bounds
@@ -107,10 +110,10 @@ extension BBR {
         isLossInRound = false
         isMarkInRound = false
         lossRanges = 0
-        lossRoundBase = (delivery.delivered, delivery.lost)
+        lossRoundBase = (delivery.delivered, delivery.lost, delivery.lostWhole)
     }
 
-    /// Bytes delivered and lost in this round of losses.
+    /// Bytes delivered and lost in this round of losses, as `DeliveryRate.lost` counts them.
     func lossRoundCounts(_ delivery: DeliveryRate) -> (delivered: Double, lost: Double) {
         (
             Double(delivery.delivered &- min(lossRoundBase.delivered, delivery.delivered)),
@@ -164,7 +167,7 @@ extension BBR {
         guard isTooHigh(lost: lost, inFlight: inFlight, state: state) else { return }
         // InflightAtLoss: at which flight the losses crossed the threshold.
         let before = Double(max(0, inFlight - bytes))
-        let lostBefore = Double(max(0, lost - bytes))
+        let lostBefore = Double(max(0, lost - min(bytes, state.maximumDatagram)))
         let threshold = Self.lossThreshold + ambient.rate
         let prefix = (threshold * before - lostBefore) / (1 - threshold)
         cutLongTermBound(

@@ -50,7 +50,9 @@ extension BBR {
             lossRanges >= Self.startupLossRanges
             && isTooHigh(
                 lost: Self.bytes(counts.lost), inFlight: Self.bytes(counts.lost + counts.delivered), state: state)
-        let isFull = isMarkInRound || (isLossy && (hasQueue || !isGrowing))
+        let lostWhole = Double(delivery.lostWhole &- min(lossRoundBase.lostWhole, delivery.lostWhole))
+        let isOverflow = lostWhole > Self.overflowPart * (lostWhole + counts.delivered)
+        let isFull = isMarkInRound || (isLossy && (hasQueue || !isGrowing || isOverflow))
         if isFull {
             undo.phase = isMarkInRound ? nil : .startup
             isPipeFilled = true

@@ -95,6 +95,8 @@ struct BBR: Sendable, BitwiseCopyable {
     /// Smallest round trip of this round and of the one before; `.max` when it had none.
     var roundMinimum = Interval.max
     var previousRoundMinimum = Interval.max
+    /// How much round trips differ without a queue.
+    var spread = RoundTripSpread()
 
     // Model.
     var maximumBandwidth = CycleMaximum()
@@ -116,7 +118,7 @@ struct BBR: Sendable, BitwiseCopyable {
     var isMarkInRound = false
     var isLossRoundStart = false
     var lossRoundDelivered: UInt64 = 0
-    var lossRoundBase: (delivered: UInt64, lost: UInt64) = (0, 0)
+    var lossRoundBase: (delivered: UInt64, lost: UInt64, lostWhole: UInt64) = (0, 0, 0)
     var lossRanges = 0
     var lastLostNumber: UInt64?
     var latestBandwidth = 0.0
@@ -192,6 +194,9 @@ struct BBR: Sendable, BitwiseCopyable {
     static let headroom = 0.15
     /// BBRStartupFullLossCnt.
     static let startupLossRanges = 6
+    /// Startup that loses so much of a round has overflowed, whatever rate and queue say: where the peer's receive windows
+    /// stop it each round, the queue empties meanwhile, and no rate counts. Chance that takes so much is not excused anyway.
+    static let overflowPart = 0.2
     /// ProbeRTTDuration.
     static let probeRTTDuration = Interval.milliseconds(200)
     /// MinPipeCwnd, in datagrams.
@@ -213,17 +218,18 @@ struct BBR: Sendable, BitwiseCopyable {
     /// Goes on with what another controller measured of the path: bandwidth in bytes per second and the smallest round
     /// trip. With a full pipe the queue is emptied first, else the search for the bandwidth goes on.
     mutating func adopt(
-        bandwidth: Double, roundTrip: Interval, isPipeFull: Bool, delivery: DeliveryRate, state: CongestionState,
-        now: Instant
+        bandwidth: Double, roundTrip: Interval, spread: RoundTripSpread, isPipeFull: Bool, delivery: DeliveryRate,
+        state: CongestionState, now: Instant
     ) {
         maximumBandwidth.update(bandwidth)
         self.bandwidth = bandwidth
         minimumRoundTrip.adopt(roundTrip, now: now)
         lowestRoundTrip = roundTrip
+        self.spread = spread
         priorWindow = state.window
         nextRoundDelivered = delivery.delivered
         lossRoundDelivered = delivery.delivered
-        lossRoundBase = (delivery.delivered, delivery.lost)
+        lossRoundBase = (delivery.delivered, delivery.lost, delivery.lostWhole)
         cycleBase = (delivery.delivered, delivery.lost)
         cycleStart = now
         if isPipeFull {

@@ -82,6 +82,19 @@ import Testing
         #expect(used > 0.9, "\(used) of the link")
     }
 
+    /// A packet of eight datagrams is lost with any of them: what is found is how often datagrams are lost.
+    @Test func aLostPacketOfManyDatagramsIsOneLostDatagram() {
+        var line = Line(bytesPerSecond: 10_000_000, delay: .milliseconds(20), queueBytes: 1_000_000)
+        line.datagramsPerPacket = 8
+        line.chance = 0.002
+        line.run(for: .seconds(8))
+        #expect(line.controller.ambientLoss > 0.001 && line.controller.ambientLoss < 0.004)
+        let before = line.delivered
+        line.run(for: .seconds(20))
+        let used = Double(line.delivered - before) / (20 * 10_000_000)
+        #expect(used > 0.9, "\(used) of the link")
+    }
+
     /// A queue that holds next to nothing loses packets by load: none of it is excused, and little is lost.
     @Test func lossByLoadIsNotChance() {
         var line = Line(bytesPerSecond: 2_500_000, delay: .milliseconds(80), queueBytes: 12_000)
@@ -153,6 +166,8 @@ private struct Line {
     var queueBytes: Int
     var markAbove: Int?
     var chance = 0.0
+    /// How many datagrams each packet has.
+    var datagramsPerPacket = 1
     var demand: Int?
     var phases: [BBR.Phase] = []
     var delivered = 0
@@ -182,13 +197,17 @@ private struct Line {
         pacer = Pacer(maximumDatagram: Self.size, now: now)
     }
 
+    private var packetSize: Int { datagramsPerPacket * Self.size }
+    /// A packet is lost with any of its datagrams.
+    private var packetChance: Double { 1 - (0..<datagramsPerPacket).reduce(1.0) { kept, _ in kept * (1 - chance) } }
+
     mutating func run(for time: Interval) {
         let end = now + time
         while now < end {
             send()
             var wake = end
-            if controller.availableBytes >= Self.size, demand == nil {
-                wake = min(wake, max(pacer.nextSendTime(bytes: Self.size, now: now), now + .microseconds(10)))
+            if controller.availableBytes >= packetSize, demand == nil {
+                wake = min(wake, max(pacer.nextSendTime(bytes: packetSize, now: now), now + .microseconds(10)))
             }
             if head < flight.count { wake = min(wake, flight[head].dueAt) }
             now = max(now, wake)
@@ -197,19 +216,19 @@ private struct Line {
     }
 
     private mutating func send() {
-        while controller.availableBytes >= Self.size, pacer.allowance(now: now) >= Self.size {
+        while controller.availableBytes >= packetSize, pacer.allowance(now: now) >= packetSize {
             if let demand, controller.bytesInFlight >= demand {
                 controller.onApplicationLimited()
                 return
             }
             sentCount += 1
-            controller.onSent(bytes: Self.size, packetNumber: next, now: now)
-            pacer.onSent(bytes: Self.size, now: now)
-            let snapshot = controller.takeSnapshot(bytes: Self.size, now: now)
+            controller.onSent(bytes: packetSize, packetNumber: next, now: now)
+            pacer.onSent(bytes: packetSize, now: now)
+            let snapshot = controller.takeSnapshot(bytes: packetSize, now: now)
             let waiting = Int(max(.zero, free - now).nanoseconds / 1_000 * bytesPerSecond / 1_000_000)
-            let isLost = waiting + Self.size > queueBytes || random.chance(chance)
+            let isLost = waiting + packetSize > queueBytes || random.chance(packetChance)
             if !isLost {
-                free = max(free, now) + .nanoseconds(Int64(Self.size) * 1_000_000_000 / bytesPerSecond)
+                free = max(free, now) + .nanoseconds(Int64(packetSize) * 1_000_000_000 / bytesPerSecond)
                 longestQueue = max(longestQueue, waiting)
             }
             flight.append(
@@ -226,12 +245,12 @@ private struct Line {
         head += 1
         if packet.isLost {
             lostCount += 1
-            controller.onLost(bytes: Self.size, packetNumber: packet.number, snapshot: packet.snapshot, now: now)
+            controller.onLost(bytes: packetSize, packetNumber: packet.number, snapshot: packet.snapshot, now: now)
         } else {
-            delivered += Self.size
+            delivered += packetSize
             rtt.update(sample: now - packet.sentAt, ackDelay: .zero, maximumAckDelay: .zero)
             controller.onAcknowledged(
-                bytes: Self.size, sentAt: packet.sentAt, packetNumber: packet.number, isApplicationLimited: false,
+                bytes: packetSize, sentAt: packet.sentAt, packetNumber: packet.number, isApplicationLimited: false,
                 snapshot: packet.snapshot, rtt: rtt, now: now)
             if packet.isMarked {
                 controller.onCongestionEvent(sentAt: packet.sentAt, largestSent: next, now: now, isECN: true)
