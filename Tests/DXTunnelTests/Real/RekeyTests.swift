@@ -29,7 +29,8 @@ extension GatewayTests {
         @Test func byRecordsDuringATransfer() async throws {
             let server = try TCPServer()
             var plan = plan(server)
-            plan.tuning.rekeyRecords = 400
+            // A record is a packet of up to 16 KiB: some 2,500 records, ACKs among them.
+            plan.tuning.rekeyRecords = 100
             plan.tuning.rekeyCheckInterval = .milliseconds(5)
             let pair = try await GatewayPair(plan)
             try await pair.waitUntilActive()

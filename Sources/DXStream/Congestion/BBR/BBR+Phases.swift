@@ -100,8 +100,8 @@ extension BBR {
         resetCongestionSignals()
         upAcknowledgedPerStep = .max
         // PickProbeWait: 2 to 3 s, and a round more or less, so that flows do not probe in step.
-        roundsSinceProbe = random() & 1
-        probeWait = .milliseconds(2_000 + Int64(random() % 1_000))
+        roundsSinceProbe = nextRandom() & 1
+        probeWait = .milliseconds(2_000 + Int64(nextRandom() % 1_000))
         cycleStart = now
         feedback = .stopping
         lullStartRound = nil

@@ -205,7 +205,7 @@ struct BBR: Sendable, BitwiseCopyable {
     // MARK: Randomness
 
     /// A number of 64 bits (SplitMix64): when to probe needs no better.
-    mutating func random() -> UInt64 {
+    mutating func nextRandom() -> UInt64 {
         entropy &+= 0x9e37_79b9_7f4a_7c15
         var z = entropy
         z = (z ^ (z &>> 30)) &* 0xbf58_476d_1ce4_e5b9
