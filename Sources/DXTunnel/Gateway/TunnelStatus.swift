@@ -60,6 +60,17 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         self.lastError = lastError
     }
 
+    /// Takes in what another event loop of the gateway has of the same tunnel.
+    mutating func add(_ other: TunnelStatus) {
+        if other.state == .active || state == .waiting { state = other.state }
+        openConnections += other.openConnections
+        totalConnections &+= other.totalConnections
+        refusedConnections &+= other.refusedConnections
+        bytesToTarget &+= other.bytesToTarget
+        bytesToClient &+= other.bytesToClient
+        lastError = lastError ?? other.lastError
+    }
+
     private enum CodingKeys: String, CodingKey {
         case name, role, state, listen, target
         case openConnections = "open_connections"

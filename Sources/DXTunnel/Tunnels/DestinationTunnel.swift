@@ -7,21 +7,20 @@ import NIOPosix
 /// The destination end of a tunnel: connects each stream to the one target. Bound to the gateway's event loop.
 final class DestinationTunnel {
     let name: String
-    let usage = TunnelUsage()
+    let usage: TunnelUsage
     /// The names of the gateways that may reach it.
     let origins: Set<String>
     /// An origin has asked for its listener block.
     var isActivated = false
     private let core: GatewayCore
     private let target: HostAddress?
-    private let maximumConnections: Int
     /// The embedding program, when it is the target.
     var acceptor: (@Sendable (TunnelStream) -> Void)?
 
     init(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?, core: GatewayCore) {
         name = tunnel.name
         origins = Set(tunnel.origins.map(\.gateway))
-        maximumConnections = tunnel.maximumConnections
+        usage = core.share.destinationUsage(tunnel)
         self.target = target
         self.core = core
     }
@@ -31,7 +30,7 @@ final class DestinationTunnel {
 
     /// An origin opened a stream.
     func accept(_ id: StreamID, on channel: PeerChannel) {
-        guard usage.open < maximumConnections, core.openConnections < core.maximumConnections else {
+        guard usage.hasRoom else {
             return refuse(id, on: channel, code: .limit, "as many connections are open as may be")
         }
         if let target { return connect(id, to: target, on: channel) }
