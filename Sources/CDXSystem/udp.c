@@ -57,15 +57,26 @@ int dx_udp_bind(int socket, const dx_message *local) {
 
 int dx_udp_share(int socket) { return set_integer(socket, SOL_SOCKET, SO_REUSEPORT, 1); }
 
-int dx_udp_steer(int socket, unsigned count) {
-    // The kernel runs it on the UDP payload; an index beyond the sockets makes it choose by the addresses instead.
+int dx_udp_steer(int socket, unsigned loops, unsigned stripes) {
+    if (loops == 0 || stripes == 0) return -EINVAL;
+    // The kernel runs it on the UDP payload; what ends before a byte that is asked for goes to the first socket. An index
+    // beyond the sockets makes the kernel choose by the addresses.
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, loops),
+        BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, stripes),
+        BPF_STMT(BPF_MISC | BPF_TAX, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x80, 2, 0),
+        BPF_STMT(BPF_MISC | BPF_TXA, 0),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+        BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, stripes - 1),
+        BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
         BPF_STMT(BPF_RET | BPF_A, 0),
     };
     struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
-    if (count == 0) return -EINVAL;
     int result = setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
     return result == 0 ? 0 : -errno;
 }

@@ -10,8 +10,10 @@ struct OpenSocket {
 
     /// The descriptor to read from; whoever has this value has to close it.
     let descriptor: CInt
-    /// A duplicate to send on, see `KernelSendSystem`; to be closed as well.
+    /// A duplicate to send on, see `KernelSendSystem`; to be closed as well. -1 for one that only receives.
     let sendDescriptor: CInt
+    /// How many sockets of this event loop are to be at the address, this one among them.
+    let stripeCount: Int
     /// What the kernel granted. Receive-side features are filled in by whoever reads.
     var capabilities: SocketCapabilities
 
@@ -35,23 +37,32 @@ struct OpenSocket {
     }
 
     /// Opens one socket bound to `local`; port 0 takes a random one.
-    init(local: Endpoint, configuration: SocketConfiguration) throws(BindError) {
-        let isV6 = local.family == .v6
-        let descriptor = dx_udp_open(isV6)
+    ///
+    /// - Parameters:
+    ///   - joins: others of this gateway are at that address and port, and it joins them. The first one does not, so
+    ///     that a port which somebody else has is an error, although ours is shared then.
+    ///   - isFurther: it shares the port with one that sends, and only receives.
+    init(
+        local: Endpoint, configuration: SocketConfiguration, joins: Bool = false, isFurther: Bool = false
+    ) throws(BindError) {
+        let descriptor = dx_udp_open(local.family == .v6)
         guard descriptor >= 0 else { throw BindError(local, -descriptor) }
-        var name = unsafe dx_message()
-        unsafe name.high = local.high
-        unsafe name.low = local.low
-        unsafe name.scope = local.scope
-        unsafe name.port = local.port
-        unsafe name.is_v6 = isV6
-        let loopCount = configuration.sharingLoopCount
-        precondition((1...256).contains(loopCount), "the first byte names one of at most 256 event loops")
-        var result = loopCount > 1 ? dx_udp_share(descriptor) : 0
-        if result == 0 { result = unsafe dx_udp_bind(descriptor, &name) }
-        if result == 0 { result = dx_udp_port(descriptor, isV6) }
+        let buffers = (
+            receive: dx_udp_receive_buffer(descriptor, Int32(clamping: configuration.receiveBufferByteCount)),
+            send: dx_udp_send_buffer(descriptor, Int32(clamping: configuration.sendBufferByteCount))
+        )
+        let stripes = configuration.stripes(receiveBufferByteCount: Int(buffers.receive))
+        let loops = configuration.sharingLoopCount
+        precondition((1...256).contains(loops), "the first byte names one of at most 256 event loops")
+        let isShared = loops > 1 || stripes > 1
+        var result = isShared && joins ? dx_udp_share(descriptor) : 0
+        if result == 0 { result = Self.bind(descriptor, to: local) }
+        if isShared && !joins && result >= 0 {
+            let code = dx_udp_share(descriptor)
+            if code < 0 { result = code }
+        }
         var duplicate: CInt = -1
-        if result >= 0 {
+        if result >= 0 && !isFurther {
             duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
             if duplicate < 0 { result = -errno }
         }
@@ -59,25 +70,35 @@ struct OpenSocket {
             _ = Glibc.close(descriptor)
             throw BindError(local, -result)
         }
-        // Each sets the same: whichever is there decides for all. A kernel that refuses chooses by address, which is slower
+        // Each that joins sets the same. A kernel that refuses chooses by address, which is slower
         // but works, as datagrams that come to the wrong loop are handed over.
-        let isSteered = loopCount > 1 && dx_udp_steer(descriptor, UInt32(loopCount)) == 0
+        let isSteered = isShared && joins && dx_udp_steer(descriptor, UInt32(loops), UInt32(stripes)) == 0
         self.descriptor = descriptor
         self.sendDescriptor = duplicate
+        self.stripeCount = stripes
         self.capabilities = SocketCapabilities(
             local: local.withPort(UInt16(truncatingIfNeeded: result)),
             segmentationOffload: configuration.usesSegmentationOffload && dx_udp_can_segment(descriptor),
             receiveOffload: false, ecn: false, packetInfo: false, steering: isSteered,
-            receiveBufferByteCount: Int(
-                dx_udp_receive_buffer(descriptor, Int32(clamping: configuration.receiveBufferByteCount))),
-            sendBufferByteCount: Int(
-                dx_udp_send_buffer(descriptor, Int32(clamping: configuration.sendBufferByteCount))))
+            receiveBufferByteCount: Int(buffers.receive), sendBufferByteCount: Int(buffers.send))
+    }
+
+    /// Binds and gives the port, or a negative errno.
+    private static func bind(_ descriptor: CInt, to local: Endpoint) -> CInt {
+        var name = unsafe dx_message()
+        unsafe name.high = local.high
+        unsafe name.low = local.low
+        unsafe name.scope = local.scope
+        unsafe name.port = local.port
+        unsafe name.is_v6 = local.family == .v6
+        let result = unsafe dx_udp_bind(descriptor, &name)
+        return result == 0 ? dx_udp_port(descriptor, local.family == .v6) : result
     }
 
     /// Closes it, when nobody took it over.
     func close() {
         _ = Glibc.close(descriptor)
-        _ = Glibc.close(sendDescriptor)
+        if sendDescriptor >= 0 { _ = Glibc.close(sendDescriptor) }
     }
 
     /// Opens the sockets that `listen` asks for; `open` opens one, and stands here so that tests can fail it.

@@ -12,7 +12,8 @@ public struct SocketCapabilities: Hashable, Sendable {
     public var ecn: Bool
     /// The local address of received datagrams is reported, and can be chosen when sending.
     public var packetInfo: Bool
-    /// The kernel gives each datagram to the event loop that its first byte names (`SocketConfiguration.sharingLoopCount`).
+    /// It had the kernel give each datagram to the event loop and stripe that it names (`SocketConfiguration`). The first
+    /// socket at a port has nobody to share with yet.
     public var steering: Bool
     /// The kernel's receive buffer in bytes, as getsockopt tells it (bookkeeping included: twice what was asked for).
     public var receiveBufferByteCount: Int

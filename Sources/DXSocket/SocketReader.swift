@@ -10,20 +10,21 @@ final class SocketReader<Handler: DatagramHandler>: ChannelInboundHandler {
     private let port: UInt16
     private let slotByteCount: Int
     private weak var endpoint: UDPEndpoint<Handler>?
-    private let family: Endpoint.Family
+    private let place: UDPEndpoint<Handler>.Place
     /// The counters of receiving; the rest stays zero.
     private(set) var counters = ReceiveCounters()
     /// Set when the endpoint is done with this reader: nothing is delivered any more, and a close is no surprise.
     var isRetired = false
 
-    /// A reader for the socket bound to `local`.
+    /// A reader for a socket at that place, bound to that port.
     init(
-        handler: Handler, endpoint: UDPEndpoint<Handler>, local: Endpoint, configuration: SocketConfiguration
+        handler: Handler, endpoint: UDPEndpoint<Handler>, place: UDPEndpoint<Handler>.Place, port: UInt16,
+        configuration: SocketConfiguration
     ) {
         self.handler = handler
         self.endpoint = endpoint
-        self.port = local.port
-        self.family = local.family
+        self.port = port
+        self.place = place
         self.slotByteCount = configuration.receiveSlotByteCount
     }
 
@@ -48,12 +49,21 @@ final class SocketReader<Handler: DatagramHandler>: ChannelInboundHandler {
             }
         }
         // One reading for what arrived in one message: 64 datagrams at most.
-        let now = MonotonicClock.now()
-        unsafe envelope.data.withUnsafeReadableBytes { bytes in
+        let message = HeldMessages<Handler>.Message(
+            bytes: envelope.data, segmentSize: segmentSize, source: source, local: local, ecn: ecn,
+            time: MonotonicClock.now(), reader: self)
+        if let endpoint, endpoint.isStriped { endpoint.hold(message) } else { deliver(message) }
+    }
+
+    /// Hands a message to the handler.
+    func deliver(_ message: HeldMessages<Handler>.Message) {
+        unsafe message.bytes.withUnsafeReadableBytes { bytes in
             // The bytes may be changed in place although ByteBuffer would copy them first: the slot's memory is shared
             // only with other slots of the same read, which do not overlap, and nobody reads this one after us.
             let memory = unsafe UnsafeMutableRawBufferPointer(mutating: bytes)
-            unsafe deliver(memory, segmentSize: segmentSize, from: source, local: local, ecn: ecn, now: now)
+            unsafe deliver(
+                memory, segmentSize: message.segmentSize, from: message.source, local: message.local, ecn: message.ecn,
+                now: message.time)
         }
     }
 
@@ -89,12 +99,13 @@ final class SocketReader<Handler: DatagramHandler>: ChannelInboundHandler {
     func channelReadComplete(context: ChannelHandlerContext) {
         guard !isRetired else { return }
         counters.batches &+= 1
+        if let endpoint, endpoint.isStriped { return endpoint.deliverHeldSoon() }
         handler.batchEnded(now: MonotonicClock.now())
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         guard !isRetired else { return }
-        endpoint?.channelClosed(family)
+        endpoint?.channelClosed(place)
     }
 
     /// A read error: SwiftNIO survives ECONNREFUSED and ENOMEM, and closes the channel itself after any other.

@@ -2,7 +2,8 @@ public import DXWire
 public import NIOCore
 internal import NIOPosix
 
-/// A gateway's UDP port: one socket per address family, both on one event loop.
+/// A gateway's UDP port: one socket per address family, both on one event loop; and further ones that only receive, where
+/// the kernel's limit for one is small (`SocketConfiguration.stripeCount`).
 ///
 /// SwiftNIO reads (recvmmsg, GRO), the `sender` writes on a duplicate of the same descriptor. Should SwiftNIO close a
 /// channel (a read error it does not survive), the socket is opened again on the same address and port.
@@ -14,12 +15,22 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
 
     private let configuration: SocketConfiguration
     private var handler: Handler?
-    private var v4: OpenChannel?
-    private var v6: OpenChannel?
+    private var sockets: [Place: OpenChannel] = [:]
     private var unavailable: Endpoint.Family?
     private var rebinds: UInt64 = 0
     private var closedCounters = SocketStatistics()
     private var isClosed = false
+    private var stripeCount = 1
+    private var held = HeldMessages<Handler>()
+    /// What is being delivered; kept for its memory.
+    private var delivered: [HeldMessages<Handler>.Message] = []
+    private var isDelivering = false
+
+    /// Which socket of the port: of the family's stripes the first one sends.
+    struct Place: Hashable {
+        var family: Endpoint.Family
+        var stripe = 0
+    }
 
     /// A socket that is read.
     private struct OpenChannel {
@@ -50,7 +61,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     ) throws(BindError) {
         eventLoop.preconditionInEventLoop()
         let opened = try OpenSocket.open(listen) { local throws(BindError) in
-            try OpenSocket(local: local, configuration: configuration)
+            try OpenSocket(local: local, configuration: configuration, joins: configuration.joinsPort)
         }
         self.eventLoop = eventLoop
         self.configuration = configuration
@@ -59,23 +70,35 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
         self.sender = DatagramSender(on: eventLoop, configuration: configuration) { [weak handler] now in
             handler?.becameWritable(now: now)
         }
-        if let socket = opened.v4 { start(socket, rebindDelay: Self.firstRebindDelay) }
-        if let socket = opened.v6 { start(socket, rebindDelay: Self.firstRebindDelay) }
+        for socket in [opened.v4, opened.v6].compactMap({ $0 }) {
+            start(socket, at: Place(family: socket.family), rebindDelay: Self.firstRebindDelay)
+            startFurther(beside: socket)
+        }
     }
 
     deinit {
         // Not closed by its owner, perhaps because the event loop is gone: at least nothing is read any more.
-        v4?.channel?.close(promise: nil)
-        v6?.channel?.close(promise: nil)
+        for open in sockets.values { open.channel?.close(promise: nil) }
     }
 
     // MARK: State
 
-    /// What the kernel granted.
+    /// Whether there are further sockets. Then all that they bring in one turn of the event loop is one batch.
+    public var isStriped: Bool { stripeCount > 1 }
+
+    /// What the kernel granted; the receive buffers of all sockets of a family together.
     public var capabilities: EndpointCapabilities {
-        var result = EndpointCapabilities(v4: v4?.capabilities, v6: v6?.capabilities, unavailable: unavailable)
+        var result = EndpointCapabilities(v4: capabilities(.v4), v6: capabilities(.v6), unavailable: unavailable)
         result.v4?.segmentationOffload = sender.usesSegmentation(.v4)
         result.v6?.segmentationOffload = sender.usesSegmentation(.v6)
+        return result
+    }
+
+    private func capabilities(_ family: Endpoint.Family) -> SocketCapabilities? {
+        guard var result = sockets[Place(family: family)]?.capabilities else { return nil }
+        for (place, open) in sockets where place.family == family && place.stripe > 0 {
+            result.receiveBufferByteCount += open.capabilities.receiveBufferByteCount
+        }
         return result
     }
 
@@ -83,15 +106,36 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     public var statistics: SocketStatistics {
         var total = sender.statistics
         total.merge(closedCounters)
-        v4?.reader?.counters.add(to: &total)
-        v6?.reader?.counters.add(to: &total)
+        for open in sockets.values { open.reader?.counters.add(to: &total) }
         total.rebinds = rebinds
         return total
     }
 
     /// The bound addresses, IPv4 first.
     public var localEndpoints: [Endpoint] {
-        [v4?.capabilities.local, v6?.capabilities.local].compactMap { $0 }
+        [Endpoint.Family.v4, .v6].compactMap { sockets[Place(family: $0)]?.capabilities.local }
+    }
+
+    // MARK: Receiving from several sockets
+
+    /// Keeps a message until all sockets have been read.
+    func hold(_ message: HeldMessages<Handler>.Message) { held.append(message) }
+
+    /// SwiftNIO runs tasks after it has read all sockets that had something.
+    func deliverHeldSoon() {
+        guard !isDelivering, !held.isEmpty else { return }
+        isDelivering = true
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute { bound.value.deliverHeld() }
+    }
+
+    private func deliverHeld() {
+        isDelivering = false
+        guard let handler else { return held.removeAll() }
+        held.takeAll(into: &delivered)
+        for message in delivered { message.reader.deliver(message) }
+        delivered.removeAll(keepingCapacity: true)
+        handler.batchEnded(now: MonotonicClock.now())
     }
 
     // MARK: Closing
@@ -104,10 +148,9 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
         guard !isClosed else { return eventLoop.makeSucceededVoidFuture() }
         isClosed = true
         sender.close()
-        let channels = [v4, v6].compactMap { $0 }
+        let channels = Array(sockets.values)
         for open in channels { retire(open) }
-        v4 = nil
-        v6 = nil
+        sockets.removeAll()
         handler = nil
         return EventLoopFuture.andAllComplete(channels.compactMap { $0.channel?.close() }, on: eventLoop)
     }
@@ -119,26 +162,40 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
 
     // MARK: Opening
 
-    /// Reads and sends on `socket` from now on.
-    private func start(_ socket: OpenSocket, rebindDelay: Interval) {
+    /// Opens the sockets that only receive. One that cannot be had is missing: the kernel spreads its part over the others.
+    private func startFurther(beside first: OpenSocket) {
+        stripeCount = max(stripeCount, first.stripeCount)
+        for stripe in 1..<max(1, first.stripeCount) {
+            let further = try? OpenSocket(
+                local: first.capabilities.local, configuration: configuration, joins: true, isFurther: true)
+            guard let further else { return }
+            start(further, at: Place(family: first.family, stripe: stripe), rebindDelay: Self.firstRebindDelay)
+        }
+    }
+
+    /// Reads on `socket` from now on, and sends if it is the first of its family.
+    private func start(_ socket: OpenSocket, at place: Place, rebindDelay: Interval) {
         guard let handler else { return socket.close() }
         let local = socket.capabilities.local
         var open = OpenChannel(
             capabilities: socket.capabilities, channel: nil, reader: nil, opened: MonotonicClock.now(),
             rebindDelay: rebindDelay)
-        sender.attach(
-            socket.sendDescriptor, local.family, usesSegmentation: socket.capabilities.segmentationOffload)
-        let reader = SocketReader(handler: handler, endpoint: self, local: local, configuration: configuration)
+        if place.stripe == 0 {
+            sender.attach(
+                socket.sendDescriptor, local.family, usesSegmentation: socket.capabilities.segmentationOffload)
+        }
+        let reader = SocketReader(
+            handler: handler, endpoint: self, place: place, port: local.port, configuration: configuration)
         open.reader = reader
         open.capabilities.receiveOffload = configuration.usesReceiveOffload && System.supportsUDPReceiveOffload
         open.capabilities.ecn = true
         open.capabilities.packetInfo = true
-        store(open, family: local.family)
+        sockets[place] = open
         let bound = NIOLoopBound((self, reader), eventLoop: eventLoop)
         bootstrap(reader, receiveOffload: open.capabilities.receiveOffload).withBoundSocket(socket.descriptor)
             .whenComplete { result in
                 let (endpoint, reader) = bound.value
-                endpoint.channelOpened(result, reader, local.family)
+                endpoint.channelOpened(result, reader, place)
             }
     }
 
@@ -166,75 +223,64 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     }
 
     private func channelOpened(
-        _ result: Result<any Channel, any Error>, _ reader: SocketReader<Handler>, _ family: Endpoint.Family
+        _ result: Result<any Channel, any Error>, _ reader: SocketReader<Handler>, _ place: Place
     ) {
         switch result {
         case .success(let channel):
-            guard !isClosed, var open = socket(family), open.reader === reader else {
+            guard !isClosed, sockets[place]?.reader === reader else {
                 channel.close(promise: nil)
                 return
             }
-            open.channel = channel
-            store(open, family: family)
+            sockets[place]?.channel = channel
         case .failure:
             guard !reader.isRetired else { return }
-            channelClosed(family)
-        }
-    }
-
-    private func socket(_ family: Endpoint.Family) -> OpenChannel? {
-        switch family {
-        case .v4: v4
-        case .v6: v6
-        }
-    }
-
-    private func store(_ open: OpenChannel, family: Endpoint.Family) {
-        switch family {
-        case .v4: v4 = open
-        case .v6: v6 = open
+            channelClosed(place)
         }
     }
 
     // MARK: Opening again
 
     /// SwiftNIO closed a channel that nobody wanted closed.
-    func channelClosed(_ family: Endpoint.Family) {
-        guard !isClosed, var open = socket(family) else { return }
+    func channelClosed(_ place: Place) {
+        guard !isClosed, var open = sockets[place] else { return }
         retire(open)
         open.channel = nil
         open.reader = nil
-        store(open, family: family)
+        sockets[place] = open
         // The sender's duplicate holds the port: it has to go first.
-        sender.detach(family)
+        if place.stripe == 0 { sender.detach(place.family) }
         // SwiftNIO closes its descriptor before it says so, so the port is free now.
         if MonotonicClock.now() - open.opened >= Self.settled {
-            rebind(open.capabilities.local, nextDelay: Self.firstRebindDelay)
+            rebind(open.capabilities.local, at: place, nextDelay: Self.firstRebindDelay)
         } else {
-            scheduleRebind(open.capabilities.local, after: open.rebindDelay)
+            scheduleRebind(open.capabilities.local, at: place, after: open.rebindDelay)
         }
     }
 
-    private func scheduleRebind(_ local: Endpoint, after delay: Interval) {
+    private func scheduleRebind(_ local: Endpoint, at place: Place, after delay: Interval) {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.scheduleTask(in: .nanoseconds(delay.nanoseconds)) {
-            bound.value.rebind(local, nextDelay: min(delay * 2, Self.settled))
+            bound.value.rebind(local, at: place, nextDelay: min(delay * 2, Self.settled))
         }
     }
 
-    private func rebind(_ local: Endpoint, nextDelay: Interval) {
-        guard !isClosed, !sender.hasSocket(local.family) else { return }
+    /// Other sockets, here or on another event loop, hold the port.
+    private var hasPort: Bool { configuration.sharingLoopCount > 1 || sockets.values.contains { $0.reader != nil } }
+
+    private func rebind(_ local: Endpoint, at place: Place, nextDelay: Interval) {
+        guard !isClosed, let open = sockets[place], open.reader == nil else { return }
         do {
-            let socket = try OpenSocket(local: local, configuration: configuration)
+            let socket = try OpenSocket(
+                local: local, configuration: configuration, joins: hasPort, isFurther: place.stripe > 0)
             rebinds += 1
-            start(socket, rebindDelay: nextDelay)
+            start(socket, at: place, rebindDelay: nextDelay)
         } catch {
-            scheduleRebind(local, after: nextDelay)
+            scheduleRebind(local, at: place, after: nextDelay)
         }
     }
 
     /// The channel that reads one family, for tests that break it.
-    func channel(_ family: Endpoint.Family) -> (any Channel)? { socket(family)?.channel }
+    func channel(_ family: Endpoint.Family) -> (any Channel)? { sockets[Place(family: family)]?.channel }
 }
 
 @available(*, unavailable)

@@ -286,7 +286,7 @@ import Testing
     }
 
     /// Completes when every family of `endpoint` has a channel again.
-    private static func untilRebound(_ endpoint: TestEndpoint, _ bench: Bench) -> EventLoopFuture<Void> {
+    static func untilRebound(_ endpoint: TestEndpoint, _ bench: Bench) -> EventLoopFuture<Void> {
         let promise = bench.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound((endpoint, bench), eventLoop: bench.eventLoop)
         @Sendable func look() {

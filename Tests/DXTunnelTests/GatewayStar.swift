@@ -15,7 +15,7 @@ final class GatewayStar: Sendable {
     /// Starts all, and waits for all tunnels.
     init(
         edges: Int, threads: Int, target: HostAddress?, limits: GatewayConfiguration.Limits = .init(),
-        _ change: (inout GatewayConfiguration) -> Void = { _ in }
+        tuning: GatewayTuning = GatewayTuning()
     ) async throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "dx-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(
@@ -48,9 +48,8 @@ final class GatewayStar: Sendable {
                     name: name, identity: .file(path: "\(directory)/\(name).key"), veils: [.file(path: veil)],
                     listen: listen, peers: [.init(name: "hub", id: hubID)], tunnels: tunnels))
         }
-        change(&hubConfiguration)
-        hubRunner = GatewayRunner(hubConfiguration)
-        edgeRunners = edgeConfigurations.map { GatewayRunner($0) }
+        hubRunner = GatewayRunner(hubConfiguration, tuning: tuning)
+        edgeRunners = edgeConfigurations.map { GatewayRunner($0, tuning: tuning) }
         try await hubRunner.start()
         for runner in edgeRunners {
             runner.change { [address = hubRunner.address] in $0.peers[0].addresses = [address] }

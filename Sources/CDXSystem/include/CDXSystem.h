@@ -46,9 +46,11 @@ int dx_udp_bind(int socket, const dx_message *local);
 // Lets other sockets of the same user bind the same address and port (SO_REUSEPORT); before binding. 0 or a negative errno.
 int dx_udp_share(int socket);
 
-// Has the kernel give each datagram for the address and port that `count` sockets share to the socket, counted in the
-// order of binding, that the datagram's first byte names, modulo `count`. 0 or a negative errno.
-int dx_udp_steer(int socket, unsigned count);
+// Says to which of the sockets that share an address and port, counted in the order of binding, the kernel gives a
+// datagram. There are `stripes` (a power of two) in a row for each of `loops`. The first byte, modulo `loops`, says which
+// row. A fragment (highest bit of byte 8) goes to the socket of the row that byte 13 names, without its lowest 4 bits and
+// modulo `stripes`; all else goes to the first one. 0 or a negative errno.
+int dx_udp_steer(int socket, unsigned loops, unsigned stripes);
 
 // The port that the socket is bound to, or a negative errno.
 int dx_udp_port(int socket, bool is_v6);

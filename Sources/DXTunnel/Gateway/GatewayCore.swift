@@ -158,6 +158,8 @@ final class GatewayCore {
         settings.receiveBufferByteCount = configuration.limits.socketBufferBytes
         settings.sendBufferByteCount = configuration.limits.socketBufferBytes
         settings.sharingLoopCount = share.plan.loopCount
+        settings.joinsPort = share.number > 0
+        settings.stripeCount = tuning.stripeCount
         do throws(BindError) {
             socket = try UDPEndpoint(listen: listen, configuration: settings, on: eventLoop, handler: self)
         } catch { throw .listen("\(error)") }

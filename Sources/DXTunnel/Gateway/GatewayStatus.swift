@@ -146,7 +146,7 @@ extension GatewayStatus: Codable {
 
 /// What the kernel gave the gateway's UDP sockets.
 public struct SocketStatus: Sendable, Hashable, Codable {
-    /// Bytes of receive buffer, of one socket.
+    /// Bytes of receive buffer, of all sockets of one address family and event loop.
     public var receiveBufferBytes: Int
     /// Bytes of send buffer, of one socket.
     public var sendBufferBytes: Int

@@ -9,6 +9,8 @@ struct GatewayTuning: Sendable {
     var rekeyRecords: UInt64
     /// How often a session is looked at for that. An hour is long; six times a minute cost nothing.
     var rekeyCheckInterval: Interval = .seconds(10)
+    /// `SocketConfiguration.stripeCount`.
+    var stripeCount: Int?
     /// How long an attempt to connect may take.
     var handshakeTimeout: Interval
     /// After this long without sending, the peer is asked for a sign of life. 20 s is below the 30 s for which the

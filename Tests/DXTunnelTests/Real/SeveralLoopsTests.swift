@@ -27,22 +27,25 @@ extension GatewayTests {
             }
         }
 
-        @Test func everyPeerIsServedOnItsLoop() async throws {
+        /// With one socket for each loop, and with several.
+        @Test(arguments: [1, 2, 4]) func everyPeerIsServedOnItsLoop(_ stripeCount: Int) async throws {
             let server = try TCPServer()
             server.serveEcho()
             let target = HostAddress(host: "127.0.0.1", port: UInt16(server.port))
-            let star = try await GatewayStar(edges: 5, threads: 3, target: target)
+            var tuning = GatewayTuning()
+            tuning.stripeCount = stripeCount
+            let star = try await GatewayStar(edges: 5, threads: 3, target: target, tuning: tuning)
             let peers = try await star.hub.onEachLoop { $0.peers.map(\.name) }
             #expect(peers.map(\.count).sorted() == [1, 2, 2])
             let before = try await star.handedOver()
-            try await echoThroughAll(star, edges: 5, 300_000)
+            try await echoThroughAll(star, edges: 5, 3_000_000)
             // The kernel gave every datagram of a session to its loop.
             #expect(try await star.handedOver() == before)
             let status = try await star.hub.status()
             #expect(status.threads == 3 && status.isHealthy, "\(status.problems)")
             #expect(status.peers.map(\.name) == (0..<5).map { "edge\($0)" })
             #expect(status.tunnels.map(\.name) == (0..<5).flatMap { ["in\($0)", "out\($0)"] })
-            #expect(status.tunnels.allSatisfy { $0.totalConnections == 1 && $0.bytesToTarget == 300_000 })
+            #expect(status.tunnels.allSatisfy { $0.totalConnections == 1 && $0.bytesToTarget == 3_000_000 })
             #expect(status.drops["wrong_event_loop"] == nil && status.drops["event_loop_busy"] == nil)
             for number in 0..<5 { #expect(try await star.hub.ping("edge\(number)") > .zero) }
             await #expect(throws: GatewayError.unknownPeer("edge5")) { try await star.hub.ping("edge5") }
