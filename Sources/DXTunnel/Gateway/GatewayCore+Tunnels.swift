@@ -37,6 +37,11 @@ extension GatewayCore {
         origins.reduce(0) { $0 + $1.usage.open } + destinations.reduce(0) { $0 + $1.usage.open }
     }
 
+    /// What keeps this end of a tunnel within its rate; nil when it has none.
+    func limiter(for tunnel: GatewayConfiguration.Tunnel) -> TunnelLimiter? {
+        tunnel.maximumRate.map { TunnelLimiter(bitsPerSecond: $0, on: eventLoop) }
+    }
+
     /// An internal port that nobody can guess (`docs/wire-format.md` §7).
     func secretRandomPort() -> UInt32 { UInt32(truncatingIfNeeded: SecureRandom.next()) }
 

@@ -7,7 +7,7 @@ import NIOPosix
 /// The destination end of a tunnel: connects each stream to the one target. Bound to the gateway's event loop.
 final class DestinationTunnel {
     let name: String
-    let usage = TunnelUsage()
+    let usage: TunnelUsage
     /// The names of the gateways that may reach it.
     let origins: Set<String>
     /// An origin has asked for its listener block.
@@ -22,6 +22,7 @@ final class DestinationTunnel {
         name = tunnel.name
         origins = Set(tunnel.origins.map(\.gateway))
         maximumConnections = tunnel.maximumConnections
+        usage = TunnelUsage(limiter: core.limiter(for: tunnel))
         self.target = target
         self.core = core
     }
@@ -61,7 +62,7 @@ final class DestinationTunnel {
             .channelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.recvAllocator, value: TCPBridge.receiveAllocator)
+            .channelOption(.recvAllocator, value: TCPBridge.receiveAllocator(usage))
             .channelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
             .connect(host: target.host, port: Int(target.port))
             .whenComplete { result in

@@ -7,7 +7,7 @@ import NIOCore
 /// loop.
 final class OriginTunnel {
     let name: String
-    let usage = TunnelUsage()
+    let usage: TunnelUsage
     /// The names of the destinations, in order of preference.
     let destinations: [String]
     private(set) var listeners: [TCPListener] = []
@@ -34,6 +34,7 @@ final class OriginTunnel {
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
         maximumConnections = tunnel.maximumConnections
+        usage = TunnelUsage(limiter: core.limiter(for: tunnel))
         self.core = core
     }
 
@@ -107,7 +108,8 @@ final class OriginTunnel {
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         for listener in listeners {
             listener.open(
-                on: core.eventLoop, accepted: { bound.value.accept($0) },
+                on: core.eventLoop, receiveAllocator: TCPBridge.receiveAllocator(usage),
+                accepted: { bound.value.accept($0) },
                 failed: { reason in
                     bound.value.failure = reason
                     bound.value.usage.lastError = reason

@@ -1,13 +1,17 @@
-/// Counts of one end of one tunnel. Bound to the gateway's event loop.
+/// Counts of one end of one tunnel, and what keeps it within its rate. Bound to the gateway's event loop.
 ///
 /// "From the client" is from the application towards this gateway at an origin, from the target at a destination.
 final class TunnelUsage {
+    /// What every connection asks before it sends; nil in a tunnel without a rate.
+    let limiter: TunnelLimiter?
     private(set) var open = 0
     private(set) var total: UInt64 = 0
     private(set) var bytesIn: UInt64 = 0
     private(set) var bytesOut: UInt64 = 0
     var refused: UInt64 = 0
     var lastError: String?
+
+    init(limiter: TunnelLimiter? = nil) { self.limiter = limiter }
 
     /// A connection began.
     func opened() {
