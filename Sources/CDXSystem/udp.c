@@ -2,6 +2,7 @@
 #include "CDXSystem.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 #endif
 #ifndef SOL_UDP
 #define SOL_UDP 17
+#endif
+#ifndef SO_ATTACH_REUSEPORT_CBPF
+#define SO_ATTACH_REUSEPORT_CBPF 51
 #endif
 
 static int set_integer(int socket, int level, int name, int value) {
@@ -49,6 +53,21 @@ int dx_udp_bind(int socket, const dx_message *local) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(local->port), .sin_addr.s_addr = htonl((uint32_t)local->low)};
     return bind(socket, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
+}
+
+int dx_udp_share(int socket) { return set_integer(socket, SOL_SOCKET, SO_REUSEPORT, 1); }
+
+int dx_udp_steer(int socket, unsigned count) {
+    // The kernel runs it on the UDP payload; an index beyond the sockets makes it choose by the addresses instead.
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    if (count == 0) return -EINVAL;
+    int result = setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+    return result == 0 ? 0 : -errno;
 }
 
 int dx_udp_port(int socket, bool is_v6) {

@@ -30,4 +30,14 @@ public struct SecureConfiguration: Sendable {
 
     /// The defaults.
     public init() {}
+
+    /// The same for one of so many event loops, which together keep the limits of all: at least an eighth for each, as
+    /// its peers may be those that come together.
+    public func part(of loopCount: Int) -> SecureConfiguration {
+        var part = self
+        let divisor = min(max(1, loopCount), 8)
+        part.maximumHandshakes = max(1, maximumHandshakes / divisor)
+        part.totalSignatureChecksPerSecond = max(1, totalSignatureChecksPerSecond / divisor)
+        return part
+    }
 }

@@ -31,6 +31,14 @@ public struct ListenAddress: Hashable, Sendable {
         self.port = endpoint.port
     }
 
+    /// The same at another port.
+    public func withPort(_ port: UInt16) -> ListenAddress {
+        switch host {
+        case .any: ListenAddress(anyAt: port)
+        case .address(let endpoint): ListenAddress(endpoint.withPort(port))
+        }
+    }
+
     /// Reads one of the forms above. Throws `AddressTextError` with words for the user; host names are refused, because
     /// a socket is bound to an address.
     public init(text: String) throws(AddressTextError) {

@@ -45,7 +45,10 @@ struct OpenSocket {
         unsafe name.scope = local.scope
         unsafe name.port = local.port
         unsafe name.is_v6 = isV6
-        var result = unsafe dx_udp_bind(descriptor, &name)
+        let loopCount = configuration.sharingLoopCount
+        precondition((1...256).contains(loopCount), "the first byte names one of at most 256 event loops")
+        var result = loopCount > 1 ? dx_udp_share(descriptor) : 0
+        if result == 0 { result = unsafe dx_udp_bind(descriptor, &name) }
         if result == 0 { result = dx_udp_port(descriptor, isV6) }
         var duplicate: CInt = -1
         if result >= 0 {
@@ -56,12 +59,15 @@ struct OpenSocket {
             _ = Glibc.close(descriptor)
             throw BindError(local, -result)
         }
+        // Each sets the same: whichever is there decides for all. A kernel that refuses chooses by address, which is slower
+        // but works, as datagrams that come to the wrong loop are handed over.
+        let isSteered = loopCount > 1 && dx_udp_steer(descriptor, UInt32(loopCount)) == 0
         self.descriptor = descriptor
         self.sendDescriptor = duplicate
         self.capabilities = SocketCapabilities(
             local: local.withPort(UInt16(truncatingIfNeeded: result)),
             segmentationOffload: configuration.usesSegmentationOffload && dx_udp_can_segment(descriptor),
-            receiveOffload: false, ecn: false, packetInfo: false,
+            receiveOffload: false, ecn: false, packetInfo: false, steering: isSteered,
             receiveBufferByteCount: Int(
                 dx_udp_receive_buffer(descriptor, Int32(clamping: configuration.receiveBufferByteCount))),
             sendBufferByteCount: Int(

@@ -12,6 +12,8 @@ public struct SocketCapabilities: Hashable, Sendable {
     public var ecn: Bool
     /// The local address of received datagrams is reported, and can be chosen when sending.
     public var packetInfo: Bool
+    /// The kernel gives each datagram to the event loop that its first byte names (`SocketConfiguration.sharingLoopCount`).
+    public var steering: Bool
     /// The kernel's receive buffer in bytes, as getsockopt tells it (bookkeeping included: twice what was asked for).
     public var receiveBufferByteCount: Int
     /// The kernel's send buffer in bytes, as getsockopt tells it.

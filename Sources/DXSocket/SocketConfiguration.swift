@@ -21,6 +21,11 @@ public struct SocketConfiguration: Sendable {
     /// Messages (datagrams or GSO runs) that wait for the kernel at most, per address family, 1 to 1,024 (the most one
     /// sendmmsg takes).
     public var sendQueueMessageCount = 512
+    /// How many event loops have sockets at the same address and port, 1 to 256: each has an endpoint of its own, opened
+    /// one after the other. The kernel gives a datagram to the endpoint, counted from 0 in that order, that its first byte
+    /// names, modulo this number; where it cannot, by the datagram's addresses. A run that the kernel carries in one piece
+    /// (GSO, GRO) goes where its first datagram goes, an empty datagram anywhere. Other programs of the same user may bind the port too.
+    public var sharingLoopCount = 1
 
     /// The defaults.
     public init() {}

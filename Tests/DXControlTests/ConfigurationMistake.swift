@@ -92,8 +92,8 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
                 "edge.yaml:2:11: \"identity\" must be text, not keys and values; write one value",
                 "edge.yaml:4:8: \"peers\" must be a list, not text; begin each element with \"- \", or write [] for"
                     + " none",
-                "edge.yaml:5:9: \"limits\" must have keys, not text; write memory, connections, connect_timeout or"
-                    + " socket_buffer",
+                "edge.yaml:5:9: \"limits\" must have keys, not text; write memory, connections, connect_timeout,"
+                    + " socket_buffer or threads",
             ]),
         ConfigurationMistake(
             "bad name", "name: edge 1\nidentity: edge-1.key\nveil: group.key\n",
@@ -131,13 +131,16 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
             ["edge.yaml:4:10: a socket path of 125 bytes; use a path of at most 107 bytes"]),
         ConfigurationMistake(
             "limits",
-            after("limits:\n  memory: 1MB\n  connections: 0\n  connect_timeout: \"10\"\n  socket_buffer: 1\n"),
+            after(
+                "limits:\n  memory: 1MB\n  connections: 0\n  connect_timeout: \"10\"\n  socket_buffer: 1\n  threads: 0\n"
+            ),
             [
                 "edge.yaml:5:11: \"limits.memory\" is \"1MB\"; write a size such as 65536, 512KiB or"
                     + " 64MiB",
                 "edge.yaml:6:16: 0 is outside 1 to 65536; write a number in that range",
                 "edge.yaml:7:20: \"limits.connect_timeout\" is \"10\"; write a time such as 500ms, 10s or 2m",
                 "edge.yaml:8:18: 1 is outside 65536 to 268435456; write a number in that range",
+                "edge.yaml:9:12: 0 is outside 1 to 16; write a number in that range",
             ]),
     ]
 

@@ -94,7 +94,7 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
                 rate: 20M
                 origins: [{gateway: cloud-1}]
                 destinations: [{gateway: edge-1, target: "[::1]:22"}]
-            limits: {memory: 128MiB, connections: 100, connect_timeout: 1500ms, socket_buffer: 524288}
+            limits: {memory: 128MiB, connections: 100, connect_timeout: 1500ms, socket_buffer: 524288, threads: 3}
             """)
         #expect(
             configuration.veils == [
@@ -114,7 +114,7 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
             configuration.limits
                 == .init(
                     memoryBytes: 128 << 20, connections: 100, connectTimeout: .milliseconds(1_500),
-                    socketBufferBytes: 512 << 10))
+                    socketBufferBytes: 512 << 10, threads: 3))
     }
 
     @Test(

@@ -66,6 +66,7 @@ import Testing
             "receive_buffer_bytes" : 425984,
             "send_buffer_bytes" : 425984
           },
+          "threads" : 1,
           "time" : "2026-09-13T08:05:02.070Z",
           "tunnels" : [
             {

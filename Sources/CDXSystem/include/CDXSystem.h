@@ -43,6 +43,13 @@ int dx_udp_open(bool is_v6);
 // Binds to the address and port of `local` (only high, low, scope, port, is_v6 are used). 0 or a negative errno.
 int dx_udp_bind(int socket, const dx_message *local);
 
+// Lets other sockets of the same user bind the same address and port (SO_REUSEPORT); before binding. 0 or a negative errno.
+int dx_udp_share(int socket);
+
+// Has the kernel give each datagram for the address and port that `count` sockets share to the socket, counted in the
+// order of binding, that the datagram's first byte names, modulo `count`. 0 or a negative errno.
+int dx_udp_steer(int socket, unsigned count);
+
 // The port that the socket is bound to, or a negative errno.
 int dx_udp_port(int socket, bool is_v6);
 

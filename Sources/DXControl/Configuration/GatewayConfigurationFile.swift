@@ -156,6 +156,7 @@ private struct GatewayReading {
             of: node, at: path,
             keys: [
                 .optional("memory"), .optional("connections"), .optional("connect_timeout"), .optional("socket_buffer"),
+                .optional("threads"),
             ])
         let size = "a size such as 65536, 512KiB or 64MiB"
         limits.memoryBytes = reader.value(
@@ -168,6 +169,9 @@ private struct GatewayReading {
         limits.socketBufferBytes = reader.value(
             fields["socket_buffer"], at: path.key("socket_buffer"), fallback: limits.socketBufferBytes, form: size,
             parse: Quantity.bytes)
+        if let threads = fields["threads"] {
+            limits.threads = reader.integer(threads, at: path.key("threads"), fallback: 0)
+        }
         return limits
     }
 

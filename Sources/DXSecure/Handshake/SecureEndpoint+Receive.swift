@@ -48,6 +48,7 @@ extension SecureEndpoint {
     /// §3.1. Keeps no state but the answer that waits to be sent.
     private func receiveHello(_ hello: Hello, _ envelope: Envelope) throws(VeilDrop) -> VeiledOutcome {
         let initiator = try knownPeer(hello.key, now: envelope.now)
+        if let shard = peersElsewhere[initiator] { return .otherShard(shard) }
         guard answers.count < Self.maximumAnswers else { throw .tooManyAnswers }
         guard helloBudget.take(envelope.remote, now: envelope.now) else { throw .rateLimited }
         let signed = Hello.signedBytes(receiver: identity.gatewayID, nonce: envelope.nonce, attempt: hello.attempt)
@@ -62,7 +63,11 @@ extension SecureEndpoint {
 
     /// §3.2.
     private func receiveChallenge(_ challenge: Challenge, veil: Int) throws(VeilDrop) -> VeiledOutcome {
-        guard let session = initiated[challenge.attempt], session.phase == .handshaking else { throw .unknownAttempt }
+        guard let session = initiated[challenge.attempt], session.phase == .handshaking else {
+            let owner = challenge.attempt.shard
+            if owner != shard && !peersElsewhere.isEmpty { return .otherShard(owner) }
+            throw .unknownAttempt
+        }
         let isFirst = session.handshake.phase == .hello
         guard session.handshake.receiveChallenge(challenge.proof, veil: veil) else { throw .unknownAttempt }
         if isFirst {
@@ -82,6 +87,7 @@ extension SecureEndpoint {
     ) throws(VeilDrop) -> VeiledOutcome {
         let now = envelope.now
         let initiator = try knownPeer(connect.key, now: now)
+        if let shard = peersElsewhere[initiator] { return .otherShard(shard) }
         guard challenges.holds(connect.proof, for: initiator, connect.attempt, at: envelope.remote, now: now) else {
             throw .badChallenge
         }
@@ -161,7 +167,9 @@ extension SecureEndpoint {
     private func knownPeer(_ key: PublicKey, now: Instant) throws(VeilDrop) -> GatewayID {
         if let id = knownKeys[key] { return id }
         guard keyBudget.take(now: now) else { throw .rateLimited }
-        guard let id = key.gatewayID, id != identity.gatewayID, knownPeers.contains(id) else { throw .unknownPeer }
+        guard let id = key.gatewayID, id != identity.gatewayID,
+            knownPeers.contains(id) || peersElsewhere[id] != nil
+        else { throw .unknownPeer }
         // At most one for each known peer: no two keys have one id.
         knownKeys[key] = id
         return id

@@ -17,6 +17,9 @@ public final class SecureEndpoint {
     public var knownPeers: Set<GatewayID> {
         didSet { failRemoved() }
     }
+    /// Known peers that belong to other event loops of this gateway, and which loop that is: their messages come back as
+    /// `VeiledOutcome.otherShard`. Empty where there is one loop.
+    public var peersElsewhere: [GatewayID: UInt8] = [:]
     /// Counters since the start.
     public internal(set) var statistics = SecureStatistics()
     /// The number of handshakes in progress.
@@ -155,7 +158,7 @@ public final class SecureEndpoint {
         guard remote.isSendable else { throw .unusableAddress }
         guard hasRoom() else { throw .tooManyHandshakes }
         let handshake = SessionHandshake(
-            attempt: .random(), veilCount: veil.count, configuration: configuration, now: now)
+            attempt: .random(shard: shard), veilCount: veil.count, configuration: configuration, now: now)
         let session = try makeSession(handshake, isInitiator: true, peer: peer, remote: remote)
         initiated[handshake.attempt] = session
         enqueue(session)
@@ -243,7 +246,7 @@ public final class SecureEndpoint {
     }
 
     private func failRemoved() {
-        knownKeys = knownKeys.filter { knownPeers.contains($0.value) }
+        knownKeys = knownKeys.filter { knownPeers.contains($0.value) || peersElsewhere[$0.value] != nil }
         for session in Array(sessions.values)
         where session.phase == .handshaking && !knownPeers.contains(session.peerID) {
             session.handshake.clear()

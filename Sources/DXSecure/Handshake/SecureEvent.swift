@@ -4,7 +4,8 @@ public enum VeiledOutcome: Equatable, Sendable {
     case taken
     /// It was dropped without an answer, and counted.
     case dropped(VeilDrop)
-    /// It belongs to a session of this other event loop: hand the datagram to that loop's endpoint.
+    /// It belongs to a peer or a session of this other event loop, if there is one of that number: hand the datagram to
+    /// that loop's endpoint, which opens it again. The number is the sender's word, and nothing was counted.
     case otherShard(UInt8)
 }
 

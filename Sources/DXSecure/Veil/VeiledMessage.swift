@@ -35,7 +35,8 @@ public enum VeiledMessage: Equatable, Sendable, BitwiseCopyable {
     }
 }
 
-/// What one attempt to connect is known by: 16 random bytes (`docs/wire-format.md` §3.1).
+/// What one attempt to connect is known by: 16 bytes (`docs/wire-format.md` §3.1), the first of which names the initiator's
+/// event loop; the rest is random.
 public struct Attempt: Hashable, Sendable, BitwiseCopyable {
     private let high: UInt64
     private let low: UInt64
@@ -56,7 +57,12 @@ public struct Attempt: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// A new one.
-    static func random() -> Attempt { Attempt(high: SecureRandom.next(), low: SecureRandom.next()) }
+    static func random(shard: UInt8 = 0) -> Attempt {
+        Attempt(high: UInt64(shard) &<< 56 | SecureRandom.next() &>> 8, low: SecureRandom.next())
+    }
+
+    /// The initiator's event loop.
+    var shard: UInt8 { UInt8(truncatingIfNeeded: high &>> 56) }
 
     /// Appends the 16 bytes.
     @_lifetime(output: copy output)

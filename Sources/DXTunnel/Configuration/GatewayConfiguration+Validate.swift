@@ -293,6 +293,7 @@ private struct Validation {
         checkRange(limits.memoryBytes, (4 << 20)...(64 << 30), "memory", at: path)
         checkRange(limits.connections, 1...65_536, "connections", at: path)
         checkRange(limits.socketBufferBytes, (64 << 10)...(256 << 20), "socket_buffer", at: path)
+        if let threads = limits.threads { checkRange(threads, 1...LoopPlan.maximumLoops, "threads", at: path) }
         if limits.connectTimeout < .seconds(1) || limits.connectTimeout > .seconds(300) {
             add(
                 .outOfRange, path.key("connect_timeout"), "\(limits.connectTimeout) is outside 1 to 300 seconds",

@@ -162,16 +162,20 @@ public struct GatewayConfiguration: Sendable, Hashable {
         /// The kernel buffer asked for on each UDP socket, each way, 64 KiB to 256 MiB. The kernel may give less;
         /// status says what was got.
         public var socketBufferBytes: Int
+        /// How many event loops, each with a thread, 1 to 16; nil is one for each core. No more than there are peers, as all
+        /// that goes to one peer stays on one loop.
+        public var threads: Int?
 
         /// Limits from their parts, each with a default.
         public init(
             memoryBytes: Int = 64 << 20, connections: Int = 4_096, connectTimeout: Duration = .seconds(10),
-            socketBufferBytes: Int = 4 << 20
+            socketBufferBytes: Int = 4 << 20, threads: Int? = nil
         ) {
             self.memoryBytes = memoryBytes
             self.connections = connections
             self.connectTimeout = connectTimeout
             self.socketBufferBytes = socketBufferBytes
+            self.threads = threads
         }
     }
 }

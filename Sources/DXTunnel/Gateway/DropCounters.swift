@@ -8,7 +8,9 @@ struct DropCounters: Sendable {
     var unbound: UInt64 = 0
     /// Session datagrams that opened and were neither BIND nor packet of their path.
     var malformed: UInt64 = 0
-    /// Veiled datagrams for a session of another event loop.
+    /// Datagrams for an event loop that has too many waiting, or has ended.
+    var handOverFull: UInt64 = 0
+    /// Datagrams that name an event loop that does not exist, or does not have what they are for.
     var unknownSession: UInt64 = 0
     /// Streams to an internal port that does not exist.
     var unknownInternalPort: UInt64 = 0

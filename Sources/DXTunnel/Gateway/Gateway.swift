@@ -15,17 +15,18 @@ public import ServiceLifecycle
 /// ```
 ///
 /// While it runs, the program may `dial` a tunnel as its origin and `serve` one as its destination, without any TCP port.
-/// All state lives on one event loop; the methods may be called from anywhere.
+/// What belongs to a peer lives on one event loop, of one or several; the methods may be called from anywhere.
 public final class Gateway: Service {
     private let configuration: GatewayConfiguration
     private let logger: Logger
     private let identity: Identity
     private let veils: [VeilSecret]
     private let tuning: GatewayTuning
-    private let core = NIOLockedValueBox<Running?>(nil)
+    private let plan: LoopPlan
+    private let loops = NIOLockedValueBox<[Running]>([])
     private let acceptors = NIOLockedValueBox<[String: @Sendable (TunnelStream) -> Void]>([:])
 
-    /// What there is while it runs.
+    /// What there is of an event loop while the gateway runs.
     private struct Running {
         var core: NIOLoopBound<GatewayCore>
         var gate: LoopGate
@@ -48,6 +49,7 @@ public final class Gateway: Service {
         self.configuration = configuration
         self.logger = logger
         self.tuning = tuning
+        plan = LoopPlan(configuration, coreCount: System.coreCount)
         identity = try Self.identity(configuration.identity)
         veils = try configuration.veils.map(Self.veil)
     }
@@ -85,46 +87,74 @@ public final class Gateway: Service {
     ///
     /// - Throws: `GatewayError.listen` when an address cannot be had, before anything is started; `GatewayError.system`.
     public func run() async throws {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let gate = LoopGate(group.next())
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.loopCount)
+        let gates = group.makeIterator().map { LoopGate($0) }
         do {
-            let bound = try await start(gate)
-            core.withLockedValue { $0 = Running(core: bound, gate: gate) }
+            let running = try await makeCores(gates)
+            do {
+                try await start(running)
+            } catch {
+                // What was opened before the failure is closed.
+                await finish(running)
+                throw error
+            }
+            loops.withLockedValue { $0 = running }
             // Those that came while it started.
             let acceptors = acceptors.withLockedValue { $0 }
-            try await onLoop { try $0.serve(acceptors) }
+            _ = try await onEachLoop { try $0.serve(acceptors) }
             try? await gracefulShutdown()
-            core.withLockedValue { $0 = nil }
-            await stop(bound, on: gate.eventLoop)
+            loops.withLockedValue { $0 = [] }
+            await stop(running)
         } catch {
-            gate.close()
+            for gate in gates { gate.close() }
             try? await group.shutdownGracefully()
             throw error
         }
-        gate.close()
+        for gate in gates { gate.close() }
         try await group.shutdownGracefully()
     }
 
-    private func start(_ gate: LoopGate) async throws -> NIOLoopBound<GatewayCore> {
-        let loop = gate.eventLoop
-        let listen = try await listenAddress(on: loop)
-        let listeners = try await listenEndpoints(on: loop)
-        let (configuration, identity, veils, logger, tuning) = (configuration, identity, veils, logger, tuning)
-        let acceptors = acceptors.withLockedValue { $0 }
-        return try await loop.submit {
-            let core = try GatewayCore(
-                configuration: configuration, identity: identity, veils: veils, logger: logger, tuning: tuning,
-                gate: gate)
-            try core.serve(acceptors)
-            do {
-                try core.start(listen: listen, listeners: listeners)
-            } catch {
-                // What was opened before the failure is closed with the loop.
-                _ = core.finish()
-                throw error
-            }
-            return NIOLoopBound(core, eventLoop: loop)
+    /// Everything but sockets and listeners, on each event loop.
+    private func makeCores(_ gates: [LoopGate]) async throws -> [Running] {
+        var running: [Running] = []
+        for (gate, share) in zip(gates, LoopShare.all(configuration, plan: plan)) {
+            let (configuration, identity, veils, logger, tuning) = (configuration, identity, veils, logger, tuning)
+            let acceptors = acceptors.withLockedValue { $0 }
+            let loop = gate.eventLoop
+            let core = try await loop.submit {
+                let core = try GatewayCore(
+                    configuration: configuration, identity: identity, veils: veils, logger: logger, tuning: tuning,
+                    gate: gate, share: share)
+                try core.serve(acceptors)
+                return NIOLoopBound(core, eventLoop: loop)
+            }.get()
+            running.append(Running(core: core, gate: gate))
+        }
+        return running
+    }
+
+    /// Opens the sockets, one event loop after the other, as the kernel counts them in that order.
+    private func start(_ running: [Running]) async throws {
+        var listen = try await listenAddress(on: running[0].gate.eventLoop)
+        let listeners = try await listenEndpoints(on: running[0].gate.eventLoop)
+        let neighbours = running.map { LoopNeighbour($0.core, gate: $0.gate) }
+        for (number, loop) in running.enumerated() {
+            listen = try await loop.gate.eventLoop.submit { [listen] in
+                let core = loop.core.value
+                for (other, neighbour) in neighbours.enumerated() where other != number {
+                    core.neighbours[UInt8(other)] = neighbour
+                }
+                try core.open(listen: listen, listeners: listeners)
+                return core.socket?.localEndpoints.first.map { listen.withPort($0.port) } ?? listen
+            }.get()
+        }
+        // Only when all sockets are there does the kernel know which loop is meant.
+        for loop in running { try await loop.gate.eventLoop.submit { loop.core.value.callPeers() }.get() }
+        let bound = try await running[0].gate.eventLoop.submit {
+            running[0].core.value.socket?.localEndpoints.map(\.description).joined(separator: " ") ?? ""
         }.get()
+        logger.info(
+            "gateway started", metadata: ["id": "\(id)", "listen": "\(bound)", "threads": "\(running.count)"])
     }
 
     /// Where the gateway's UDP sockets are bound; of a name the first address.
@@ -156,33 +186,54 @@ public final class Gateway: Service {
         return result
     }
 
-    private func stop(_ bound: NIOLoopBound<GatewayCore>, on loop: any EventLoop) async {
+    private func stop(_ running: [Running]) async {
         logger.info("gateway stopping")
         // The CLOSE goes out in the first turn; the pause lets resets reach the applications.
-        try? await loop.submit { bound.value.beginStopping() }.get()
-        try? await loop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
-        try? await loop.flatSubmit { bound.value.finish() }.get()
+        for loop in running { try? await loop.gate.eventLoop.submit { loop.core.value.beginStopping() }.get() }
+        try? await running[0].gate.eventLoop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
+        await finish(running)
+    }
+
+    private func finish(_ running: [Running]) async {
+        for loop in running { try? await loop.gate.eventLoop.flatSubmit { loop.core.value.finish() }.get() }
     }
 
     // MARK: Commands
 
-    private func running() throws -> Running {
-        guard let running = core.withLockedValue({ $0 }) else { throw GatewayError.notRunning }
+    private func running() throws -> [Running] {
+        let running = loops.withLockedValue { $0 }
+        guard !running.isEmpty else { throw GatewayError.notRunning }
         return running
     }
 
-    /// Runs `body` with the gateway's inside, on its event loop.
+    /// Runs `body` with the gateway's inside, on each event loop in turn.
+    func onEachLoop<Result: Sendable>(
+        _ body: @escaping @Sendable (GatewayCore) throws -> Result
+    ) async throws -> [Result] {
+        var results: [Result] = []
+        for loop in try running() { results.append(try await run(body, on: loop)) }
+        return results
+    }
+
+    /// The same on the first one, where everything is if there is but one.
     func onLoop<Result: Sendable>(_ body: @escaping @Sendable (GatewayCore) throws -> Result) async throws -> Result {
-        let running = try running()
-        return try await running.gate.submit(closed: GatewayError.notRunning) { promise in
-            promise.completeWith(Swift.Result { try body(running.core.value) })
+        try await run(body, on: try running()[0])
+    }
+
+    private func run<Result: Sendable>(
+        _ body: @escaping @Sendable (GatewayCore) throws -> Result, on loop: Running
+    ) async throws -> Result {
+        try await loop.gate.submit(closed: GatewayError.notRunning) { promise in
+            promise.completeWith(Swift.Result { try body(loop.core.value) })
         }
     }
 
     /// A snapshot of the gateway.
     ///
     /// - Throws: `GatewayError.notRunning`.
-    public func status() async throws -> GatewayStatus { try await onLoop { $0.status() } }
+    public func status() async throws -> GatewayStatus {
+        GatewayStatus(merging: try await onEachLoop { $0.status() }, configuration: configuration)
+    }
 
     /// Measures one round trip to a peer, through both gateways.
     ///
@@ -191,12 +242,18 @@ public final class Gateway: Service {
     ///   - timeout: how long to wait for the answer.
     /// - Throws: `GatewayError.notRunning`, `unknownPeer`, `notConnected`, `noAnswer`.
     public func ping(_ peer: String, timeout: Duration = .seconds(5)) async throws -> Duration {
+        let known = configuration.peers.first {
+            $0.name == peer || $0.id.text.hasPrefix(peer) && peer.count >= 8
+        }
         let running = try running()
-        let loop = running.gate.eventLoop
-        let interval: Interval = try await running.gate.submit(closed: GatewayError.notRunning) { promise in
-            let expiry = loop.scheduleTask(in: TimeAmount(timeout)) { promise.fail(GatewayError.noAnswer(peer)) }
+        guard let known, let owner = plan.loopByPeer[known.name] else { throw GatewayError.unknownPeer(peer) }
+        let loop = running[owner]
+        let interval: Interval = try await loop.gate.submit(closed: GatewayError.notRunning) { promise in
+            let expiry = loop.gate.eventLoop.scheduleTask(in: TimeAmount(timeout)) {
+                promise.fail(GatewayError.noAnswer(peer))
+            }
             promise.futureResult.whenComplete { _ in expiry.cancel() }
-            running.core.value.ping(peer, promise: promise)
+            loop.core.value.ping(known.name, as: peer, promise: promise)
         }
         return .nanoseconds(interval.nanoseconds)
     }
@@ -205,7 +262,13 @@ public final class Gateway: Service {
     /// shows when the stream is read.
     ///
     /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `notConnected`, `connectionLimit`.
-    public func dial(_ tunnel: String) async throws -> TunnelStream { try await onLoop { try $0.dial(tunnel) } }
+    public func dial(_ tunnel: String) async throws -> TunnelStream {
+        let running = try running()
+        guard let known = configuration.tunnels.first(where: { $0.name == tunnel }) else {
+            throw GatewayError.unknownTunnel(tunnel)
+        }
+        return try await run({ try $0.dial(tunnel) }, on: running[plan.loop(ofOrigin: known)])
+    }
 
     /// Takes the connections of a tunnel of which this gateway is the destination and which has no target address.
     ///
@@ -220,6 +283,6 @@ public final class Gateway: Service {
             })
         else { throw GatewayError.unknownTunnel(tunnel) }
         acceptors.withLockedValue { $0[tunnel] = accept }
-        if (try? running()) != nil { try await onLoop { try $0.serve([tunnel: accept]) } }
+        if (try? running()) != nil { _ = try await onEachLoop { try $0.serve([tunnel: accept]) } }
     }
 }

@@ -10,13 +10,7 @@ extension GatewayCore: DatagramHandler {
     ) {
         let now = tick(now)
         guard let session = session(for: datagram) else {
-            switch secure.receiveVeiled(datagram.bytes, from: source, now: now) {
-            // At once: the first datagram of a new session may be the next of this batch.
-            case .taken: drainSecureEvents(now: now)
-            case .dropped: break
-            case .otherShard: drops.unknownSession &+= 1
-            }
-            return
+            return receiveVeiled(datagram.bytes, from: source, local: local, ecn: ecn, now: now)
         }
         let size = datagram.byteCount
         guard FragmentHeader.isFragment(datagram.bytes) else {
@@ -54,6 +48,47 @@ extension GatewayCore: DatagramHandler {
         receivePlaintext(
             count, on: session, datagramByteCount: run.byteCount, from: source, local: local, ecn: ecn, now: now)
         return run.byteCount
+    }
+
+    /// A datagram that is no session's here: a veiled message, or what belongs to another event loop.
+    private func receiveVeiled(
+        _ datagram: RawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
+    ) {
+        switch secure.receiveVeiled(datagram, from: source, now: now) {
+        // At once: the first datagram of a new session may be the next of this batch.
+        case .taken: drainSecureEvents(now: now)
+        case .dropped(.notVeiled):
+            // The kernel gives session data to its loop, but not while a socket is being opened again.
+            var reader = ByteReader(datagram)
+            guard !isHandedOver, let owner = try? reader.readUInt8(), neighbours[owner] != nil else { return }
+            handOver(datagram, to: owner, from: source, local: local, ecn: ecn)
+        case .dropped: break
+        case .otherShard(let owner): handOver(datagram, to: owner, from: source, local: local, ecn: ecn)
+        }
+    }
+
+    /// Gives a datagram to the event loop of this number, if it is another one of this gateway.
+    private func handOver(_ datagram: RawSpan, to owner: UInt8, from source: Endpoint, local: Endpoint?, ecn: ECNMark) {
+        guard !isHandedOver, let neighbour = neighbours[owner] else {
+            drops.unknownSession &+= 1
+            return
+        }
+        let bytes = unsafe datagram.withUnsafeBytes { unsafe [UInt8]($0) }
+        let isTaken = neighbour.handOver(
+            LoopNeighbour.Datagram(bytes: bytes, source: source, local: local, ecn: ecn))
+        if isTaken { handedOver &+= 1 } else { drops.handOverFull &+= 1 }
+    }
+
+    /// A datagram that came to another event loop's socket.
+    func receiveHandedOver(_ datagram: LoopNeighbour.Datagram) {
+        guard socket != nil else { return }
+        var bytes = datagram.bytes
+        isHandedOver = true
+        var span = bytes.mutableSpan
+        var raw = unsafe span.mutableBytes
+        received(&raw, from: datagram.source, local: datagram.local, ecn: datagram.ecn, now: currentTime())
+        isHandedOver = false
+        turn()
     }
 
     func batchEnded(now: Instant) {

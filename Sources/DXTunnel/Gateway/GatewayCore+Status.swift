@@ -91,6 +91,7 @@ extension GatewayCore {
             "session_replayed": drops.replayed, "session_rejected": drops.rejected, "session_unbound": drops.unbound,
             "session_malformed": drops.malformed, "unknown_internal_port": drops.unknownInternalPort,
             "refused_activations": drops.refusedActivations, "seal_failures": drops.sealFailures,
+            "wrong_event_loop": drops.unknownSession, "event_loop_busy": drops.handOverFull,
         ]
         let statistics = secure.statistics
         for reason in VeilDrop.allCases { result["veil_\(Self.snakeCase("\(reason)"))"] = statistics[reason] }

@@ -32,11 +32,6 @@ extension GatewayCore {
         destinations.first { $0.name == name && $0.origins.contains(peer.name) }
     }
 
-    /// Tunnelled connections open now.
-    var openConnections: Int {
-        origins.reduce(0) { $0 + $1.usage.open } + destinations.reduce(0) { $0 + $1.usage.open }
-    }
-
     /// What keeps this end of a tunnel within its rate; nil when it has none.
     func limiter(for tunnel: GatewayConfiguration.Tunnel) -> TunnelLimiter? {
         tunnel.maximumRate.map { TunnelLimiter(bitsPerSecond: $0, on: eventLoop) }
@@ -67,11 +62,13 @@ extension GatewayCore {
     }
 
     /// Measures a round trip to a peer and back, through both gateways.
-    func ping(_ name: String, promise: EventLoopPromise<Interval>) {
-        guard let peer = peers.first(where: { $0.name == name || $0.id.text.hasPrefix(name) && name.count >= 8 }) else {
-            return promise.fail(GatewayError.unknownPeer(name))
+    ///
+    /// - Parameter given: what the caller called it.
+    func ping(_ name: String, as given: String, promise: EventLoopPromise<Interval>) {
+        guard let peer = peers.first(where: { $0.name == name }) else {
+            return promise.fail(GatewayError.unknownPeer(given))
         }
-        guard let channel = peer.channel else { return promise.fail(GatewayError.notConnected(name)) }
+        guard let channel = peer.channel else { return promise.fail(GatewayError.notConnected(given)) }
         channel.ping(promise)
     }
 }

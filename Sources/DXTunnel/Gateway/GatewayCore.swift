@@ -5,8 +5,9 @@ import DXWire
 import Logging
 import NIOCore
 
-/// The running gateway on its event loop: one UDP endpoint, the secure endpoint before sessions exist, the sessions by
-/// connection id, the peers and the tunnels.
+/// The running gateway on one event loop: one UDP endpoint, the secure endpoint before sessions exist, the sessions by
+/// connection id, the peers and the tunnels that are this loop's. A gateway has one or several of these, which share
+/// nothing but the port and the count of connections (decision 0023).
 ///
 /// A turn: datagrams of a receive batch are opened and given to their channels; then every channel that was touched is
 /// drained, packets first; then one flush; then one timer is armed for the earliest deadline of all.
@@ -19,7 +20,9 @@ final class GatewayCore {
     let channelConfiguration: ChannelConfiguration
     let bootID: UInt64
     let connectTimeout: TimeAmount
-    let maximumConnections: Int
+    let share: LoopShare
+    /// The gateway's other event loops, by number.
+    var neighbours: [UInt8: LoopNeighbour] = [:]
     var random: RandomSource
     var drops = DropCounters()
     private(set) var isStopping = false
@@ -36,6 +39,10 @@ final class GatewayCore {
     var sessionsByID: [ConnectionID: ChannelSession] = [:]
     /// Records that come in fragments.
     var assembler = FragmentAssembler()
+    /// What is being received came from another event loop: it is handed over once.
+    var isHandedOver = false
+    /// Datagrams given to other event loops.
+    var handedOver: UInt64 = 0
     /// The session found last: datagrams come in runs.
     var lastSession: ChannelSession?
     /// The connection id by which it was found.
@@ -61,7 +68,7 @@ final class GatewayCore {
 
     init(
         configuration: GatewayConfiguration, identity: Identity, veils: [VeilSecret], logger: Logger,
-        tuning: GatewayTuning, gate: LoopGate
+        tuning: GatewayTuning, gate: LoopGate, share: LoopShare
     ) throws(GatewayError) {
         self.configuration = configuration
         self.tuning = tuning
@@ -69,21 +76,25 @@ final class GatewayCore {
         eventLoop = gate.eventLoop
         self.logger = logger
         connectTimeout = TimeAmount(configuration.limits.connectTimeout)
-        maximumConnections = configuration.limits.connections
+        self.share = share
         latest = MonotonicClock.now()
         startedAt = latest
         let seed = SecureRandom.next()
-        bootID = SecureRandom.next()
+        bootID = share.bootID
+        let ownPeers = configuration.peers.filter(share.has)
         do throws(SecureError) {
             secure = try SecureEndpoint(
-                identity: identity, veil: veils, knownPeers: Set(configuration.peers.map(\.id)),
-                configuration: tuning.secure, shard: 0, seed: seed)
+                identity: identity, veil: veils, knownPeers: Set(ownPeers.map(\.id)),
+                configuration: tuning.secure.part(of: share.plan.loopCount), shard: UInt8(share.number), seed: seed)
         } catch { throw .system("the secure endpoint could not be made: \(error)") }
+        for peer in configuration.peers where !share.has(peer) {
+            secure.peersElsewhere[peer.id] = UInt8(share.plan.loopByPeer[peer.name] ?? 0)
+        }
         random = RandomSource(seed: seed)
         channelConfiguration = Self.channelConfiguration(configuration, tuning)
         unsafe plaintext = .allocate(byteCount: Constants.maximumDatagram + 1_024, alignment: 16)
         unsafe packet = .allocate(byteCount: Self.maximumPacket, alignment: 16)
-        for peer in configuration.peers {
+        for peer in ownPeers {
             guard let role = identity.gatewayID.role(towards: peer.id) else {
                 throw .invalidConfiguration(["peer \(peer.name) has this gateway's own id: give it the peer's"])
             }
@@ -121,7 +132,8 @@ final class GatewayCore {
 
     private func makeTunnels() {
         for tunnel in configuration.tunnels {
-            if tunnel.origins.contains(where: { $0.gateway == configuration.name }) {
+            let isOrigin = tunnel.origins.contains { $0.gateway == configuration.name }
+            if isOrigin, share.plan.loop(ofOrigin: tunnel) == share.number {
                 origins.append(OriginTunnel(tunnel, core: self))
             }
             if let own = tunnel.destinations.first(where: { $0.gateway == configuration.name }) {
@@ -132,10 +144,10 @@ final class GatewayCore {
 
     // MARK: Start and stop
 
-    /// Opens the UDP sockets and takes the origins' TCP addresses; then calls the peers.
+    /// Opens the UDP sockets and takes the origins' TCP addresses.
     ///
-    /// - Parameter listen: the addresses of the origins' listeners, by tunnel, looked up.
-    func start(listen: ListenAddress, listeners: [(tunnel: String, address: HostAddress, endpoint: Endpoint)])
+    /// - Parameter listeners: the addresses of the origins' listeners, by tunnel, looked up.
+    func open(listen: ListenAddress, listeners: [(tunnel: String, address: HostAddress, endpoint: Endpoint)])
         throws(GatewayError)
     {
         for listener in listeners {
@@ -145,18 +157,17 @@ final class GatewayCore {
         var settings = SocketConfiguration()
         settings.receiveBufferByteCount = configuration.limits.socketBufferBytes
         settings.sendBufferByteCount = configuration.limits.socketBufferBytes
+        settings.sharingLoopCount = share.plan.loopCount
         do throws(BindError) {
             socket = try UDPEndpoint(listen: listen, configuration: settings, on: eventLoop, handler: self)
         } catch { throw .listen("\(error)") }
         timer = WakeupTimer(on: eventLoop, handler: self)
+    }
+
+    /// Calls the peers.
+    func callPeers() {
         let now = currentTime()
         for peer in peers { peer.start(now: now) }
-        logger.info(
-            "gateway started",
-            metadata: [
-                "id": "\(secure.identity.gatewayID)",
-                "listen": "\(socket?.localEndpoints.map(\.description).joined(separator: " ") ?? "")",
-            ])
         turn()
     }
 
@@ -190,6 +201,7 @@ final class GatewayCore {
         turning.removeAll()
         wantsMore.removeAll()
         lastSession = nil
+        neighbours.removeAll()
         guard let socket else { return eventLoop.makeSucceededVoidFuture() }
         self.socket = nil
         return socket.close()

@@ -20,6 +20,8 @@ public struct GatewayStatus: Sendable, Hashable {
     public var listen: [String]
     /// What the kernel gave.
     public var socket: SocketStatus
+    /// The event loops, each with a thread.
+    public var threads: Int
     /// Its peers, in the order of the configuration.
     public var peers: [PeerStatus]
     /// Its tunnels, in the order of the configuration.
@@ -32,7 +34,8 @@ public struct GatewayStatus: Sendable, Hashable {
     /// A snapshot from its parts.
     public init(
         name: String, id: String, version: String = DXVersion.current, time: Timestamp, uptimeSeconds: Double,
-        listen: [String], socket: SocketStatus, peers: [PeerStatus], tunnels: [TunnelStatus], drops: [String: UInt64],
+        listen: [String], socket: SocketStatus, threads: Int = 1, peers: [PeerStatus], tunnels: [TunnelStatus],
+        drops: [String: UInt64],
         memory: MemoryStatus
     ) {
         self.name = name
@@ -42,10 +45,34 @@ public struct GatewayStatus: Sendable, Hashable {
         self.uptimeSeconds = uptimeSeconds
         self.listen = listen
         self.socket = socket
+        self.threads = threads
         self.peers = peers
         self.tunnels = tunnels
         self.drops = drops
         self.memory = memory
+    }
+
+    /// One gateway's snapshot out of those of its event loops, in their order, which are of one moment as far as that goes.
+    init(merging parts: [GatewayStatus], configuration: GatewayConfiguration) {
+        precondition(!parts.isEmpty, "a gateway has an event loop")
+        self = parts[0]
+        threads = parts.count
+        let peerOrder = Self.order(configuration.peers.map(\.name))
+        peers = parts.flatMap(\.peers).sorted { (peerOrder[$0.name] ?? .max) < (peerOrder[$1.name] ?? .max) }
+        for part in parts.dropFirst() {
+            drops.merge(part.drops, uniquingKeysWith: &+)
+            memory.usedBytes += part.memory.usedBytes
+            for tunnel in part.tunnels {
+                let known = tunnels.firstIndex { $0.name == tunnel.name && $0.role == tunnel.role }
+                if let known { tunnels[known].add(tunnel) } else { tunnels.append(tunnel) }
+            }
+        }
+        let tunnelOrder = Self.order(configuration.tunnels.map(\.name))
+        tunnels.sort { (tunnelOrder[$0.name] ?? .max) < (tunnelOrder[$1.name] ?? .max) }
+    }
+
+    private static func order(_ names: [String]) -> [String: Int] {
+        Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Whether every peer is connected and every tunnel works.
@@ -71,7 +98,7 @@ extension GatewayStatus: Codable {
     private enum CodingKeys: String, CodingKey {
         case schema, healthy, problems, name, id, version, time
         case uptimeSeconds = "uptime_seconds"
-        case listen, socket, peers, tunnels, drops, memory
+        case listen, socket, threads, peers, tunnels, drops, memory
     }
 
     /// Writes the layout, with `healthy` and `problems` worked out.
@@ -87,6 +114,7 @@ extension GatewayStatus: Codable {
         try container.encode(uptimeSeconds, forKey: .uptimeSeconds)
         try container.encode(listen, forKey: .listen)
         try container.encode(socket, forKey: .socket)
+        try container.encode(threads, forKey: .threads)
         try container.encode(peers, forKey: .peers)
         try container.encode(tunnels, forKey: .tunnels)
         try container.encode(drops, forKey: .drops)
@@ -108,6 +136,7 @@ extension GatewayStatus: Codable {
             uptimeSeconds: try container.decode(Double.self, forKey: .uptimeSeconds),
             listen: try container.decode([String].self, forKey: .listen),
             socket: try container.decode(SocketStatus.self, forKey: .socket),
+            threads: try container.decodeIfPresent(Int.self, forKey: .threads) ?? 1,
             peers: try container.decode([PeerStatus].self, forKey: .peers),
             tunnels: try container.decode([TunnelStatus].self, forKey: .tunnels),
             drops: try container.decode([String: UInt64].self, forKey: .drops),

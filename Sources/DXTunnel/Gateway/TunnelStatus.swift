@@ -70,6 +70,19 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         self.rateWaitMilliseconds = rateWaitMilliseconds
     }
 
+    /// Takes in what another event loop of the gateway has of the same tunnel.
+    mutating func add(_ other: TunnelStatus) {
+        if other.state == .active || state == .waiting { state = other.state }
+        openConnections += other.openConnections
+        totalConnections &+= other.totalConnections
+        refusedConnections &+= other.refusedConnections
+        bytesToTarget &+= other.bytesToTarget
+        bytesToClient &+= other.bytesToClient
+        rateWaits = rateWaits.map { $0 &+ (other.rateWaits ?? 0) }
+        rateWaitMilliseconds = rateWaitMilliseconds.map { $0 &+ (other.rateWaitMilliseconds ?? 0) }
+        lastError = lastError ?? other.lastError
+    }
+
     private enum CodingKeys: String, CodingKey {
         case name, role, state, listen, target
         case openConnections = "open_connections"

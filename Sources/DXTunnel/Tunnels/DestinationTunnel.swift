@@ -14,15 +14,13 @@ final class DestinationTunnel {
     var isActivated = false
     private let core: GatewayCore
     private let target: HostAddress?
-    private let maximumConnections: Int
     /// The embedding program, when it is the target.
     var acceptor: (@Sendable (TunnelStream) -> Void)?
 
     init(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?, core: GatewayCore) {
         name = tunnel.name
         origins = Set(tunnel.origins.map(\.gateway))
-        maximumConnections = tunnel.maximumConnections
-        usage = TunnelUsage(limiter: core.limiter(for: tunnel))
+        usage = core.share.destinationUsage(tunnel, limiter: core.limiter(for: tunnel))
         self.target = target
         self.core = core
     }
@@ -32,7 +30,7 @@ final class DestinationTunnel {
 
     /// An origin opened a stream.
     func accept(_ id: StreamID, on channel: PeerChannel) {
-        guard usage.open < maximumConnections, core.openConnections < core.maximumConnections else {
+        guard usage.hasRoom else {
             return refuse(id, on: channel, code: .limit, "as many connections are open as may be")
         }
         if let target { return connect(id, to: target, on: channel) }

@@ -14,7 +14,6 @@ final class OriginTunnel {
     private let core: GatewayCore
     private let streamClass: StreamClass
     private let share: Int
-    private let maximumConnections: Int
     private var active: [Activation] = []
     private var failure: String?
     /// Anyone who can connect to a listener can have a connection refused.
@@ -33,8 +32,7 @@ final class OriginTunnel {
         destinations = tunnel.destinations.map(\.gateway)
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
-        maximumConnections = tunnel.maximumConnections
-        usage = TunnelUsage(limiter: core.limiter(for: tunnel))
+        usage = core.share.originUsage(tunnel, limiter: core.limiter(for: tunnel))
         self.core = core
     }
 
@@ -142,9 +140,7 @@ final class OriginTunnel {
 
     /// Opens a stream to the best destination.
     func connect(_ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner) throws(GatewayError) {
-        guard usage.open < maximumConnections, core.openConnections < core.maximumConnections else {
-            throw .connectionLimit(name)
-        }
+        guard usage.hasRoom else { throw .connectionLimit(name) }
         guard let destination = active.first(where: { !$0.isSuspended }) else {
             throw .notConnected(destinations.first ?? name)
         }

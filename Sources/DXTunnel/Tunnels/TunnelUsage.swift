@@ -1,4 +1,4 @@
-/// Counts of one end of one tunnel, and what keeps it within its rate. Bound to the gateway's event loop.
+/// Counts of one end of one tunnel on one event loop, to which it is bound, and what keeps it within its rate.
 ///
 /// "From the client" is from the application towards this gateway at an origin, from the target at a destination.
 final class TunnelUsage {
@@ -10,16 +10,32 @@ final class TunnelUsage {
     private(set) var bytesOut: UInt64 = 0
     var refused: UInt64 = 0
     var lastError: String?
+    private let ofTunnel: ConnectionCount
+    private let ofGateway: ConnectionCount
 
-    init(limiter: TunnelLimiter? = nil) { self.limiter = limiter }
+    /// No connections yet; the counts are those over all event loops.
+    init(ofTunnel: ConnectionCount, ofGateway: ConnectionCount, limiter: TunnelLimiter? = nil) {
+        self.limiter = limiter
+        self.ofTunnel = ofTunnel
+        self.ofGateway = ofGateway
+    }
+
+    /// Whether neither the tunnel nor the gateway has as many connections as it may have.
+    var hasRoom: Bool { ofTunnel.hasRoom && ofGateway.hasRoom }
 
     /// A connection began.
     func opened() {
+        ofTunnel.opened()
+        ofGateway.opened()
         open += 1
         total &+= 1
     }
     /// A connection ended.
-    func closed() { open -= 1 }
+    func closed() {
+        ofTunnel.closed()
+        ofGateway.closed()
+        open -= 1
+    }
     /// Bytes came from the application beside this gateway.
     func countFromClient(_ count: Int) { bytesIn &+= UInt64(count) }
     /// Bytes went to the application beside this gateway.

@@ -166,8 +166,10 @@ extension GatewayTests {
             let stream = try await pair.edge.onLoop { core in
                 guard let channel = core.peers[0].channel else { throw GatewayError.notConnected("cloud") }
                 var made: [ProgramBridge] = []
+                let count = ConnectionCount(maximum: 1)
+                let usage = TunnelUsage(ofTunnel: count, ofGateway: count)
                 _ = try channel.openStream(internalPort: 1, streamClass: .bulk, share: 1) { id in
-                    made.append(ProgramBridge(channel: channel, id: id, usage: TunnelUsage(), core: core))
+                    made.append(ProgramBridge(channel: channel, id: id, usage: usage, core: core))
                     return .program(made[0])
                 }
                 return TunnelStream(bridge: made[0], gate: core.gate)
