@@ -24,7 +24,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
         after("peers:\n  - {name: cloud-1, id: \(idText("b"))}\n" + rest)
     }
 
-    static let all: [ConfigurationMistake] = keys + values + peers + tunnels + several
+    static let all: [ConfigurationMistake] = keys + values + peers + tunnels + rates + several
 
     private static let known =
         "use name, identity, veil, listen, control, peers, tunnels or limits"
@@ -254,6 +254,40 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
                 "edge.yaml:16:20: \"tunnels[1].destinations[0]\" must have keys, not text; write gateway or target",
             ]),
     ]
+
+    private static let rates: [ConfigurationMistake] = [
+        ("fast", "\"tunnels[0].rate\" is \"fast\"; write bits per second such as 500K, 20M or 1G"),
+        ("-20M", "\"tunnels[0].rate\" is \"-20M\"; write bits per second such as 500K, 20M or 1G"),
+        ("20T", "\"tunnels[0].rate\" is \"20T\"; write bits per second such as 500K, 20M or 1G"),
+        ("20 M", "\"tunnels[0].rate\" is \"20 M\"; write bits per second such as 500K, 20M or 1G"),
+        ("1.5M", "\"tunnels[0].rate\" is \"1.5M\"; write bits per second such as 500K, 20M or 1G"),
+        ("99999999999G", "\"tunnels[0].rate\" is \"99999999999G\"; write bits per second such as 500K, 20M or 1G"),
+        ("", "\"tunnels[0].rate\" has no value; write bits per second such as 500K, 20M or 1G"),
+        (
+            "0",
+            "0 bits per second is outside 8K to 100G; write a rate in that range, such as 20M, or remove the key for no limit"
+        ),
+        (
+            "7999",
+            "7999 bits per second is outside 8K to 100G; write a rate in that range, such as 20M, or remove the key for no limit"
+        ),
+        (
+            "101G",
+            "101000000000 bits per second is outside 8K to 100G; write a rate in that range, such as 20M, or remove the key for no limit"
+        ),
+    ].map { value, problem in
+        ConfigurationMistake(
+            "rate \(value)",
+            withPeer(
+                """
+                tunnels:
+                  - name: a
+                    rate: \(value)
+                    origins: [{gateway: edge-1, listen: "127.0.0.1:80"}]
+                    destinations: [{gateway: cloud-1}]
+                """),
+            ["edge.yaml:8:\(value.isEmpty ? 10 : 11): \(problem)"])
+    }
 
     /// A mistake must not be told again as its own consequences.
     private static let several: [ConfigurationMistake] = [

@@ -91,6 +91,7 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
                 class: interactive
                 share: 64
                 max_connections: 20
+                rate: 20M
                 origins: [{gateway: cloud-1}]
                 destinations: [{gateway: edge-1, target: "[::1]:22"}]
             limits: {memory: 128MiB, connections: 100, connect_timeout: 1500ms, socket_buffer: 524288, threads: 3}
@@ -107,12 +108,34 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
         #expect(tunnel.schedulingClass == .interactive)
         #expect(tunnel.share == 64)
         #expect(tunnel.maximumConnections == 20)
+        #expect(tunnel.maximumRate == 20_000_000)
         #expect(tunnel.origins == [.init(gateway: "cloud-1")])
         #expect(
             configuration.limits
                 == .init(
                     memoryBytes: 128 << 20, connections: 100, connectTimeout: .milliseconds(1_500),
                     socketBufferBytes: 512 << 10, threads: 3))
+    }
+
+    @Test(
+        arguments: [
+            ("8000", 8_000), ("8K", 8_000), ("500K", 500_000), ("20M", 20_000_000), ("\"1G\"", 1_000_000_000),
+            ("100G", 100_000_000_000),
+        ] as [(String, UInt64)])
+    func readsARate(text: String, rate: UInt64) throws {
+        let configuration = try ConfigurationFolder().read(
+            """
+            name: edge-1
+            identity: edge-1.key
+            veil: group.key
+            peers: [{name: cloud-1, id: \(idText("b"))}]
+            tunnels:
+              - name: shell
+                rate: \(text)
+                origins: [{gateway: cloud-1}]
+                destinations: [{gateway: edge-1, target: "[::1]:22"}]
+            """)
+        #expect(configuration.tunnels[0].maximumRate == rate)
     }
 
     @Test(arguments: ConfigurationMistake.all)

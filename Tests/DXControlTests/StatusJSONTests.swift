@@ -113,6 +113,20 @@ import Testing
         #expect(try JSONDecoder().decode(GatewayStatus.self, from: Data(golden.utf8)) == sampleStatus)
     }
 
+    /// The keys of a tunnel with a rate; one without has none of them, as above.
+    @Test func writesTheRateOfATunnel() throws {
+        var tunnel = TunnelStatus(name: "web", role: .origin, state: .active)
+        tunnel.rateBitsPerSecond = 20_000_000
+        tunnel.rateWaits = 3
+        tunnel.rateWaitMilliseconds = 45
+        let json = try JSONEncoder().encode(tunnel)
+        let text = String(decoding: json, as: UTF8.self)
+        for pair in ["\"rate_bits_per_second\":20000000", "\"rate_waits\":3", "\"rate_wait_ms\":45"] {
+            #expect(text.contains(pair))
+        }
+        #expect(try JSONDecoder().decode(TunnelStatus.self, from: json) == tunnel)
+    }
+
     @Test func refusesAnotherSchema() throws {
         let other = golden.replacingOccurrences(of: "\"schema\" : 1", with: "\"schema\" : 2")
         #expect(throws: DecodingError.self) { try JSONDecoder().decode(GatewayStatus.self, from: Data(other.utf8)) }

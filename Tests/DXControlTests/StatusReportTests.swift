@@ -41,6 +41,21 @@ import Testing
         #expect(lines.count == 11)
     }
 
+    @Test func showsRatesWhereThereAreSome() {
+        var status = sampleStatus
+        status.tunnels[0].rateBitsPerSecond = 20_000_000
+        let report = "\(StatusReport(status))".collapsed
+        #expect(report.contains("TO TARGET TO CLIENT RATE\n"))
+        #expect(report.contains("300 B 3.91 KiB 20M\n"))
+        #expect(report.contains("0 0 0 0 B 0 B -\n"))
+        for (rate, text) in [
+            (8_000, "8K"), (1_500_000, "1500K"), (1_000_000_000, "1G"), (100_000_000_000, "100G"), (8_001, "8001"),
+        ] as [(UInt64, String)] {
+            status.tunnels[0].rateBitsPerSecond = rate
+            #expect("\(StatusReport(status))".contains(" \(text)\n"))
+        }
+    }
+
     @Test func cutsLongTables() {
         var status = sampleStatus
         status.peers = (0..<100).map { index in

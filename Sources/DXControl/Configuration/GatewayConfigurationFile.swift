@@ -217,7 +217,7 @@ private struct GatewayReading {
                 .required("name", example: "web"),
                 .required("origins", example: "[{gateway: edge-1, listen: \"127.0.0.1:8080\"}]"),
                 .required("destinations", example: "[{gateway: cloud-1, target: \"127.0.0.1:80\"}]"),
-                .optional("class"), .optional("share"), .optional("max_connections"),
+                .optional("class"), .optional("share"), .optional("max_connections"), .optional("rate"),
             ])
         return GatewayConfiguration.Tunnel(
             name: reader.text(fields["name"], at: path.key("name")),
@@ -237,7 +237,12 @@ private struct GatewayReading {
                 fields["share"], at: path.key("share"), fallback: GatewayConfiguration.Tunnel.defaultShare),
             maximumConnections: reader.integer(
                 fields["max_connections"], at: path.key("max_connections"),
-                fallback: GatewayConfiguration.Tunnel.defaultMaximumConnections))
+                fallback: GatewayConfiguration.Tunnel.defaultMaximumConnections),
+            maximumRate: reader.value(
+                fields["rate"], at: path.key("rate"), fallback: nil,
+                form: "bits per second such as 500K, 20M or 1G",
+                parse: { Quantity.bitsPerSecond($0).map(Optional.some) }
+            ))
     }
 
     private static func readEnd(

@@ -10,6 +10,11 @@ enum Quantity {
         number(text, units: ["ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000]).map { .milliseconds($0) }
     }
 
+    /// Bits per second: digits alone, or followed by K, M or G, which are decimal; nil for anything else or beyond `Int`.
+    static func bitsPerSecond(_ text: String) -> UInt64? {
+        number(text, units: ["": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000]).map(UInt64.init)
+    }
+
     /// Digits alone; nil for anything else or beyond `Int`.
     static func integer(_ text: String) -> Int? { number(text, units: ["": 1]) }
 

@@ -62,17 +62,20 @@ public struct StatusReport: Sendable, CustomStringConvertible {
     private var tunnelTable: [String] {
         guard !status.tunnels.isEmpty else { return ["", "no tunnels"] }
         let sorted = status.tunnels.filter { $0.state != .active } + status.tunnels.filter { $0.state == .active }
+        // One more column only where there is something to say.
+        let hasRate = status.tunnels.contains { $0.rateBitsPerSecond != nil }
         let rows = sorted.prefix(Self.maximumRows).map { tunnel in
             let address = tunnel.role == .origin ? tunnel.listen.joined(separator: ",") : tunnel.target ?? ""
             return [
                 tunnel.name, tunnel.role.rawValue, tunnel.state.rawValue, address.isEmpty ? "-" : address,
                 String(tunnel.openConnections), String(tunnel.totalConnections), String(tunnel.refusedConnections),
                 Self.bytes(tunnel.bytesToTarget), Self.bytes(tunnel.bytesToClient),
-            ]
+            ] + (hasRate ? [tunnel.rateBitsPerSecond.map(Self.rate) ?? "-"] : [])
         }
         return [""]
             + Self.table(
-                ["TUNNEL", "END", "STATE", "ADDRESS", "OPEN", "TOTAL", "REFUSED", "TO TARGET", "TO CLIENT"], rows)
+                ["TUNNEL", "END", "STATE", "ADDRESS", "OPEN", "TOTAL", "REFUSED", "TO TARGET", "TO CLIENT"]
+                    + (hasRate ? ["RATE"] : []), rows)
             + Self.more(status.tunnels.count)
     }
 
@@ -112,6 +115,15 @@ public struct StatusReport: Sendable, CustomStringConvertible {
             unit += 1
         }
         return "\(decimals(value, value < 10 ? 2 : value < 100 ? 1 : 0)) \(units[unit])"
+    }
+
+    /// Bits per second as the configuration file writes them, with the largest decimal unit that is exact: `20M`, `1500K`.
+    static func rate(_ bitsPerSecond: UInt64) -> String {
+        let units: [(UInt64, String)] = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "K")]
+        guard let unit = units.first(where: { bitsPerSecond >= $0.0 && bitsPerSecond % $0.0 == 0 }) else {
+            return "\(bitsPerSecond)"
+        }
+        return "\(bitsPerSecond / unit.0)\(unit.1)"
     }
 
     /// Microseconds as milliseconds: `12.345 ms`.

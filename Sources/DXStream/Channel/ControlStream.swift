@@ -40,14 +40,14 @@ struct ControlStream: Sendable {
     enum Received { case accepted, refused, violation }
 
     /// Takes a CONTROL frame.
-    mutating func receive(_ bytes: RawSpan, at offset: UInt64) -> Received {
+    mutating func receive(_ bytes: RawSpan, at offset: UInt64, store: inout ChunkStore) -> Received {
         let end = offset &+ UInt64(bytes.byteCount)
         guard end <= reassembler.contiguousOffset &+ Constants.controlWindow,
             reassembler.readyByteCount <= Self.maximumBufferedByteCount
         else { return .violation }
-        return reassembler.insert(bytes, at: offset) ? .accepted : .refused
+        return reassembler.insert(bytes, at: offset, store: &store) ? .accepted : .refused
     }
 
     /// The next bytes in order.
-    mutating func read() -> ByteBuffer? { reassembler.read() }
+    mutating func read(store: inout ChunkStore) -> ByteBuffer? { reassembler.read(store: &store) }
 }

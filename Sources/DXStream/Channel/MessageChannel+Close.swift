@@ -24,6 +24,8 @@ extension MessageChannel {
     mutating func end(_ end: ChannelEnd, sendsClose: Bool, now: Instant) {
         guard phase == .open else { return }
         events.append(.closed(end))
+        // What is still read is not kept.
+        chunks = ChunkStore(maximumByteCount: 0)
         guard sendsClose, let activeIndex else {
             phase = .closed
             return

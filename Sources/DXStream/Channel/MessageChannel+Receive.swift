@@ -151,7 +151,9 @@ extension MessageChannel {
         }
         let received: ReceiveStream.Received?
         do throws(ReceiveStream.Violation) {
-            received = try streams[slot].receive.receive(offset: frame.offset, bytes: bytes, isFin: frame.isFin)
+            chunks.usedAt = now
+            received = try streams[slot].receive.receive(
+                offset: frame.offset, bytes: bytes, isFin: frame.isFin, store: &chunks)
         } catch {
             switch error {
             case .flowControl: throw .violation(.flowControl, "more data than the stream's window")
@@ -253,7 +255,8 @@ extension MessageChannel {
 
     private mutating func applyControl(_ frame: ControlFrame, packet: RawSpan) throws(FrameFailure) {
         let bytes = packet.extracting(frame.data.offset..<(frame.data.offset &+ frame.data.count))
-        switch control.receive(bytes, at: frame.offset) {
+        chunks.usedAt = lastNow
+        switch control.receive(bytes, at: frame.offset, store: &chunks) {
         case .violation: throw .violation(.flowControl, "more control data than allowed")
         case .refused: throw .refused
         case .accepted: break

@@ -141,7 +141,8 @@ extension MessageChannel {
     public mutating func read(_ id: StreamID, now: Instant) -> StreamRead {
         advance(to: now)
         guard case .found(let slot) = streams.find(id) else { return .none }
-        let result = streams[slot].receive.read()
+        chunks.usedAt = now
+        let result = streams[slot].receive.read(store: &chunks)
         switch result {
         case .none: break
         case .bytes(let bytes):
@@ -240,7 +241,10 @@ extension MessageChannel {
     }
 
     /// The next bytes of the peer's control stream; nil when there are none.
-    public mutating func readControl() -> ByteBuffer? { control.read() }
+    public mutating func readControl() -> ByteBuffer? {
+        chunks.usedAt = lastNow
+        return control.read(store: &chunks)
+    }
 
     /// Queues an unreliable message (`docs/wire-format.md` §6.13). It is sent at most once, in one packet. When the queue
     /// is full the oldest is dropped; one that fits no packet is dropped when its turn comes. Both are counted.

@@ -12,6 +12,7 @@ extension MessageChannel {
         var next = Instant.distantFuture
         if let idle = idleDeadline { next = min(next, idle) }
         if let keepalive = keepaliveDeadline { next = min(next, keepalive) }
+        if let deadline = chunks.deadline { next = min(next, deadline) }
         for index in paths.indices {
             if let deadline = pathDeadline(index) { next = min(next, deadline) }
         }
@@ -67,6 +68,7 @@ extension MessageChannel {
             return
         }
         if let keepalive = keepaliveDeadline, keepalive <= now, let activeIndex { paths[activeIndex].probesPending = 1 }
+        if let deadline = chunks.deadline, deadline <= now { chunks.removeAll() }
         for index in paths.indices.reversed() { firePathTimers(index, now: now) }
         if !waitingWriters.isEmpty { wakeWriters() }
     }

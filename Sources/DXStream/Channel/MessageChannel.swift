@@ -35,6 +35,8 @@ public struct MessageChannel: ~Copyable {
     var service: Deque<Int32> = []
     var waitingWriters: Deque<Int32> = []
     var window: ReceiveWindow
+    /// Chunks of received bytes, for use again.
+    var chunks: ChunkStore
     /// The sum of the stream windows that peers' data may fill.
     var grantedStreamWindow: UInt64 = 0
     var peerMaximumData: UInt64
@@ -106,6 +108,8 @@ public struct MessageChannel: ~Copyable {
         case (nil, let theirs): idleTimeout = theirs
         }
         window = ReceiveWindow(size: configuration.receiveMemory, maximumSize: configuration.receiveMemory)
+        chunks = ChunkStore(
+            maximumByteCount: Int(min(configuration.receiveMemory, UInt64(ChunkStore.defaultMaximum))))
         peerMaximumData = peerParameters.initialChannelWindow
         peerMaximumStreams = peerParameters.initialStreamCount
         maximumStreams = configuration.maximumStreams

@@ -5,7 +5,8 @@ internal import NIOCore
 /// Puts the bytes of a stream back in order.
 ///
 /// Bytes that arrive in order are copied once, into chunks that are handed to the application whole. Bytes that arrive
-/// early wait in a sorted list of copies, joined with their neighbours, until the gap before them closes.
+/// early wait in a sorted list of copies, joined with their neighbours, until the gap before them closes. Chunks and copies
+/// come from the channel's store, and go back to it.
 ///
 /// Limits: the flow control window bounds the bytes; `maximumGapCount` bounds the list, against a peer that sends every
 /// other byte. At that limit a packet is refused whole and not acknowledged, so nothing is lost.
@@ -30,36 +31,39 @@ struct Reassembler: Sendable {
 
     /// The largest chunk handed to the application. 64 KiB: what one socket write takes well, below malloc's mmap
     /// threshold.
-    static let maximumChunk = 65_536
+    static let maximumChunk = ChunkStore.largestChunk
     /// The first chunk of a stream; small, because most streams of devices carry short messages.
-    private static let firstChunk = 2_048
+    private static let firstChunk = ChunkStore.leastChunk
     /// How many waiting pieces there may be. 16 MiB of full packets, every other one lost, make 6,000.
     static let maximumGapCount = 8_192
     /// Waiting pieces are joined up to this size, so that the list stays short without large moves.
     private static let joinedWaiting = 16_384
+    /// Smaller copies have memory of their own, of their size: a chunk for each byte would make a flood of them costly.
+    private static let leastStored = 1_024
 
     /// How many pieces wait for a gap to close.
     var gapCount: Int { waiting.count }
 
     /// Takes bytes that belong at `offset`; duplicates are ignored. False when the list of waiting pieces is full and
     /// the bytes were refused.
-    mutating func insert(_ bytes: RawSpan, at offset: UInt64) -> Bool {
+    mutating func insert(_ bytes: RawSpan, at offset: UInt64, store: inout ChunkStore) -> Bool {
         let end = offset &+ UInt64(bytes.byteCount)
         if end <= contiguousOffset { return true }
         if offset <= contiguousOffset {
             let skip = Int(contiguousOffset &- offset)
-            appendReady(bytes.extracting(skip..<bytes.byteCount))
-            if !waiting.isEmpty { drainWaiting() }
+            appendReady(bytes.extracting(skip..<bytes.byteCount), store: &store)
+            if !waiting.isEmpty { drainWaiting(store: &store) }
             return true
         }
-        return insertWaiting(bytes, at: offset, end: end)
+        return insertWaiting(bytes, at: offset, end: end, store: &store)
     }
 
     /// Takes the next bytes in order, a chunk of at most 64 KiB; nil when there are none.
-    mutating func read() -> ByteBuffer? {
+    mutating func read(store: inout ChunkStore) -> ByteBuffer? {
         guard let chunk = ready.popFirst() else { return nil }
         readyByteCount &-= chunk.readableBytes
         lastTaken = chunk.readableBytes
+        store.keep(chunk)
         return chunk
     }
 
@@ -71,7 +75,7 @@ struct Reassembler: Sendable {
         waitingByteCount = 0
     }
 
-    private mutating func appendReady(_ bytes: RawSpan) {
+    private mutating func appendReady(_ bytes: RawSpan, store: inout ChunkStore) {
         let count = bytes.byteCount
         contiguousOffset &+= UInt64(count)
         readyByteCount &+= count
@@ -84,7 +88,7 @@ struct Reassembler: Sendable {
         }
         while position < count {
             let left = count &- position
-            var chunk = ByteBufferAllocator().buffer(capacity: nextChunkCapacity(left))
+            var chunk = store.take(nextChunkCapacity(left))
             let part = min(left, chunk.writableBytes)
             Self.append(bytes.extracting(position..<(position &+ part)), to: &chunk)
             ready.append(chunk)
@@ -103,7 +107,7 @@ struct Reassembler: Sendable {
         buffer.writeWithOutputRawSpan(minimumWritableBytes: bytes.byteCount) { $0.write(bytes) }
     }
 
-    private mutating func drainWaiting() {
+    private mutating func drainWaiting(store: inout ChunkStore) {
         var used = 0
         while used < waiting.count, waiting[used].offset <= contiguousOffset {
             let piece = waiting[used]
@@ -111,15 +115,18 @@ struct Reassembler: Sendable {
             if piece.endOffset > contiguousOffset {
                 let skip = Int(contiguousOffset &- piece.offset)
                 let span = piece.bytes.readableBytesSpan
-                appendReady(span.extracting(skip..<span.byteCount))
+                appendReady(span.extracting(skip..<span.byteCount), store: &store)
             }
+            store.keep(piece.bytes)
             used &+= 1
         }
         if used > 0 { waiting.removeFirst(used) }
     }
 
     /// Inserts the parts of `bytes` that no waiting piece has.
-    private mutating func insertWaiting(_ bytes: RawSpan, at offset: UInt64, end: UInt64) -> Bool {
+    private mutating func insertWaiting(
+        _ bytes: RawSpan, at offset: UInt64, end: UInt64, store: inout ChunkStore
+    ) -> Bool {
         var index = firstWaiting(endingAfter: offset)
         var position = offset
         while position < end {
@@ -128,7 +135,7 @@ struct Reassembler: Sendable {
             if position < pieceStart {
                 let partEnd = min(end, pieceStart)
                 let part = bytes.extracting(Int(position &- offset)..<Int(partEnd &- offset))
-                guard let next = addWaiting(part, at: position, before: index) else { return false }
+                guard let next = addWaiting(part, at: position, before: index, store: &store) else { return false }
                 index = next
                 position = partEnd
             } else {
@@ -140,7 +147,9 @@ struct Reassembler: Sendable {
     }
 
     /// Puts a new piece before `index`, or joins it to the one before; returns the index after it, nil at the limit.
-    private mutating func addWaiting(_ part: RawSpan, at offset: UInt64, before index: Int) -> Int? {
+    private mutating func addWaiting(
+        _ part: RawSpan, at offset: UInt64, before index: Int, store: inout ChunkStore
+    ) -> Int? {
         if index > 0, waiting[index &- 1].endOffset == offset,
             waiting[index &- 1].bytes.readableBytes &+ part.byteCount <= Self.joinedWaiting
         {
@@ -149,7 +158,9 @@ struct Reassembler: Sendable {
             return index
         }
         guard waiting.count < Self.maximumGapCount else { return nil }
-        var copy = ByteBufferAllocator().buffer(capacity: part.byteCount)
+        var copy =
+            part.byteCount < Self.leastStored
+            ? ByteBufferAllocator().buffer(capacity: part.byteCount) : store.take(part.byteCount)
         Self.append(part, to: &copy)
         waiting.insert(Waiting(offset: offset, bytes: copy), at: index)
         waitingByteCount &+= part.byteCount

@@ -56,7 +56,9 @@ struct ReceiveStream: Sendable {
     mutating func onAnnouncementLost() { window.isAnnouncementDue = true }
 
     /// Takes a STREAM frame; nil when the bytes had to be refused and the packet must not be acknowledged.
-    mutating func receive(offset: UInt64, bytes: RawSpan, isFin: Bool) throws(Violation) -> Received? {
+    mutating func receive(
+        offset: UInt64, bytes: RawSpan, isFin: Bool, store: inout ChunkStore
+    ) throws(Violation) -> Received? {
         let end = offset &+ UInt64(bytes.byteCount)
         if let finalSize, end > finalSize || (isFin && end != finalSize) { throw .finalSize }
         if isFin && end < window.highestReceived { throw .finalSize }
@@ -72,7 +74,7 @@ struct ReceiveStream: Sendable {
         case .receiving: break
         }
         guard end <= window.limit else { throw .flowControl }
-        guard reassembler.insert(bytes, at: offset) else { return nil }
+        guard reassembler.insert(bytes, at: offset, store: &store) else { return nil }
         guard let new = window.onReceived(upTo: end) else { throw .flowControl }
         let before = finalSize
         if isFin { finalSize = end }
@@ -114,10 +116,10 @@ struct ReceiveStream: Sendable {
     }
 
     /// Takes what the application reads next.
-    mutating func read() -> StreamRead {
+    mutating func read(store: inout ChunkStore) -> StreamRead {
         switch phase {
         case .receiving:
-            if let bytes = reassembler.read() { return .bytes(bytes) }
+            if let bytes = reassembler.read(store: &store) { return .bytes(bytes) }
             guard isFinished else { return .none }
             phase = .done
             return .finished

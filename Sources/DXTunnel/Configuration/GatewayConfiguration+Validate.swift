@@ -196,7 +196,16 @@ private struct Validation {
             }
             checkRange(tunnel.share, 1...256, "share", at: path)
             checkRange(tunnel.maximumConnections, 1...65_536, "max_connections", at: path)
+            checkRate(tunnel.maximumRate, at: path.key("rate"))
         }
+    }
+
+    /// Below 8 kbit/s a datagram takes more than a second; above 100 Gbit/s no machine sends.
+    private mutating func checkRate(_ rate: UInt64?, at path: ConfigurationPath) {
+        guard let rate, !(8_000...100_000_000_000).contains(rate) else { return }
+        add(
+            .outOfRange, path, "\(rate) bits per second is outside 8K to 100G",
+            "write a rate in that range, such as 20M, or remove the key for no limit")
     }
 
     private mutating func checkEnds(

@@ -86,11 +86,16 @@ public struct GatewayConfiguration: Sendable, Hashable {
         public var share: Int
         /// How many connections may be open at once at this gateway, 1 to 65,536. One more is refused with a reset.
         public var maximumConnections: Int
+        /// The most that this gateway sends of the tunnel's connections, all together, in bits of application data per
+        /// second: 8,000 to 100,000,000,000. The other end limits the other direction, by its own configuration. Nil for no
+        /// limit but the network's.
+        public var maximumRate: UInt64?
 
         /// A tunnel from its parts.
         public init(
             name: String, origins: [Origin], destinations: [Destination], schedulingClass: SchedulingClass = .bulk,
-            share: Int = defaultShare, maximumConnections: Int = defaultMaximumConnections
+            share: Int = defaultShare, maximumConnections: Int = defaultMaximumConnections,
+            maximumRate: UInt64? = nil
         ) {
             self.name = name
             self.origins = origins
@@ -98,6 +103,7 @@ public struct GatewayConfiguration: Sendable, Hashable {
             self.schedulingClass = schedulingClass
             self.share = share
             self.maximumConnections = maximumConnections
+            self.maximumRate = maximumRate
         }
 
         /// The weight when none is given: low, so that a tunnel can be raised up to 16 times over its neighbours and

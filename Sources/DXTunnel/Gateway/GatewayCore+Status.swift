@@ -71,7 +71,8 @@ extension GatewayCore {
                 state: tunnel.failureText != nil ? .failed : tunnel.isActive ? .active : .waiting,
                 listen: tunnel.listeners.map(\.local.description), openConnections: usage.open,
                 totalConnections: usage.total, refusedConnections: usage.refused, bytesToTarget: usage.bytesIn,
-                bytesToClient: usage.bytesOut, lastError: usage.lastError)
+                bytesToClient: usage.bytesOut, lastError: usage.lastError
+            ).with(usage.limiter)
         }
             + destinations.map { tunnel in
                 let usage = tunnel.usage
@@ -79,7 +80,8 @@ extension GatewayCore {
                     name: tunnel.name, role: .destination, state: tunnel.isActivated ? .active : .waiting,
                     target: tunnel.targetText, openConnections: usage.open, totalConnections: usage.total,
                     refusedConnections: usage.refused, bytesToTarget: usage.bytesOut, bytesToClient: usage.bytesIn,
-                    lastError: usage.lastError)
+                    lastError: usage.lastError
+                ).with(usage.limiter)
             }
     }
 
@@ -121,6 +123,17 @@ extension GatewayCore {
         let fields = text.split(separator: " ")
         guard fields.count > 1, let pages = Int(fields[1]) else { return nil }
         return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+}
+
+extension TunnelStatus {
+    /// The status of a tunnel that this limiter keeps within its rate.
+    fileprivate func with(_ limiter: TunnelLimiter?) -> TunnelStatus {
+        var status = self
+        status.rateBitsPerSecond = limiter?.bitsPerSecond
+        status.rateWaits = limiter?.waitCount
+        status.rateWaitMilliseconds = limiter.map { UInt64(max(0, $0.waited.milliseconds)) }
+        return status
     }
 }
 

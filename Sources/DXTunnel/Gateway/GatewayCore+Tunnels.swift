@@ -32,6 +32,11 @@ extension GatewayCore {
         destinations.first { $0.name == name && $0.origins.contains(peer.name) }
     }
 
+    /// What keeps this end of a tunnel within its rate; nil when it has none.
+    func limiter(for tunnel: GatewayConfiguration.Tunnel) -> TunnelLimiter? {
+        tunnel.maximumRate.map { TunnelLimiter(bitsPerSecond: $0, on: eventLoop) }
+    }
+
     /// An internal port that nobody can guess (`docs/wire-format.md` §7).
     func secretRandomPort() -> UInt32 { UInt32(truncatingIfNeeded: SecureRandom.next()) }
 

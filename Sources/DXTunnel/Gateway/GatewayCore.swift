@@ -188,6 +188,7 @@ final class GatewayCore {
         isStopping = true
         for tunnel in origins { tunnel.release() }
         timer?.cancel()
+        for usage in origins.map(\.usage) + destinations.map(\.usage) { usage.limiter?.cancel() }
         for session in sessions {
             session.channel = nil
             session.session.close()

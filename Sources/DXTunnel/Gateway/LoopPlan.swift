@@ -44,7 +44,9 @@ struct LoopPlan: Equatable {
 
     /// The gateways of a tunnel whose channels must be on one loop.
     private static func togetherness(_ tunnel: GatewayConfiguration.Tunnel, at name: String) -> [String] {
-        tunnel.origins.contains { $0.gateway == name } ? tunnel.destinations.map(\.gateway) : []
+        // One limiter counts what all of them send, without locks.
+        if tunnel.maximumRate != nil { return tunnel.origins.map(\.gateway) + tunnel.destinations.map(\.gateway) }
+        return tunnel.origins.contains { $0.gateway == name } ? tunnel.destinations.map(\.gateway) : []
     }
 
     /// The loop that has a tunnel's origin: that of its destinations.

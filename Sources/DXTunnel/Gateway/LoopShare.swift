@@ -31,18 +31,18 @@ struct LoopShare: Sendable {
     }
 
     /// The counts of a tunnel that begins here.
-    func originUsage(_ tunnel: GatewayConfiguration.Tunnel) -> TunnelUsage {
-        usage(originConnections[tunnel.name])
+    func originUsage(_ tunnel: GatewayConfiguration.Tunnel, limiter: TunnelLimiter?) -> TunnelUsage {
+        usage(originConnections[tunnel.name], limiter)
     }
 
     /// The counts of a tunnel that ends here.
-    func destinationUsage(_ tunnel: GatewayConfiguration.Tunnel) -> TunnelUsage {
-        usage(destinationConnections[tunnel.name])
+    func destinationUsage(_ tunnel: GatewayConfiguration.Tunnel, limiter: TunnelLimiter?) -> TunnelUsage {
+        usage(destinationConnections[tunnel.name], limiter)
     }
 
-    private func usage(_ count: ConnectionCount?) -> TunnelUsage {
+    private func usage(_ count: ConnectionCount?, _ limiter: TunnelLimiter?) -> TunnelUsage {
         guard let count else { preconditionFailure("every tunnel of the configuration has a count") }
-        return TunnelUsage(ofTunnel: count, ofGateway: connections)
+        return TunnelUsage(ofTunnel: count, ofGateway: connections, limiter: limiter)
     }
 
     /// Whether a peer is this loop's.

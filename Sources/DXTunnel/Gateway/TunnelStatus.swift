@@ -40,12 +40,19 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     public var bytesToClient: UInt64
     /// Why the last refused connection or activation failed; nil when none did.
     public var lastError: String?
+    /// The configured rate of what this end sends, in bits per second; nil without one, as the two that follow.
+    public var rateBitsPerSecond: UInt64?
+    /// How often this end stopped sending since the start because of the rate.
+    public var rateWaits: UInt64?
+    /// For how long in all something waited at this end because of the rate, in milliseconds.
+    public var rateWaitMilliseconds: UInt64?
 
     /// A value from its parts.
     public init(
         name: String, role: Role, state: State, listen: [String] = [], target: String? = nil, openConnections: Int = 0,
         totalConnections: UInt64 = 0, refusedConnections: UInt64 = 0, bytesToTarget: UInt64 = 0,
-        bytesToClient: UInt64 = 0, lastError: String? = nil
+        bytesToClient: UInt64 = 0, lastError: String? = nil, rateBitsPerSecond: UInt64? = nil, rateWaits: UInt64? = nil,
+        rateWaitMilliseconds: UInt64? = nil
     ) {
         self.name = name
         self.role = role
@@ -58,6 +65,9 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         self.bytesToTarget = bytesToTarget
         self.bytesToClient = bytesToClient
         self.lastError = lastError
+        self.rateBitsPerSecond = rateBitsPerSecond
+        self.rateWaits = rateWaits
+        self.rateWaitMilliseconds = rateWaitMilliseconds
     }
 
     /// Takes in what another event loop of the gateway has of the same tunnel.
@@ -68,6 +78,8 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         refusedConnections &+= other.refusedConnections
         bytesToTarget &+= other.bytesToTarget
         bytesToClient &+= other.bytesToClient
+        rateWaits = rateWaits.map { $0 &+ (other.rateWaits ?? 0) }
+        rateWaitMilliseconds = rateWaitMilliseconds.map { $0 &+ (other.rateWaitMilliseconds ?? 0) }
         lastError = lastError ?? other.lastError
     }
 
@@ -79,5 +91,8 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         case bytesToTarget = "bytes_to_target"
         case bytesToClient = "bytes_to_client"
         case lastError = "last_error"
+        case rateBitsPerSecond = "rate_bits_per_second"
+        case rateWaits = "rate_waits"
+        case rateWaitMilliseconds = "rate_wait_ms"
     }
 }

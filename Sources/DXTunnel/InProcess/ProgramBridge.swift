@@ -5,7 +5,7 @@ import NIOCore
 /// Joins one stream and the embedding program. Bound to the gateway's event loop; `TunnelStream` is its other side.
 ///
 /// At most one read and one write wait at a time: `TunnelStream` sees to that.
-final class ProgramBridge {
+final class ProgramBridge: RateLimitedSender {
     private let channel: PeerChannel
     private let id: StreamID
     private let usage: TunnelUsage
@@ -16,6 +16,7 @@ final class ProgramBridge {
     private var outputEnded = false
     private var failure: TunnelStreamError?
     private var isOver = false
+    var isWaitingForTurn = false
 
     init(channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore) {
         self.channel = channel
@@ -87,22 +88,32 @@ final class ProgramBridge {
 
     /// The stream takes bytes.
     func onWritable() {
-        while var waiting = writer {
-            let room = channel.writableByteCount(id)
-            guard room > 0 else { return }
-            guard let part = waiting.bytes.readSlice(length: min(room, waiting.bytes.readableBytes)) else { return }
-            channel.write(part, to: id)
-            if waiting.bytes.readableBytes == 0 {
-                writer = nil
-                waiting.promise.succeed()
-                if outputEnded {
-                    channel.finish(id)
-                    endIfDone()
-                }
-            } else {
-                writer?.bytes = waiting.bytes
+        guard writer != nil else { return }
+        if let limiter = usage.limiter { return limiter.submit(self) }
+        while send(atMost: .max) > 0 {}
+    }
+
+    var sendableByteCount: Int {
+        guard let writer else { return 0 }
+        return min(channel.writableByteCount(id), writer.bytes.readableBytes)
+    }
+
+    /// Sends what the stream takes of what is being written.
+    func send(atMost limit: Int) -> Int {
+        let count = min(limit, sendableByteCount)
+        guard count > 0, var waiting = writer, let part = waiting.bytes.readSlice(length: count) else { return 0 }
+        channel.write(part, to: id)
+        if waiting.bytes.readableBytes == 0 {
+            writer = nil
+            waiting.promise.succeed()
+            if outputEnded {
+                channel.finish(id)
+                endIfDone()
             }
+        } else {
+            writer?.bytes = waiting.bytes
         }
+        return count
     }
 
     /// The peer wants no more.

@@ -8,7 +8,10 @@ import NIOPosix
 /// Reads from TCP only while the stream takes bytes; reads from the stream only while TCP takes them. So the memory of a
 /// connection is bounded by the stream's windows, one socket read, and the water mark. One exception is SwiftNIO's: when TCP's FIN
 /// arrives it reads what the kernel still holds at once, so up to one kernel buffer (tcp_rmem) is added at the end.
-final class TCPBridge: ChannelInboundHandler {
+///
+/// In a tunnel with a rate a read is held here until the tunnel's limiter has let all of it go; only then the next one is
+/// made.
+final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -16,17 +19,27 @@ final class TCPBridge: ChannelInboundHandler {
     let id: StreamID
     private let usage: TunnelUsage
     private var context: ChannelHandlerContext?
+    /// What was read from TCP and waits for the tunnel's rate.
+    private var held = ByteBuffer()
+    var isWaitingForTurn = false
     private var isReading = false
-    /// TCP's FIN came and was passed on, or the stream wants no more.
+    /// TCP's FIN came, and is passed on after what is held; or the stream wants no more.
     private var inputEnded = false
     /// The stream's FIN came and was passed on.
     private var outputEnded = false
     private var isOutputClosed = false
+    /// TCP has closed in good order while something was held.
+    private var isDraining = false
     private var hasFailed = false
     private var isOver = false
 
     /// Up to 256 KiB a read, as much as four GSO runs take, less for connections that carry little.
-    static let receiveAllocator = AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 4_096, maximum: 262_144)
+    static let maximumRead = 262_144
+    /// How connections of a tunnel are read: with a limiter at most what it lets go at once.
+    static func receiveAllocator(_ usage: TunnelUsage) -> AdaptiveRecvByteBufferAllocator {
+        AdaptiveRecvByteBufferAllocator(
+            minimum: 2_048, initial: 4_096, maximum: usage.limiter?.maximumRead ?? maximumRead)
+    }
     /// One: SwiftNIO keeps as many receive buffers for each connection, and a stream may be full after the first.
     static let messagesPerRead: UInt = 1
     /// At 256 KiB of bytes that the kernel has not taken the stream is read no more; again below 64 KiB.
@@ -60,7 +73,10 @@ final class TCPBridge: ChannelInboundHandler {
         let bytes = unwrapInboundIn(data)
         guard !inputEnded else { return }
         usage.countFromClient(bytes.readableBytes)
-        channel.write(bytes, to: id)
+        guard let limiter = usage.limiter else { return channel.write(bytes, to: id) }
+        // More than one read is held only when SwiftNIO reads all there is because TCP's FIN came.
+        if held.readableBytes == 0 { held = bytes } else { held.writeImmutableBuffer(bytes) }
+        limiter.submit(self)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -70,17 +86,44 @@ final class TCPBridge: ChannelInboundHandler {
 
     /// Asks TCP for more when the stream has room.
     private func requestRead() {
-        guard !isReading, !inputEnded, !isOver, let context, channel.writableByteCount(id) > 0 else { return }
+        guard !isReading, !inputEnded, !isOver, held.readableBytes == 0, let context,
+            channel.writableByteCount(id) > 0
+        else { return }
         isReading = true
         context.read()
     }
 
+    var sendableByteCount: Int {
+        // Asked only when there is something: the question asks to be told of room, too.
+        held.readableBytes > 0 && channel.writableByteCount(id) > 0 ? held.readableBytes : 0
+    }
+
+    func send(atMost limit: Int) -> Int {
+        guard let part = held.readSlice(length: min(limit, sendableByteCount)) else { return 0 }
+        channel.write(part, to: id)
+        if held.readableBytes == 0 {
+            // Lets the memory go.
+            held = ByteBuffer()
+            if inputEnded { finishInput() } else { requestRead() }
+        }
+        return part.readableBytes
+    }
+
+    /// TCP's FIN came: it goes on after what is held.
+    private func endInput() {
+        guard !inputEnded else { return }
+        inputEnded = true
+        if held.readableBytes == 0 { finishInput() }
+    }
+
+    private func finishInput() {
+        channel.finish(id)
+        closeIfDone()
+    }
+
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? NIOCore.ChannelEvent, event == .inputClosed {
-            if !inputEnded {
-                inputEnded = true
-                channel.finish(id)
-            }
+            endInput()
             closeIfDone()
         }
         context.fireUserInboundEventTriggered(event)
@@ -98,13 +141,15 @@ final class TCPBridge: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         guard !isOver else { return }
-        over()
-        if isOutputClosed && !hasFailed {
-            // SwiftNIO tells of a FIN that comes after our own by closing the connection.
-            if !inputEnded { channel.finish(id) }
-        } else {
-            channel.abort(id, code: .aborted)
+        guard isOutputClosed && !hasFailed else {
+            over()
+            return channel.abort(id, code: .aborted)
         }
+        // SwiftNIO tells of a FIN that comes after our own by closing the connection.
+        self.context = nil
+        isDraining = true
+        endInput()
+        closeIfDone()
     }
 
     // MARK: From the stream
@@ -113,7 +158,7 @@ final class TCPBridge: ChannelInboundHandler {
     func onReadable() { pump() }
 
     /// The stream takes bytes again.
-    func onWritable() { requestRead() }
+    func onWritable() { if held.readableBytes > 0 { usage.limiter?.submit(self) } else { requestRead() } }
 
     /// The peer wants no more: its application reset, or went away.
     func onStopped() {
@@ -166,23 +211,26 @@ final class TCPBridge: ChannelInboundHandler {
     }
 
     private func closeIfDone() {
-        guard inputEnded, isOutputClosed, !isOver, let context else { return }
+        guard inputEnded, held.readableBytes == 0, isOutputClosed, !isOver else { return }
+        let context = context
         over()
-        context.close(promise: nil)
+        context?.close(promise: nil)
     }
 
     /// Resets the TCP connection, and the stream with it.
     private func abortConnection() {
-        guard !isOver, let context else { return }
+        guard !isOver, context != nil || isDraining else { return }
+        let context = context
         over()
         channel.abort(id, code: .aborted)
-        TCPReset.close(context.channel)
+        if let context { TCPReset.close(context.channel) }
     }
 
     private func over() {
         isOver = true
         usage.closed()
         context = nil
+        held = ByteBuffer()
     }
 }
 

@@ -20,7 +20,7 @@ final class DestinationTunnel {
     init(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?, core: GatewayCore) {
         name = tunnel.name
         origins = Set(tunnel.origins.map(\.gateway))
-        usage = core.share.destinationUsage(tunnel)
+        usage = core.share.destinationUsage(tunnel, limiter: core.limiter(for: tunnel))
         self.target = target
         self.core = core
     }
@@ -60,7 +60,7 @@ final class DestinationTunnel {
             .channelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.recvAllocator, value: TCPBridge.receiveAllocator)
+            .channelOption(.recvAllocator, value: TCPBridge.receiveAllocator(usage))
             .channelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
             .connect(host: target.host, port: Int(target.port))
             .whenComplete { result in

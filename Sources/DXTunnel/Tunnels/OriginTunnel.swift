@@ -32,7 +32,7 @@ final class OriginTunnel {
         destinations = tunnel.destinations.map(\.gateway)
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
-        usage = core.share.originUsage(tunnel)
+        usage = core.share.originUsage(tunnel, limiter: core.limiter(for: tunnel))
         self.core = core
     }
 
@@ -106,7 +106,8 @@ final class OriginTunnel {
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         for listener in listeners {
             listener.open(
-                on: core.eventLoop, accepted: { bound.value.accept($0) },
+                on: core.eventLoop, receiveAllocator: TCPBridge.receiveAllocator(usage),
+                accepted: { bound.value.accept($0) },
                 failed: { reason in
                     bound.value.failure = reason
                     bound.value.usage.lastError = reason

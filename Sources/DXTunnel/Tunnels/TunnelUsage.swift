@@ -1,7 +1,9 @@
-/// Counts of one end of one tunnel on one event loop, to which it is bound.
+/// Counts of one end of one tunnel on one event loop, to which it is bound, and what keeps it within its rate.
 ///
 /// "From the client" is from the application towards this gateway at an origin, from the target at a destination.
 final class TunnelUsage {
+    /// What every connection asks before it sends; nil in a tunnel without a rate.
+    let limiter: TunnelLimiter?
     private(set) var open = 0
     private(set) var total: UInt64 = 0
     private(set) var bytesIn: UInt64 = 0
@@ -12,7 +14,8 @@ final class TunnelUsage {
     private let ofGateway: ConnectionCount
 
     /// No connections yet; the counts are those over all event loops.
-    init(ofTunnel: ConnectionCount, ofGateway: ConnectionCount) {
+    init(ofTunnel: ConnectionCount, ofGateway: ConnectionCount, limiter: TunnelLimiter? = nil) {
+        self.limiter = limiter
         self.ofTunnel = ofTunnel
         self.ofGateway = ofGateway
     }

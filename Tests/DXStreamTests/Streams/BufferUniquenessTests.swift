@@ -16,13 +16,14 @@ import Testing
 
     @Test func appendingInOrderCopiesNoChunk() {
         var reassembler = Reassembler()
+        var store = ChunkStore()
         let packet = [UInt8](repeating: 7, count: 1_000)
         var moves = 0
         var offset: UInt64 = 0
         for _ in 0..<1_000 {
             let chunks = reassembler.ready.count
             let before = address(reassembler.ready.last)
-            let isTaken = unsafe reassembler.insert(packet.span.bytes, at: offset)
+            let isTaken = unsafe reassembler.insert(packet.span.bytes, at: offset, store: &store)
             guard isTaken else { break }
             offset += 1_000
             if reassembler.ready.count == chunks && address(reassembler.ready.last) != before { moves += 1 }

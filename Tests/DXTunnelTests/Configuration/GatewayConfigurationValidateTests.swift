@@ -32,6 +32,15 @@ import Testing
         #expect(problems { $0.limits.connectTimeout = .zero } == ["limits.connect_timeout out_of_range"])
     }
 
+    @Test(
+        arguments: [
+            (nil, true), (0, false), (7_999, false), (8_000, true), (100_000_000_000, true), (100_000_000_001, false),
+            (.max, false),
+        ] as [(UInt64?, Bool)])
+    func checksRates(rate: UInt64?, isGood: Bool) {
+        #expect(problems { $0.tunnels[0].maximumRate = rate } == (isGood ? [] : ["tunnels[0].rate out_of_range"]))
+    }
+
     @Test func limitsEveryList() {
         let address = (0...64).map { HostAddress(host: "h\($0)", port: 1) }
         #expect(problems { $0.peers[0].addresses = address } == ["peers[0].addresses out_of_range"])

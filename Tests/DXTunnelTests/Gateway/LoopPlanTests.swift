@@ -44,6 +44,17 @@ import Testing
         #expect(plan.loopByPeer.values.allSatisfy { (0..<given.loops).contains($0) })
     }
 
+    /// One limiter counts what all ends of a tunnel with a rate send: so they are together, also where it ends here.
+    @Test func endsOfATunnelWithARateAreTogether() {
+        var limited = GatewayConfiguration.Tunnel(
+            name: "t", origins: [.init(gateway: "p0"), .init(gateway: "p2")], destinations: [.init(gateway: "hub")])
+        let names = (0..<3).map { "p\($0)" }
+        #expect(LoopPlan(configuration(names, [limited]), coreCount: 8).loopCount == 3)
+        limited.maximumRate = 20_000_000
+        let plan = LoopPlan(configuration(names, [limited]), coreCount: 8)
+        #expect(plan.loopCount == 2 && plan.loopByPeer["p0"] == plan.loopByPeer["p2"])
+    }
+
     /// A connection may choose between the destinations of its tunnel, so they are together; chains of such tunnels too.
     @Test func alternativesAreTogether() {
         let names = (0..<8).map { "p\($0)" }
