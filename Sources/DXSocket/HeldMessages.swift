@@ -7,8 +7,8 @@ internal import NIOCore
 /// Sockets take fragments of packets in turn (`SocketConfiguration.stripeCount`), so what lies in one of them may be older
 /// or newer than what lies in the next. Only record numbers say (`docs/wire-format.md` §2.2).
 ///
-/// Limits: each socket brings at most one read in a turn.
-struct HeldMessages<Handler: DatagramHandler> {
+/// Limits: each socket brings at most one read in a turn, which is 16 messages by default.
+struct HeldMessages {
     /// One message of the kernel: a datagram, or several that it joined.
     struct Message {
         var bytes: ByteBuffer
@@ -17,47 +17,73 @@ struct HeldMessages<Handler: DatagramHandler> {
         var local: Endpoint?
         var ecn: ECNMark
         var time: Instant
-        /// Who read it.
-        var reader: SocketReader<Handler>
-        /// The connection id and the record number of its first datagram.
-        var session: UInt64 = 0
-        var number: UInt64 = 0
+        /// Which socket it came to.
+        var place: SocketPlace
+    }
+
+    /// Where a message belongs.
+    private struct Key: BitwiseCopyable {
+        /// The connection id and the record number of the first datagram.
+        var session: UInt64
+        var number: UInt64
+        /// The place in `messages`.
+        var index: Int
+
+        func isBefore(_ other: Key) -> Bool {
+            session == other.session ? number < other.number : session < other.session
+        }
     }
 
     private var messages: [Message] = []
+    /// The order of the messages, apart from them: moving a message costs more than opening a small one.
+    private var keys: [Key] = []
     private var isSorted = true
 
-    /// Whether nothing is held.
-    var isEmpty: Bool { messages.isEmpty }
+    /// How many are held.
+    var count: Int { keys.count }
 
     /// Holds a message.
     mutating func append(_ message: Message) {
-        var message = message
-        (message.session, message.number) = Self.place(message.bytes)
-        if let last = messages.last, last.session == message.session, message.number < last.number { isSorted = false }
+        let key = Self.key(message.bytes, index: messages.count)
+        if let last = keys.last, key.isBefore(last) { isSorted = false }
+        keys.append(key)
         messages.append(message)
     }
 
-    /// All that is held, each session's in the order of its record numbers; nothing is held afterwards. `taken` is
-    /// empty before, and its memory is used for what comes next.
-    mutating func takeAll(into taken: inout [Message]) {
-        swap(&messages, &taken)
+    /// Puts what is held in order: each session's by its record numbers. Some dozens, mostly in order: by insertion, which
+    /// needs no memory.
+    mutating func sort() {
+        guard !isSorted else { return }
+        isSorted = true
+        for end in 1..<keys.count {
+            let key = keys[end]
+            var place = end
+            while place > 0, key.isBefore(keys[place &- 1]) {
+                keys[place] = keys[place &- 1]
+                place &-= 1
+            }
+            keys[place] = key
+        }
+    }
+
+    /// The message at a place of the order.
+    func message(at place: Int) -> Message { messages[keys[place].index] }
+
+    /// Forgets what is held; its memory is kept for what comes next.
+    mutating func removeAll() {
         messages.removeAll(keepingCapacity: true)
-        if !isSorted { taken.sort { ($0.session, $0.number) < ($1.session, $1.number) } }
+        keys.removeAll(keepingCapacity: true)
         isSorted = true
     }
 
-    /// Forgets what is held.
-    mutating func removeAll() { messages.removeAll() }
-
     /// The first 8 bytes, and the low 40 bits of the record number behind byte 8; nonsense of what is no session data, which
     /// does no harm.
-    private static func place(_ bytes: ByteBuffer) -> (UInt64, UInt64) {
+    private static func key(_ bytes: ByteBuffer, index: Int) -> Key {
         let start = bytes.readerIndex
         guard let session = bytes.getInteger(at: start, as: UInt64.self),
             let high = bytes.getInteger(at: start + 9, as: UInt8.self),
             let low = bytes.getInteger(at: start + 10, as: UInt32.self)
-        else { return (0, 0) }
-        return (session, UInt64(high) &<< 32 | UInt64(low))
+        else { return Key(session: 0, number: 0, index: index) }
+        return Key(session: session, number: UInt64(high) &<< 32 | UInt64(low), index: index)
     }
 }

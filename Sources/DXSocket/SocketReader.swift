@@ -10,7 +10,7 @@ final class SocketReader<Handler: DatagramHandler>: ChannelInboundHandler {
     private let port: UInt16
     private let slotByteCount: Int
     private weak var endpoint: UDPEndpoint<Handler>?
-    private let place: UDPEndpoint<Handler>.Place
+    private let place: SocketPlace
     /// The counters of receiving; the rest stays zero.
     private(set) var counters = ReceiveCounters()
     /// Set when the endpoint is done with this reader: nothing is delivered any more, and a close is no surprise.
@@ -18,7 +18,7 @@ final class SocketReader<Handler: DatagramHandler>: ChannelInboundHandler {
 
     /// A reader for a socket at that place, bound to that port.
     init(
-        handler: Handler, endpoint: UDPEndpoint<Handler>, place: UDPEndpoint<Handler>.Place, port: UInt16,
+        handler: Handler, endpoint: UDPEndpoint<Handler>, place: SocketPlace, port: UInt16,
         configuration: SocketConfiguration
     ) {
         self.handler = handler
@@ -49,14 +49,14 @@ final class SocketReader<Handler: DatagramHandler>: ChannelInboundHandler {
             }
         }
         // One reading for what arrived in one message: 64 datagrams at most.
-        let message = HeldMessages<Handler>.Message(
+        let message = HeldMessages.Message(
             bytes: envelope.data, segmentSize: segmentSize, source: source, local: local, ecn: ecn,
-            time: MonotonicClock.now(), reader: self)
+            time: MonotonicClock.now(), place: place)
         if let endpoint, endpoint.isStriped { endpoint.hold(message) } else { deliver(message) }
     }
 
     /// Hands a message to the handler.
-    func deliver(_ message: HeldMessages<Handler>.Message) {
+    func deliver(_ message: HeldMessages.Message) {
         unsafe message.bytes.withUnsafeReadableBytes { bytes in
             // The bytes may be changed in place although ByteBuffer would copy them first: the slot's memory is shared
             // only with other slots of the same read, which do not overlap, and nobody reads this one after us.

@@ -15,22 +15,15 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
 
     private let configuration: SocketConfiguration
     private var handler: Handler?
-    private var sockets: [Place: OpenChannel] = [:]
+    private var sockets: [SocketPlace: OpenChannel] = [:]
     private var unavailable: Endpoint.Family?
     private var rebinds: UInt64 = 0
     private var closedCounters = SocketStatistics()
     private var isClosed = false
     private var stripeCount = 1
-    private var held = HeldMessages<Handler>()
-    /// What is being delivered; kept for its memory.
-    private var delivered: [HeldMessages<Handler>.Message] = []
+    private var held = HeldMessages()
     private var isDelivering = false
-
-    /// Which socket of the port: of the family's stripes the first one sends.
-    struct Place: Hashable {
-        var family: Endpoint.Family
-        var stripe = 0
-    }
+    private var deliverTask: LoopTask?
 
     /// A socket that is read.
     private struct OpenChannel {
@@ -71,7 +64,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
             handler?.becameWritable(now: now)
         }
         for socket in [opened.v4, opened.v6].compactMap({ $0 }) {
-            start(socket, at: Place(family: socket.family), rebindDelay: Self.firstRebindDelay)
+            start(socket, at: SocketPlace(family: socket.family), rebindDelay: Self.firstRebindDelay)
             startFurther(beside: socket)
         }
     }
@@ -95,7 +88,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     }
 
     private func capabilities(_ family: Endpoint.Family) -> SocketCapabilities? {
-        guard var result = sockets[Place(family: family)]?.capabilities else { return nil }
+        guard var result = sockets[SocketPlace(family: family)]?.capabilities else { return nil }
         for (place, open) in sockets where place.family == family && place.stripe > 0 {
             result.receiveBufferByteCount += open.capabilities.receiveBufferByteCount
         }
@@ -113,28 +106,42 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
 
     /// The bound addresses, IPv4 first.
     public var localEndpoints: [Endpoint] {
-        [Endpoint.Family.v4, .v6].compactMap { sockets[Place(family: $0)]?.capabilities.local }
+        [Endpoint.Family.v4, .v6].compactMap { sockets[SocketPlace(family: $0)]?.capabilities.local }
     }
 
     // MARK: Receiving from several sockets
 
     /// Keeps a message until all sockets have been read.
-    func hold(_ message: HeldMessages<Handler>.Message) { held.append(message) }
+    func hold(_ message: HeldMessages.Message) { held.append(message) }
 
     /// SwiftNIO runs tasks after it has read all sockets that had something.
     func deliverHeldSoon() {
-        guard !isDelivering, !held.isEmpty else { return }
+        guard !isDelivering, held.count > 0 else { return }
         isDelivering = true
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        eventLoop.execute { bound.value.deliverHeld() }
+        if deliverTask == nil {
+            let bound = NIOLoopBound(WeakEndpoint(endpoint: self), eventLoop: eventLoop)
+            deliverTask = LoopTask { bound.value.endpoint?.deliverHeld() }
+        }
+        if let deliverTask { eventLoop.execute(deliverTask.run) }
+    }
+
+    /// The task that the endpoint keeps must not keep the endpoint.
+    private struct WeakEndpoint {
+        weak var endpoint: UDPEndpoint?
     }
 
     private func deliverHeld() {
         isDelivering = false
         guard let handler else { return held.removeAll() }
-        held.takeAll(into: &delivered)
-        for message in delivered { message.reader.deliver(message) }
-        delivered.removeAll(keepingCapacity: true)
+        held.sort()
+        var place = 0
+        // The handler may close the endpoint, which forgets what is held.
+        while place < held.count {
+            let message = held.message(at: place)
+            sockets[message.place]?.reader?.deliver(message)
+            place += 1
+        }
+        held.removeAll()
         handler.batchEnded(now: MonotonicClock.now())
     }
 
@@ -151,6 +158,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
         let channels = Array(sockets.values)
         for open in channels { retire(open) }
         sockets.removeAll()
+        held.removeAll()
         handler = nil
         return EventLoopFuture.andAllComplete(channels.compactMap { $0.channel?.close() }, on: eventLoop)
     }
@@ -169,12 +177,12 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
             let further = try? OpenSocket(
                 local: first.capabilities.local, configuration: configuration, joins: true, isFurther: true)
             guard let further else { return }
-            start(further, at: Place(family: first.family, stripe: stripe), rebindDelay: Self.firstRebindDelay)
+            start(further, at: SocketPlace(family: first.family, stripe: stripe), rebindDelay: Self.firstRebindDelay)
         }
     }
 
     /// Reads on `socket` from now on, and sends if it is the first of its family.
-    private func start(_ socket: OpenSocket, at place: Place, rebindDelay: Interval) {
+    private func start(_ socket: OpenSocket, at place: SocketPlace, rebindDelay: Interval) {
         guard let handler else { return socket.close() }
         let local = socket.capabilities.local
         var open = OpenChannel(
@@ -223,7 +231,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     }
 
     private func channelOpened(
-        _ result: Result<any Channel, any Error>, _ reader: SocketReader<Handler>, _ place: Place
+        _ result: Result<any Channel, any Error>, _ reader: SocketReader<Handler>, _ place: SocketPlace
     ) {
         switch result {
         case .success(let channel):
@@ -241,7 +249,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     // MARK: Opening again
 
     /// SwiftNIO closed a channel that nobody wanted closed.
-    func channelClosed(_ place: Place) {
+    func channelClosed(_ place: SocketPlace) {
         guard !isClosed, var open = sockets[place] else { return }
         retire(open)
         open.channel = nil
@@ -257,7 +265,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
         }
     }
 
-    private func scheduleRebind(_ local: Endpoint, at place: Place, after delay: Interval) {
+    private func scheduleRebind(_ local: Endpoint, at place: SocketPlace, after delay: Interval) {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.scheduleTask(in: .nanoseconds(delay.nanoseconds)) {
             bound.value.rebind(local, at: place, nextDelay: min(delay * 2, Self.settled))
@@ -267,7 +275,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     /// Other sockets, here or on another event loop, hold the port.
     private var hasPort: Bool { configuration.sharingLoopCount > 1 || sockets.values.contains { $0.reader != nil } }
 
-    private func rebind(_ local: Endpoint, at place: Place, nextDelay: Interval) {
+    private func rebind(_ local: Endpoint, at place: SocketPlace, nextDelay: Interval) {
         guard !isClosed, let open = sockets[place], open.reader == nil else { return }
         do {
             let socket = try OpenSocket(
@@ -280,7 +288,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     }
 
     /// The channel that reads one family, for tests that break it.
-    func channel(_ family: Endpoint.Family) -> (any Channel)? { sockets[Place(family: family)]?.channel }
+    func channel(_ family: Endpoint.Family) -> (any Channel)? { sockets[SocketPlace(family: family)]?.channel }
 }
 
 @available(*, unavailable)

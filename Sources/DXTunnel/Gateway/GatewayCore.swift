@@ -52,6 +52,8 @@ final class GatewayCore {
     private var turning: [PeerChannel] = []
     private var wantsMore: [PeerChannel] = []
     private var isTurnScheduled = false
+    /// Refers to this object until `finish`.
+    private var turnTask: LoopTask?
     var isInTurn = false
     var latest: Instant
     /// What was opened last.
@@ -204,6 +206,7 @@ final class GatewayCore {
         wantsMore.removeAll()
         lastSession = nil
         neighbours.removeAll()
+        turnTask = nil
         guard let socket else { return eventLoop.makeSucceededVoidFuture() }
         self.socket = nil
         return socket.close()
@@ -253,8 +256,11 @@ final class GatewayCore {
     func scheduleTurn() {
         guard !isInTurn, !isTurnScheduled else { return }
         isTurnScheduled = true
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        eventLoop.execute { bound.value.scheduledTurn() }
+        if turnTask == nil {
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
+            turnTask = LoopTask { bound.value.scheduledTurn() }
+        }
+        if let turnTask { eventLoop.execute(turnTask.run) }
     }
 
     private func scheduledTurn() {
