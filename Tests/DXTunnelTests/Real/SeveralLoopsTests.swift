@@ -117,9 +117,10 @@ extension GatewayTests {
                 try await star.hub.serve("in\(number)") { accepted.append($0) }
             }
             for (number, runner) in star.edgeRunners.enumerated() {
-                for stream in [
-                    try await star.hub.dial("out\(number)"), try await runner.gateway.dial("in\(number)"),
-                ] {
+                for isOutward in [true, false] {
+                    let stream =
+                        isOutward
+                        ? try await star.hub.dial("out\(number)") : try await runner.gateway.dial("in\(number)")
                     try await stream.write(ByteBuffer(string: "to \(number)"))
                     #expect(try await accepted.next().read() == ByteBuffer(string: "to \(number)"))
                     stream.reset()
