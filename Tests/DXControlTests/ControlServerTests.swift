@@ -50,13 +50,16 @@ private func withServer(at path: String, _ body: @Sendable () async throws -> Vo
     }
 }
 
+/// A client that waits for as long as any loaded machine may take.
+private func client(_ path: String) -> ControlClient { ControlClient(path: path, timeoutSeconds: 600) }
+
 @Suite struct ControlServerTests {
     private let directory = TemporaryDirectory()
     private var path: String { directory.file("edge.sock") }
 
     @Test func answersStatus() async throws {
         try await withServer(at: path) { [path] in
-            let (status, json) = try await ControlClient(path: path).status()
+            let (status, json) = try await client(path).status()
             #expect(status == sampleStatus)
             #expect(json.hasPrefix("{\"drops\":{\"unknown_connection\":3},\"healthy\":false,"))
             #expect(json.hasSuffix("}"))
@@ -65,7 +68,7 @@ private func withServer(at path: String, _ body: @Sendable () async throws -> Vo
 
     @Test func answersPing() async throws {
         try await withServer(at: path) { [path] in
-            let client = ControlClient(path: path)
+            let client = client(path)
             let (two, json) = try await client.ping(PingRequest(peer: "cloud-1", count: 2))
             #expect(two == PingReply(peer: "cloud-1", sent: 2, rttMicroseconds: [1_001, 1_002]))
             #expect(json == #"{"peer":"cloud-1","rtt_us":[1001,1002],"schema":1,"sent":2}"#)
@@ -79,7 +82,7 @@ private func withServer(at path: String, _ body: @Sendable () async throws -> Vo
 
     @Test func answersErrorsAsJSON() async throws {
         try await withServer(at: path) { [path] in
-            let client = ControlClient(path: path)
+            let client = client(path)
             let cases: [(PingRequest, ControlError)] = [
                 (
                     PingRequest(peer: "nobody"),
@@ -155,7 +158,7 @@ private func withServer(at path: String, _ body: @Sendable () async throws -> Vo
     @Test func replacesTheSocketOfADeadProcess() async throws {
         directory.makeDeadSocket("edge.sock")
         #expect(directory.names == ["edge.sock"])
-        try await withServer(at: path) { [path] in _ = try await ControlClient(path: path).status() }
+        try await withServer(at: path) { [path] in _ = try await client(path).status() }
         #expect(directory.names.isEmpty)
     }
 
@@ -166,7 +169,7 @@ private func withServer(at path: String, _ body: @Sendable () async throws -> Vo
                 error?.description
                     == "control socket \(path) is in use by a running gateway;"
                     + " stop that one, or set another control: path")
-            _ = try await ControlClient(path: path).status()
+            _ = try await client(path).status()
         }
     }
 
@@ -197,7 +200,7 @@ private func withServer(at path: String, _ body: @Sendable () async throws -> Vo
     @Test func saysWhenNobodyRuns() async throws {
         let directory = TemporaryDirectory()
         let path = directory.file("none.sock")
-        let error = await #expect(throws: ControlClientError.self) { try await ControlClient(path: path).status() }
+        let error = await #expect(throws: ControlClientError.self) { try await client(path).status() }
         #expect(
             error?.description == "no gateway is running at \(path) (there is no such socket);"
                 + " start one with dxgateway run, or name its socket with --control")
@@ -206,7 +209,7 @@ private func withServer(at path: String, _ body: @Sendable () async throws -> Vo
     @Test func saysWhenTheSocketIsDead() async throws {
         let directory = TemporaryDirectory()
         let path = directory.makeDeadSocket("dead.sock")
-        let error = await #expect(throws: ControlClientError.self) { try await ControlClient(path: path).status() }
+        let error = await #expect(throws: ControlClientError.self) { try await client(path).status() }
         guard case .notRunning(path, "nobody listens there") = error else {
             Issue.record("\(String(describing: error))")
             return
@@ -235,7 +238,7 @@ private func withServer(at path: String, _ body: @Sendable () async throws -> Vo
     ])
     func refusesWhatIsNoAnswer(_ answer: String) async throws {
         try await withAnswer(answer) { path in
-            let error = await #expect(throws: ControlClientError.self) { try await ControlClient(path: path).status() }
+            let error = await #expect(throws: ControlClientError.self) { try await client(path).status() }
             guard case .malformed(path, _) = error else {
                 Issue.record("\(String(describing: error))")
                 return
