@@ -16,6 +16,7 @@ extension BBR {
             previousRoundMinimum = roundMinimum
             roundMinimum = .max
             spread.endRound()
+            if phase == .cruise { queuedCruiseRounds = hasQueue ? queuedCruiseRounds + 1 : 0 }
         }
         spread.update(sample.roundTrip)
         roundMinimum = min(roundMinimum, sample.roundTrip)

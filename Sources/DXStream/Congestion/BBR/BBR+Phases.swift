@@ -104,6 +104,7 @@ extension BBR {
         probeWait = .milliseconds(2_000 + Int64(nextRandom() % 1_000))
         cycleStart = now
         feedback = .stopping
+        queuedCruiseRounds = 0
         lullStartRound = nil
         startRound(delivery)
         phase = .down

@@ -130,6 +130,8 @@ struct BBR: Sendable, BitwiseCopyable {
     /// Cycles in a row in which others filled the queue: losses behind it cut this flow down while it cruised, or it
     /// stayed long although this flow had drained its part.
     var crowdedCycles = 0
+    /// Rounds of this cycle's cruise, up to now, through which a queue stood.
+    var queuedCruiseRounds = 0
     /// Smallest round trip ever, and in this cycle.
     var lowestRoundTrip = Interval.max
     var cycleMinimum = Interval.max
@@ -178,6 +180,9 @@ struct BBR: Sendable, BitwiseCopyable {
     /// Once the ambient loss is well known, it is counted in one cycle of so many.
     static let settledLullCycles: UInt64 = 3
     static let upGain = 1.25
+    /// For so many rounds cruise gives way to a queue. One that comes of a rate a few percent too high is noticed when it is
+    /// an eighth of the BDP, and gone in two or three.
+    static let longestGivingWay = 4
     /// DefaultCwndGain, and that of ProbeBW_UP and ProbeRTT.
     static let windowGain = 2.0
     static let upWindowGain = 2.25
