@@ -7,7 +7,7 @@ public enum AppendResult: Hashable, Sendable, BitwiseCopyable {
     case queued
     /// Nothing was asked for: `fill` wrote no byte.
     case empty
-    /// The kernel does not take more for now and the queue is full; `fill` was not called. Try again after
+    /// The kernel takes no more at the moment and the queue is full; `fill` was not called. Try again after
     /// `DatagramHandler.becameWritable`.
     case full
     /// There is no socket of that address family, or source and destination are of different families; `fill` was not

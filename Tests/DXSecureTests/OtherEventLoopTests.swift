@@ -8,10 +8,7 @@ import Testing
     /// The messages of a whole handshake, until one comes to an endpoint that does not have the peer.
     @Test func whatAPeerOfAnotherLoopBeginsIsHandedOver() throws {
         let pair = try Pair()
-        let other = Node(
-            pair.b.identity, at: pair.b.address,
-            try SecureEndpoint(
-                identity: pair.b.identity, veil: [pair.veil], knownPeers: [], shard: 0, seed: 3))
+        let other = try otherLoop(of: pair.b, in: pair)
         other.secure.peersElsewhere = [pair.a.identity.gatewayID: 2]
         try pair.connect()
         let hello = try pair.a.drain(now: pair.now).first.orFail("no HELLO")
@@ -37,20 +34,14 @@ import Testing
     /// A CHALLENGE says only for which attempt it is, and that names the loop.
     @Test func aChallengeGoesToTheLoopThatCalled() throws {
         let pair = try Pair()
-        let other = Node(
-            pair.a.identity, at: pair.a.address,
-            try SecureEndpoint(
-                identity: pair.a.identity, veil: [pair.veil], knownPeers: [], shard: 0, seed: 3))
+        let other = try otherLoop(of: pair.a, in: pair)
         try pair.connect()
         let hello = try pair.a.drain(now: pair.now).first.orFail("no HELLO")
         pair.b.receive(hello.bytes, from: hello.from, now: pair.now)
         let challenge = try pair.b.drain(now: pair.now).first.orFail("no CHALLENGE")
         // With one loop there is nobody to ask.
         #expect(other.receive(challenge.bytes, from: challenge.from, now: pair.now) == .dropped(.unknownAttempt))
-        let second = Node(
-            pair.a.identity, at: pair.a.address,
-            try SecureEndpoint(
-                identity: pair.a.identity, veil: [pair.veil], knownPeers: [], shard: 0, seed: 3))
+        let second = try otherLoop(of: pair.a, in: pair)
         second.secure.peersElsewhere = [pair.b.identity.gatewayID: 1]
         #expect(second.receive(challenge.bytes, from: challenge.from, now: pair.now) == .otherShard(1))
         #expect(pair.a.receive(challenge.bytes, from: challenge.from, now: pair.now) == .taken)
@@ -66,5 +57,12 @@ import Testing
         #expect(whole.part(of: 16).maximumHandshakes == 32 && whole.part(of: 0).maximumHandshakes == 256)
         whole.maximumHandshakes = 1
         #expect(whole.part(of: 4).maximumHandshakes == 1)
+    }
+
+    /// Another event loop of the same gateway, which has no peers.
+    private func otherLoop(of node: Node, in pair: Pair) throws -> Node {
+        try Node(
+            node.identity, at: node.address,
+            SecureEndpoint(identity: node.identity, veil: [pair.veil], knownPeers: [], shard: 0, seed: 3))
     }
 }

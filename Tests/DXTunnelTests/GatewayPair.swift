@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Testing
 
 @testable import DXTunnel
 
@@ -166,6 +167,27 @@ final class GatewayPair: Sendable {
     /// A new connection of an application.
     func connect(_ name: String = "app") async throws -> TCPSocket {
         try await TCPSocket.connect(to: try await originPort(name))
+    }
+
+    /// Opens so many connections at once, and sends on each some 20 KB that an echoing target must give back, byte for
+    /// byte, before both directions end.
+    func echoThroughConnections(_ count: UInt64) async throws {
+        let port = try await originPort()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for index in 0..<count {
+                group.addTask {
+                    let bytes = Pattern.bytes(20_000 + Int(index) * 7, seed: 100 + index)
+                    let client = try await TCPSocket.connect(to: port)
+                    async let sent: Void = client.send(bytes)
+                    async let got = client.receive(exactly: bytes.count)
+                    try await sent
+                    #expect(try await got == bytes, "connection \(index)")
+                    client.finish()
+                    #expect(try await client.receive() == .end, "connection \(index)")
+                }
+            }
+            try await group.waitForAll()
+        }
     }
 
     /// Waits until connecting is refused, as by a port on which nothing listens.

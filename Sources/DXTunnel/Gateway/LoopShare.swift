@@ -9,39 +9,27 @@ struct LoopShare: Sendable {
     let bootID: UInt64
     /// The connections of the gateway.
     let connections: ConnectionCount
-    /// Those of each tunnel that begins here, by name.
-    let originConnections: [String: ConnectionCount]
-    /// Those of each tunnel that ends here.
-    let destinationConnections: [String: ConnectionCount]
+    /// Those of each tunnel, by name; a gateway is one end of a tunnel only.
+    let tunnelConnections: [String: ConnectionCount]
 
     /// One for each event loop.
     static func all(_ configuration: GatewayConfiguration, plan: LoopPlan) -> [LoopShare] {
-        func counts() -> [String: ConnectionCount] {
-            Dictionary(
-                configuration.tunnels.map { ($0.name, ConnectionCount(maximum: $0.maximumConnections)) },
-                uniquingKeysWith: { first, _ in first })
-        }
-        let (bootID, origins, destinations) = (SecureRandom.next(), counts(), counts())
+        let bootID = SecureRandom.next()
         let connections = ConnectionCount(maximum: configuration.limits.connections)
+        let tunnels = Dictionary(
+            configuration.tunnels.map { ($0.name, ConnectionCount(maximum: $0.maximumConnections)) },
+            uniquingKeysWith: { first, _ in first })
         return (0..<plan.loopCount).map {
             LoopShare(
-                number: $0, plan: plan, bootID: bootID, connections: connections, originConnections: origins,
-                destinationConnections: destinations)
+                number: $0, plan: plan, bootID: bootID, connections: connections, tunnelConnections: tunnels)
         }
     }
 
-    /// The counts of a tunnel that begins here.
-    func originUsage(_ tunnel: GatewayConfiguration.Tunnel, limiter: TunnelLimiter?) -> TunnelUsage {
-        usage(originConnections[tunnel.name], limiter)
-    }
-
-    /// The counts of a tunnel that ends here.
-    func destinationUsage(_ tunnel: GatewayConfiguration.Tunnel, limiter: TunnelLimiter?) -> TunnelUsage {
-        usage(destinationConnections[tunnel.name], limiter)
-    }
-
-    private func usage(_ count: ConnectionCount?, _ limiter: TunnelLimiter?) -> TunnelUsage {
-        guard let count else { preconditionFailure("every tunnel of the configuration has a count") }
+    /// The counts of this gateway's end of a tunnel.
+    func usage(of tunnel: GatewayConfiguration.Tunnel, limiter: TunnelLimiter?) -> TunnelUsage {
+        guard let count = tunnelConnections[tunnel.name] else {
+            preconditionFailure("every tunnel of the configuration has a count")
+        }
         return TunnelUsage(ofTunnel: count, ofGateway: connections, limiter: limiter)
     }
 

@@ -20,7 +20,7 @@ final class DestinationTunnel {
     init(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?, core: GatewayCore) {
         name = tunnel.name
         origins = Set(tunnel.origins.map(\.gateway))
-        usage = core.share.destinationUsage(tunnel, limiter: core.limiter(for: tunnel))
+        usage = core.share.usage(of: tunnel, limiter: core.limiter(for: tunnel))
         self.target = target
         self.core = core
     }

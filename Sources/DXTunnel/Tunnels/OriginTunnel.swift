@@ -32,7 +32,7 @@ final class OriginTunnel {
         destinations = tunnel.destinations.map(\.gateway)
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
-        usage = core.share.originUsage(tunnel, limiter: core.limiter(for: tunnel))
+        usage = core.share.usage(of: tunnel, limiter: core.limiter(for: tunnel))
         self.core = core
     }
 

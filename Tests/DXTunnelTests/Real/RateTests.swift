@@ -86,22 +86,7 @@ extension GatewayTests {
             let server = try TCPServer()
             server.serveEcho()
             let pair = try await pair(100_000_000, to: server)
-            let port = try await pair.originPort()
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for index in 0..<100 as Range<UInt64> {
-                    group.addTask {
-                        let bytes = Pattern.bytes(20_000 + Int(index) * 7, seed: 100 + index)
-                        let client = try await TCPSocket.connect(to: port)
-                        async let sent: Void = client.send(bytes)
-                        async let got = client.receive(exactly: bytes.count)
-                        try await sent
-                        #expect(try await got == bytes, "connection \(index)")
-                        client.finish()
-                        #expect(try await client.receive() == .end, "connection \(index)")
-                    }
-                }
-                try await group.waitForAll()
-            }
+            try await pair.echoThroughConnections(100)
             try await waitUntilNoneIsOpen(pair)
             try await pair.stop()
         }

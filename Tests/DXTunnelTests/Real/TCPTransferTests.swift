@@ -110,22 +110,7 @@ extension GatewayTests {
             let server = try TCPServer()
             server.serveEcho()
             let pair = try await GatewayPair(targetPort: server.port)
-            let port = try await pair.originPort()
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for index in 0..<200 as Range<UInt64> {
-                    group.addTask {
-                        let bytes = Pattern.bytes(20_000 + Int(index) * 7, seed: 100 + index)
-                        let client = try await TCPSocket.connect(to: port)
-                        async let sent: Void = client.send(bytes)
-                        async let got = client.receive(exactly: bytes.count)
-                        try await sent
-                        #expect(try await got == bytes, "connection \(index)")
-                        client.finish()
-                        #expect(try await client.receive() == .end, "connection \(index)")
-                    }
-                }
-                try await group.waitForAll()
-            }
+            try await pair.echoThroughConnections(200)
             let status = try await pair.originStatus()
             #expect(status.totalConnections == 200 && status.refusedConnections == 0)
             try await pair.stop()
