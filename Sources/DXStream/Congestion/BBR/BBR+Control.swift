@@ -13,7 +13,7 @@ extension BBR {
         case .startup: Self.startupGain
         case .drain: Self.drainGain
         case .down: lullStartRound == nil ? Self.downGain : Self.lullGain
-        case .cruise: lullStartRound != nil ? Self.lullGain : isGivingWay ? Self.downGain : 1
+        case .cruise: lullStartRound != nil ? Self.lullGain : isGivingWay ? Self.givingWayGain : 1
         case .refill, .probeRTT: 1
         case .up: Self.upGain
         }
@@ -22,7 +22,7 @@ extension BBR {
     /// The queue that stands while cruising is made of a bandwidth that is measured a few percent too high. Not one of
     /// others: that has shown in the last cycle, or in that giving way did not help.
     private var isGivingWay: Bool {
-        hasQueue && crowdedCycles == 0 && !isCycleCrowded && queuedCruiseRounds <= Self.longestGivingWay
+        hasShortQueue && crowdedCycles == 0 && !isCycleCrowded && queuedCruiseRounds <= Self.longestGivingWay
     }
 
     private var windowGain: Double {

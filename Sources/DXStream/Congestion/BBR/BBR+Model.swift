@@ -16,7 +16,7 @@ extension BBR {
             previousRoundMinimum = roundMinimum
             roundMinimum = .max
             spread.endRound()
-            if phase == .cruise { queuedCruiseRounds = hasQueue ? queuedCruiseRounds + 1 : 0 }
+            if phase == .cruise { queuedCruiseRounds = hasShortQueue ? queuedCruiseRounds + 1 : 0 }
         }
         spread.update(sample.roundTrip)
         roundMinimum = min(roundMinimum, sample.roundTrip)
@@ -46,6 +46,15 @@ extension BBR {
         guard let base = minimumRoundTrip.value else { return false }
         let seen = min(roundMinimum, previousRoundMinimum)
         return seen != .max && seen > base + Self.queueThreshold(base, spread)
+    }
+
+    /// The same for one half as long, and as long as half of what jitter explains: worth giving way to for some rounds, but
+    /// no proof of anything.
+    var hasShortQueue: Bool {
+        guard let base = minimumRoundTrip.value else { return false }
+        let seen = min(roundMinimum, previousRoundMinimum)
+        let threshold = max(.milliseconds(2), min(base / 16, .milliseconds(8)), spread.value)
+        return seen != .max && seen > base + threshold
     }
 
     /// A queue stood in the path throughout the round that has just ended.

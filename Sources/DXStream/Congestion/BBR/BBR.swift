@@ -168,8 +168,11 @@ struct BBR: Sendable, BitwiseCopyable {
     static let startupGain = 2.77
     /// DrainPacingGain.
     static let drainGain = 0.5
-    /// The pacing gains of the four phases of ProbeBW (§5.3.3).
-    static let downGain = 0.9
+    /// The pacing gains of the phases of ProbeBW (§5.3.3). The draft's `down` is 0.9, which takes three round trips to
+    /// drain what one of `up` has filled; keystrokes beside the flow wait meanwhile.
+    static let downGain = 0.75
+    /// Of cruise behind a queue of its own.
+    static let givingWayGain = 0.9
     /// Of the round in which ambient loss is counted: two flows that each believe in a tenth more than their half lose
     /// nothing any more when one of them falls so far.
     static let lullGain = 0.75
