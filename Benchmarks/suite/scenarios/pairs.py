@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 
 from ..links import Link
 from ..namespaces import Network
@@ -25,12 +26,14 @@ class TwoPairs(Scenario):
                Figure("two_gbit_per_second", "two pairs", "Gbit/s", "more"),
                Figure("two_to_one", "two : one", "x", "more"))
     exclusive = True
+    # Each second pair is a new one, with keys of its own.
+    numbers = itertools.count(2)
 
     def inapplicable(self, variant: Variant, link: Link) -> str | None:
         return super().inapplicable(variant, link) if variant.kind.has_ends else ""
 
     def measure(self, network: Network, peer: Peer, effort: Effort) -> dict[str, object]:
-        second = PEERS[peer.name].make(network, "-second")
+        second = PEERS[peer.name].make(network, f"-{next(self.numbers)}")
         try:
             second.start()
             at_once(network, [peer, second], 0.5)
