@@ -20,9 +20,10 @@ extension BBR {
     }
 
     /// The queue that stands while cruising is made of a bandwidth that is measured a few percent too high. Not one of
-    /// others: that has shown in the last cycle, or in that giving way did not help.
+    /// others, if that has shown in the last cycle; and where giving way did not help it stops for a while.
     private var isGivingWay: Bool {
-        hasShortQueue && crowdedCycles == 0 && !isCycleCrowded && queuedCruiseRounds <= Self.longestGivingWay
+        guard hasShortQueue, crowdedCycles == 0, !isCycleCrowded else { return false }
+        return queuedCruiseRounds % (Self.givingWayRounds + Self.insistingRounds) <= Self.givingWayRounds
     }
 
     private var windowGain: Double {

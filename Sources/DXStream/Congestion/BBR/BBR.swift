@@ -183,9 +183,10 @@ struct BBR: Sendable, BitwiseCopyable {
     /// Once the ambient loss is well known, it is counted in one cycle of so many.
     static let settledLullCycles: UInt64 = 3
     static let upGain = 1.25
-    /// For so many rounds cruise gives way to a queue. One that comes of a rate a few percent too high is noticed when it is
-    /// an eighth of the BDP, and gone in two or three.
-    static let longestGivingWay = 4
+    /// For so many rounds cruise gives way to a queue, and then does not for so many. One that comes of a rate a few percent
+    /// too high is gone in four or so; beside others that fill it a third of the time is theirs to answer.
+    static let givingWayRounds = 8
+    static let insistingRounds = 4
     /// DefaultCwndGain, and that of ProbeBW_UP and ProbeRTT.
     static let windowGain = 2.0
     static let upWindowGain = 2.25
