@@ -94,7 +94,8 @@ let package = Package(
             dependencies: ["DXSocket", "CTestSupport", "CDXSystem", "DXWire", nioCore, nioPosix],
             swiftSettings: strict),
         .testTarget(
-            name: "DXTunnelTests", dependencies: ["DXTunnel", "DXWire", nioCore, nioPosix, logging, lifecycle],
+            name: "DXTunnelTests",
+            dependencies: ["DXTunnel", "DXSecure", "DXWire", nioCore, nioPosix, logging, lifecycle],
             swiftSettings: strict),
         .testTarget(
             name: "DXControlTests", dependencies: ["DXControl", "DXTunnel", "dxgateway", nioCore, nioPosix, logging],

@@ -28,6 +28,16 @@ public struct Bytes32: Hashable, Sendable, BitwiseCopyable {
         self = value
     }
 
+    /// The SHA-256 (FIPS 180-4) of `bytes`.
+    public init(sha256 bytes: RawSpan) {
+        var digest = [UInt8](repeating: 0, count: Self.byteCount)
+        let isDone = unsafe bytes.withUnsafeBytes { bytes in
+            unsafe EVP_Digest(bytes.baseAddress, bytes.count, &digest, nil, EVP_sha256(), nil) == 1
+        }
+        precondition(isDone, "SHA-256 of bytes in memory does not fail")
+        unsafe self.init(digest.span.bytes)
+    }
+
     /// The bytes of a gateway id.
     init(_ id: GatewayID) { (word0, word1, word2, word3) = id.words }
 
@@ -50,5 +60,15 @@ public struct Bytes32: Hashable, Sendable, BitwiseCopyable {
         [word0, word1, word2, word3].flatMap { word in
             stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word &>> UInt64($0)) }
         }
+    }
+}
+
+extension Bytes32: Comparable {
+    /// Orders by bytes. Not in constant time.
+    public static func < (left: Bytes32, right: Bytes32) -> Bool {
+        if left.word0 != right.word0 { return left.word0 < right.word0 }
+        if left.word1 != right.word1 { return left.word1 < right.word1 }
+        if left.word2 != right.word2 { return left.word2 < right.word2 }
+        return left.word3 < right.word3
     }
 }

@@ -48,18 +48,7 @@ private struct Validation {
     // MARK: Single values
 
     private mutating func checkName(_ name: String, at path: ConfigurationPath) {
-        func isAlphanumeric(_ byte: UInt8) -> Bool {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: false
-            }
-        }
-        let isGood =
-            (1...63).contains(name.utf8.count) && name.utf8.first.map(isAlphanumeric) == true
-            && name.utf8.allSatisfy { isAlphanumeric($0) || $0 == 0x2d || $0 == 0x2e || $0 == 0x5f }
-        guard !isGood else { return }
+        guard !NameRule.isValid(name) else { return }
         add(
             .badName, path, name.isEmpty ? "the name is empty" : "bad name \"\(name)\"",
             "use 1 to 63 letters, digits, '.', '-' and '_', beginning with a letter or digit")
