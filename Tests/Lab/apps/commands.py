@@ -6,7 +6,7 @@ import stat
 
 from harness.data import Server, echo, echo_works
 from harness.gateway import PORTS, Pair, binary, command, make_identity, make_veil
-from harness.lab import check, wait_until
+from harness.lab import check
 from harness.runner import test
 
 from .connections import target_port, tunnel
@@ -121,8 +121,8 @@ def port_in_use(run):
         with run.lab.listen("a", each.port):
             pair.b.start()
             pair.a.start()
-            wait_until(lambda: str(each.port) in pair.a.process.output(), "the TCP port in use is named in the log", 30.0,
-                       alive=[pair.b.process])
-        if not pair.a.process.running():
+            status = pair.a.process.wait(20)
+            said = pair.a.process.output()
             pair.a.process.expected_dead = True
+            check(status == 1 and str(each.port) in said, f"TCP port in use: exit status {status}, said {said[-300:]!r}")
     return "UDP and TCP ports named"
