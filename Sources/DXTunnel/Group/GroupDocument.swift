@@ -66,7 +66,7 @@ struct GroupDocument: Sendable {
         if records[record.hash] != nil { return .known }
         guard isAllowed(record) else { return .notAllowed }
         if isUseless(record) { return .outdated }
-        guard record.author == rootKey || byteCount + Self.cost(record) <= Self.mostBytes else { return .full }
+        guard record.author == rootKey || byteCount + record.byteCount <= Self.mostBytes else { return .full }
         guard isReadable(record), record.isAuthentic(in: group) else { return .invalid }
         hold(record)
         switch record.key.kind {
@@ -80,10 +80,7 @@ struct GroupDocument: Sendable {
     /// Takes in all that another one holds; what of that is new here.
     @discardableResult
     mutating func merge(_ other: GroupDocument) -> [GroupRecord] {
-        // Who may sign comes before what they sign.
-        let order: [GroupRecord.Kind] = [.admin, .checkpoint, .member]
-        func rank(_ record: GroupRecord) -> Int { order.firstIndex(of: record.key.kind) ?? order.count }
-        let offered = other.records.values.sorted { rank($0) < rank($1) }
+        let offered = other.records.values.sorted { $0.key.kind.rank < $1.key.kind.rank }
         return offered.filter { insert($0) == .added }
     }
 
@@ -154,7 +151,7 @@ struct GroupDocument: Sendable {
 
     private mutating func hold(_ record: GroupRecord) {
         records[record.hash] = record
-        byteCount += Self.cost(record)
+        byteCount += record.byteCount
         countName(record, 1)
         var known = things.removeValue(forKey: record.author) ?? [:]
         var history = known.removeValue(forKey: record.key) ?? []
@@ -172,7 +169,7 @@ struct GroupDocument: Sendable {
 
     private mutating func drop(_ hash: Bytes32) {
         guard let record = records.removeValue(forKey: hash) else { return }
-        byteCount -= Self.cost(record)
+        byteCount -= record.byteCount
         countName(record, -1)
     }
 
@@ -214,8 +211,6 @@ struct GroupDocument: Sendable {
         checkpoint = (record, body.kept)
         forgetWhatIsForgotten()
     }
-
-    private static func cost(_ record: GroupRecord) -> Int { 128 + record.key.id.count + record.body.count }
 }
 
 extension GroupRecord.Key: Comparable {

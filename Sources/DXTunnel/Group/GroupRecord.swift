@@ -24,6 +24,16 @@ struct GroupRecord: Equatable, Sendable {
         /// An epoch of the group's secret, by its number and the secret's hash.
         static let epoch = Kind(rawValue: 7)
 
+        /// The order in which records are best read: who may sign before what they sign.
+        var rank: Int {
+            switch self {
+            case .admin: 0
+            case .checkpoint: 1
+            case .member: 2
+            default: 3
+            }
+        }
+
         /// Whether nobody but the root key may sign it.
         var isRootOnly: Bool { self == .admin || self == .checkpoint }
     }
@@ -105,6 +115,9 @@ struct GroupRecord: Equatable, Sendable {
     var encoded: [UInt8] {
         Self.content(key: key, revision: revision, flags: flags, author: author, body: body) + signature.bytes
     }
+
+    /// About how many bytes it takes, encoded or held.
+    var byteCount: Int { 128 + key.id.count + body.count }
 
     /// Whether the author signed it, for this group. Costs about 0.15 ms.
     func isAuthentic(in group: GroupID) -> Bool {

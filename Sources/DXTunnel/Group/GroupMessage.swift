@@ -1,0 +1,100 @@
+import DXSecure
+import DXWire
+
+/// What neighbours tell each other about their documents (`docs/group.md` §7).
+enum GroupMessage: Equatable, Sendable {
+    /// All that the sender holds, in one fingerprint.
+    case summary(GroupIndex.Fingerprint)
+    /// The 16 branches below one that differs.
+    case branches(GroupIndex.Prefix, [GroupIndex.Fingerprint])
+    /// All that the sender holds in a branch that differs.
+    case list(GroupIndex.Prefix, [Bytes32])
+    /// The sender has something new.
+    case have([Bytes32])
+    /// The sender asks for these.
+    case want([Bytes32])
+    /// Records, as asked for or as the other end's list lacks them.
+    case records([GroupRecord])
+    /// A type of a newer version, skipped.
+    case unknown
+
+    /// The most hashes of one message: 64 KiB of them.
+    static let mostHashes = 2_048
+    /// A message of records ends with the one that brings it to so many bytes.
+    static let fullRecords = 65_536
+    /// The longest message, in bytes.
+    static let longest = fullRecords + GroupRecord.longest + 64
+
+    private enum Kind {
+        static let summary: UInt64 = 1
+        static let branches: UInt64 = 2
+        static let list: UInt64 = 3
+        static let have: UInt64 = 4
+        static let want: UInt64 = 5
+        static let records: UInt64 = 6
+    }
+
+    /// Reads one message without its length.
+    init(reading reader: inout ByteReader, group: GroupID) throws(DecodeError) {
+        switch try reader.readVarInt() {
+        case Kind.summary: self = .summary(try Self.fingerprint(&reader))
+        case Kind.branches:
+            let prefix = try Self.prefix(&reader)
+            var fingerprints: [GroupIndex.Fingerprint] = []
+            for _ in 0..<16 { fingerprints.append(try Self.fingerprint(&reader)) }
+            self = .branches(prefix, fingerprints)
+        case Kind.list: self = .list(try Self.prefix(&reader), try Self.hashes(&reader))
+        case Kind.have: self = .have(try Self.hashes(&reader))
+        case Kind.want: self = .want(try Self.hashes(&reader))
+        case Kind.records:
+            var records: [GroupRecord] = []
+            while reader.remaining > 0 { records.append(try GroupRecord(reading: &reader, group: group)) }
+            self = .records(records)
+        default: self = .unknown
+        }
+    }
+
+    /// The message without its length.
+    var encoded: [UInt8] {
+        switch self {
+        case .summary(let fingerprint): [UInt8(Kind.summary)] + fingerprint.bytes
+        case .branches(let prefix, let fingerprints):
+            [UInt8(Kind.branches)] + Self.bytes(prefix) + fingerprints.flatMap(\.bytes)
+        case .list(let prefix, let hashes): [UInt8(Kind.list)] + Self.bytes(prefix) + hashes.flatMap(\.bytes)
+        case .have(let hashes): [UInt8(Kind.have)] + hashes.flatMap(\.bytes)
+        case .want(let hashes): [UInt8(Kind.want)] + hashes.flatMap(\.bytes)
+        case .records(let records): [UInt8(Kind.records)] + records.flatMap(\.encoded)
+        case .unknown: preconditionFailure("an unknown message is never sent")
+        }
+    }
+
+    /// One digit a byte.
+    private static func bytes(_ prefix: GroupIndex.Prefix) -> [UInt8] {
+        [UInt8(prefix.digits.count)] + prefix.digits
+    }
+
+    private static func prefix(_ reader: inout ByteReader) throws(DecodeError) -> GroupIndex.Prefix {
+        let count = Int(try reader.readUInt8())
+        guard count <= GroupIndex.Prefix.longest else { throw .invalidValue }
+        var prefix = GroupIndex.Prefix()
+        for _ in 0..<count {
+            let digit = try reader.readUInt8()
+            guard digit < 16 else { throw .invalidValue }
+            prefix.digits.append(digit)
+        }
+        return prefix
+    }
+
+    private static func fingerprint(_ reader: inout ByteReader) throws(DecodeError) -> GroupIndex.Fingerprint {
+        var bytes: [UInt8] = []
+        for _ in 0..<GroupIndex.Fingerprint.byteCount { bytes.append(try reader.readUInt8()) }
+        return GroupIndex.Fingerprint(bytes: bytes)
+    }
+
+    private static func hashes(_ reader: inout ByteReader) throws(DecodeError) -> [Bytes32] {
+        guard reader.remaining <= mostHashes * Bytes32.byteCount else { throw .invalidValue }
+        var hashes: [Bytes32] = []
+        while reader.remaining > 0 { hashes.append(try Bytes32(reading: &reader)) }
+        return hashes
+    }
+}
