@@ -8,10 +8,7 @@ import DXWire
 /// change anything afterwards, whatever revisions it makes up.
 struct AdminRecord: Hashable, Sendable {
     /// Which member has the key, and its name if nobody says another; nil in a removal.
-    var member: (id: MemberRecord.ID, name: String)? {
-        get { id.map { ($0, name) } }
-        set { (id, name) = (newValue?.id, newValue?.name ?? "") }
-    }
+    var member: (id: MemberRecord.ID, name: String)? { id.map { ($0, name) } }
     /// In a removal: the hashes of the records that still count.
     var honoured: Set<Bytes32> = []
     private var id: MemberRecord.ID?

@@ -153,23 +153,27 @@ struct GroupDocument: Sendable {
         records[record.hash] = record
         byteCount += record.byteCount
         countName(record, 1)
-        var known = things.removeValue(forKey: record.author) ?? [:]
-        var history = known.removeValue(forKey: record.key) ?? []
+        var history = things[record.author]?[record.key] ?? []
         let place = history.firstIndex { records[$0].map(record.supersedes) ?? true } ?? history.count
         history.insert(record.hash, at: place)
-        var dropped: [Bytes32] = []
-        if !record.key.kind.isRootOnly, history.count > limit(record.key.kind) { dropped.append(history.removeLast()) }
-        known[record.key] = history
-        if record.author != rootKey, known.count > Self.mostThings, let highest = known.keys.max() {
-            dropped += known.removeValue(forKey: highest) ?? []
+        things[record.author, default: [:]][record.key] = history
+        if !record.key.kind.isRootOnly, history.count > limit(record.key.kind), let oldest = history.last {
+            drop(oldest)
         }
-        things[record.author] = known
-        for hash in dropped { drop(hash) }
+        if record.author != rootKey, let known = things[record.author], known.count > Self.mostThings,
+            let highest = known.keys.max()
+        {
+            for hash in known[highest] ?? [] { drop(hash) }
+        }
     }
 
     private mutating func drop(_ hash: Bytes32) {
         guard let record = records.removeValue(forKey: hash) else { return }
         byteCount -= record.byteCount
+        things[record.author]?[record.key]?.removeAll { $0 == hash }
+        if things[record.author]?[record.key]?.isEmpty == true {
+            things[record.author]?.removeValue(forKey: record.key)
+        }
         countName(record, -1)
     }
 
@@ -179,18 +183,12 @@ struct GroupDocument: Sendable {
         let count = named[member.key, default: 0] + difference
         named[member.key] = count > 0 ? count : nil
         guard count <= 0 else { return }
-        let key = GroupRecord.Key(kind: .address, id: member.key.bytes)
-        for hash in things[member.key]?.removeValue(forKey: key) ?? [] { drop(hash) }
+        let address = GroupRecord.Key(kind: .address, id: member.key.bytes)
+        for hash in things[member.key]?[address] ?? [] { drop(hash) }
     }
 
     private mutating func forgetWhatIsForgotten() {
-        for record in records.values where isForgotten(record) {
-            drop(record.hash)
-            things[record.author]?[record.key]?.removeAll { $0 == record.hash }
-            if things[record.author]?[record.key]?.isEmpty == true {
-                things[record.author]?.removeValue(forKey: record.key)
-            }
-        }
+        for record in records.values where isForgotten(record) { drop(record.hash) }
     }
 
     private mutating func noteAdmin(_ record: GroupRecord) {
@@ -204,10 +202,7 @@ struct GroupDocument: Sendable {
 
     private mutating func noteCheckpoint(_ record: GroupRecord) {
         guard let body = try? CheckpointRecord(record.body) else { return }
-        if let old = checkpoint?.record {
-            drop(old.hash)
-            things[old.author]?[old.key]?.removeAll { $0 == old.hash }
-        }
+        if let old = checkpoint?.record { drop(old.hash) }
         checkpoint = (record, body.kept)
         forgetWhatIsForgotten()
     }

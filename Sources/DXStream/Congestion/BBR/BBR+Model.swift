@@ -42,25 +42,19 @@ extension BBR {
     mutating func startRound(_ delivery: DeliveryRate) { nextRoundDelivered = delivery.delivered }
 
     /// A queue stood in the path throughout this round and the one before: no packet of either got through without.
-    var hasQueue: Bool {
-        guard let base = minimumRoundTrip.value else { return false }
-        let seen = min(roundMinimum, previousRoundMinimum)
-        return seen != .max && seen > base + Self.queueThreshold(base, spread)
-    }
+    var hasQueue: Bool { isQueue(min(roundMinimum, previousRoundMinimum)) }
 
-    /// The same for one half as long, and as long as half of what jitter explains: worth giving way to for some rounds, but
-    /// no proof of anything.
-    var hasShortQueue: Bool {
-        guard let base = minimumRoundTrip.value else { return false }
-        let seen = min(roundMinimum, previousRoundMinimum)
-        let threshold = max(.milliseconds(2), min(base / 16, .milliseconds(8)), spread.value)
-        return seen != .max && seen > base + threshold
-    }
+    /// The same for half as much: worth giving way to for some rounds, but no proof of anything.
+    var hasShortQueue: Bool { isQueue(min(roundMinimum, previousRoundMinimum), half: true) }
 
     /// A queue stood in the path throughout the round that has just ended.
-    var hadQueueAllRound: Bool {
-        guard let base = minimumRoundTrip.value, previousRoundMinimum != .max else { return false }
-        return previousRoundMinimum > base + Self.queueThreshold(base, spread)
+    var hadQueueAllRound: Bool { isQueue(previousRoundMinimum) }
+
+    /// Whether the smallest round trip of some time is longer than the path's own by what makes a queue, or half of that.
+    private func isQueue(_ smallest: Interval, half: Bool = false) -> Bool {
+        guard let base = minimumRoundTrip.value, smallest != .max else { return false }
+        let threshold = Self.queueThreshold(base, spread)
+        return smallest > base + (half ? threshold / 2 : threshold)
     }
 
     /// More than an eighth of the round trip, within 4 ms to 16 ms: as HyStart++ tells a queue from noise (RFC 9406 §4.3).
