@@ -51,6 +51,20 @@ import Testing
         #expect(flow.path.algorithm == .bbr)
     }
 
+    /// Slow start stops soon after the pipe is full: what is typed meanwhile waits 150 ms at worst, not the 270 that HyStart++
+    /// alone lets it have with packets of eleven datagrams, and half a second later hardly at all.
+    @Test func theStartFillsNoLongQueue() throws {
+        for seed in UInt64(1)...(Replay.isFull ? 8 : 2) {
+            let flow = try BulkFlow(
+                .automatic, megabitsPerSecond: 50, delay: .milliseconds(20), queue: .seconds(1),
+                jitter: .milliseconds(1), seed: seed, largestPacket: 16_384)
+            try flow.run(for: .seconds(5))
+            #expect(flow.wait(ofPart: 1) <= .milliseconds(150), "waited \(flow.wait(ofPart: 1)), seed \(seed)")
+            #expect(flow.wait(ofPart: 0.95) <= .milliseconds(30), "95 of 100 waited \(flow.wait(ofPart: 0.95))")
+            #expect(flow.megabits / 5 >= 40)
+        }
+    }
+
     /// Without loss and with an ordinary queue there is no reason to leave CUBIC.
     @Test func anOrdinaryPathStaysWithCubic() throws {
         let flow = try BulkFlow(

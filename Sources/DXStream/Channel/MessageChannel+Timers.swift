@@ -11,7 +11,7 @@ extension MessageChannel {
         }
         var next = Instant.distantFuture
         if let idle = idleDeadline { next = min(next, idle) }
-        if let keepalive = keepaliveDeadline { next = min(next, keepalive) }
+        if let keepalive = pingDeadline { next = min(next, keepalive) }
         if let deadline = chunks.deadline { next = min(next, deadline) }
         for index in paths.indices {
             if let deadline = pathDeadline(index) { next = min(next, deadline) }
@@ -41,15 +41,33 @@ extension MessageChannel {
         return max(lastReceivedAt, firstSentSinceReceived ?? lastReceivedAt) + max(idleTimeout, least)
     }
 
-    private var keepaliveDeadline: Instant? {
-        guard let keepalive = configuration.keepalive, let activeIndex, paths[activeIndex].probesPending == 0,
-            paths[activeIndex].sent.outstandingCount == 0
+    /// When a PING goes out though there is nothing to say: to keep the path open, or to ask what became of a transfer.
+    private var pingDeadline: Instant? {
+        guard let activeIndex, paths[activeIndex].probesPending == 0, paths[activeIndex].sent.outstandingCount == 0
         else { return nil }
+        let silence = silenceDeadline(of: activeIndex)
+        guard let keepalive = configuration.keepalive else { return silence }
         // The upper end waits a little longer: the lower end's PING, and the acknowledgement of it, serve both. In step,
         // both would ask each time, at twice the cost.
         let grace = role == .upper ? keepalive / 8 : .zero
-        return paths[activeIndex].lastSentAt + keepalive + grace
+        let due = paths[activeIndex].lastSentAt + keepalive + grace
+        return silence.map { min($0, due) } ?? due
     }
+
+    /// A transfer towards here has fallen silent. It may be over, or wait; but if a NAT has given this end another port,
+    /// the peer sends to the old one, and will learn of the new one by the next packet from here. So one PING asks.
+    private func silenceDeadline(of index: Int) -> Instant? {
+        let count = paths[index].statistics.packetsReceived &- paths[index].packetsReceivedAtPing
+        guard count >= Self.packetsOfTransfer else { return nil }
+        let silence = paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
+        return lastReceivedAt + max(silence, Self.shortestSilence)
+    }
+
+    /// So many packets since the last such PING make a transfer: so PINGs after keystrokes are few.
+    private static var packetsOfTransfer: UInt64 { 16 }
+
+    /// Pauses of an application below this are everyday.
+    private static var shortestSilence: Interval { .milliseconds(500) }
 
     /// Does what is due. Calling it early or late is harmless.
     public mutating func timeoutFired(now: Instant) {
@@ -67,7 +85,10 @@ extension MessageChannel {
                 sendsClose: false, now: now)
             return
         }
-        if let keepalive = keepaliveDeadline, keepalive <= now, let activeIndex { paths[activeIndex].probesPending = 1 }
+        if let ping = pingDeadline, ping <= now, let activeIndex {
+            paths[activeIndex].probesPending = 1
+            paths[activeIndex].packetsReceivedAtPing = paths[activeIndex].statistics.packetsReceived
+        }
         if let deadline = chunks.deadline, deadline <= now { chunks.removeAll() }
         for index in paths.indices.reversed() { firePathTimers(index, now: now) }
         if !waitingWriters.isEmpty { wakeWriters() }

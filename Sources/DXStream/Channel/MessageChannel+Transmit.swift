@@ -146,11 +146,20 @@ extension MessageChannel {
             mtu: mtu, overhead: paths[index].overhead, window: paths[index].congestion.windowBytes,
             pace: paths[index].pacer.wakeupBytes)
         let size = mtu &* count
-        guard paths[index].sent.hasRoom, paths[index].congestion.availableBytes >= size else { return 0 }
+        let room = paths[index].congestion.availableBytes &- heldForProbe(on: index)
+        guard paths[index].sent.hasRoom, room >= size else { return 0 }
         if paths[index].pacer.allowance(now: now) >= size { return count }
         let burst = max(size, paths[index].pacer.wakeupBytes)
         pacingDeadline = paths[index].pacer.nextSendTime(bytes: burst, now: now)
         return 0
+    }
+
+    /// Bytes of the congestion window that data leaves to an MTU probe that waits: where data uses up the window, each
+    /// acknowledgement frees room for a packet of today's size only, and a larger one would never go. Not in a window that
+    /// a probe would halve.
+    private func heldForProbe(on index: Int) -> Int {
+        let probe = paths[index].mtu.waitingProbe
+        return probe > 0 && paths[index].congestion.windowBytes >= 4 &* probe ? probe : 0
     }
 
     // MARK: Parts of a packet

@@ -8,7 +8,8 @@ import DXWire
 ///   a row, and only where CUBIC would need `worthwhileRecovery` or longer to win back what each loss costs. In the first
 ///   slow start once is enough, when few packets are lost of the round that follows: a window that overflows while it
 ///   doubles loses a good part of it;
-/// - when a queue of more than `longQueue` stands for a round: CUBIC would fill whatever buffer there is.
+/// - when a queue of more than `longQueue` stands for a round, or the first slow start is about to make one
+///   (`SlowStartPlateau`): CUBIC would fill whatever buffer there is.
 ///
 /// It goes back to CUBIC when others fill the queue (`BBR.crowdedCycles`) for `crowdedLimit` cycles in a row. Then a long
 /// queue alone does not lead to BBR again for a while, which doubles each time: against flows that fill the queue BBR
@@ -30,6 +31,7 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private var roundMinimum = Interval.max
     /// How much round trips differ without a queue.
     private(set) var spread = RoundTripSpread()
+    private var plateau = SlowStartPlateau()
     /// Rounds in a row behind a long queue.
     private var queuedRounds = 0
     /// Losses by chance in a row.
@@ -56,10 +58,11 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private static let longestHold = Interval.seconds(320)
     static let crowdedLimit = 2
 
-    /// An ACK was processed while CUBIC is in use.
+    /// An ACK was processed while CUBIC is in use. `slowStartWindow` is the window in the first slow start, nil after it.
     mutating func onAck(
-        _ sample: DeliverySample, base: Interval, delivery: DeliveryRate, now: Instant
+        _ sample: DeliverySample, rtt: RTTEstimator, slowStartWindow: Int?, delivery: DeliveryRate, now: Instant
     ) -> Verdict {
+        let base = rtt.minimum
         if let rate = sample.rate { bandwidth.update(rate, round: round, length: Self.bandwidthRounds) }
         if sample.priorDelivered >= nextRoundDelivered {
             nextRoundDelivered = delivery.delivered
@@ -74,7 +77,10 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
         spread.update(sample.roundTrip)
         if quietLosses >= Self.quietLossLimit { return .useBBR(isPipeFull: false) }
         if queuedRounds >= Self.queuedRoundLimit && now >= queueHeldUntil { return .useBBR(isPipeFull: true) }
-        return .stay
+        guard let slowStartWindow else { return .stay }
+        let isFull = plateau.isReached(
+            sample, window: slowStartWindow, bandwidth: bandwidth.value, spread: spread, rtt: rtt, now: now)
+        return isFull ? .useBBR(isPipeFull: true) : .stay
     }
 
     /// Once a round sent after the loss in slow start is acknowledged: was it a few packets, or an overflow?

@@ -202,7 +202,8 @@ public struct CongestionController: Sendable, BitwiseCopyable {
         guard let sample = delivery.finishAck(minimumRoundTrip: minimum, now: now) else { return }
         switch mode {
         case .cubic, .newReno:
-            switch choice.onAck(sample, base: rtt.minimum, delivery: delivery, now: now) {
+            let window = state.slowStartThreshold == nil ? state.window : nil
+            switch choice.onAck(sample, rtt: rtt, slowStartWindow: window, delivery: delivery, now: now) {
             case .stay: break
             case .useBBR(let isPipeFull): useBBR(isPipeFull: isPipeFull, rtt: rtt, now: now)
             }

@@ -103,6 +103,15 @@ public struct MTUDiscovery: Sendable, BitwiseCopyable {
         }
     }
 
+    /// The size of a probe that waits for room in the congestion window; 0 when none does.
+    public var waitingProbe: Int {
+        guard probeInFlight == nil, let probing else { return 0 }
+        switch phase {
+        case .searching, .raising: return probing
+        case .waiting, .recovering: return 0
+        }
+    }
+
     /// The size to probe now, if a probe is due and none is in flight. The answer stays the same until `onProbeSent`.
     public mutating func probeSize(now: Instant) -> Int? {
         switch phase {

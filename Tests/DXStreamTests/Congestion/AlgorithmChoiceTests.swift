@@ -36,8 +36,8 @@ import Testing
     private func verdict(_ choice: inout AlgorithmChoice, after delivered: Int, roundTrip: Interval) -> Bool? {
         let delivery = delivery(delivered)
         switch choice.onAck(
-            sample(roundTrip: roundTrip, priorDelivered: delivery.delivered), base: base, delivery: delivery, now: .zero
-        )
+            sample(roundTrip: roundTrip, priorDelivered: delivery.delivered), rtt: rtt([base, roundTrip]),
+            slowStartWindow: nil, delivery: delivery, now: .zero)
         {
         case .stay: return nil
         case .useBBR(let isPipeFull): return isPipeFull
@@ -105,7 +105,7 @@ import Testing
                 let verdict = choice.onAck(
                     self.sample(
                         roundTrip: .milliseconds(sample), priorDelivered: index == 0 ? delivered.delivered : 0),
-                    base: base, delivery: delivered, now: .zero)
+                    rtt: rtt([base]), slowStartWindow: nil, delivery: delivered, now: .zero)
                 guard case .stay = verdict else {
                     Issue.record("leaves CUBIC without a loss")
                     return
@@ -130,7 +130,8 @@ import Testing
         lose(&choice, window: 100_000, quiet, inSlowStart: true)
         let delivery = delivery(500, lost: lost)
         let verdict = choice.onAck(
-            sample(roundTrip: base, priorDelivered: delivery.delivered), base: base, delivery: delivery, now: .zero)
+            sample(roundTrip: base, priorDelivered: delivery.delivered), rtt: rtt([base]), slowStartWindow: nil,
+            delivery: delivery, now: .zero)
         guard case .useBBR(isPipeFull: false) = verdict else {
             #expect(!isChance)
             return
@@ -148,8 +149,9 @@ import Testing
         #expect(verdict(&choice, after: 40, roundTrip: .milliseconds(150)) == nil)
         let later = delivery(50)
         let verdict = choice.onAck(
-            sample(roundTrip: .milliseconds(150), priorDelivered: later.delivered), base: base, delivery: later,
-            now: .zero + .seconds(21))
+            sample(roundTrip: .milliseconds(150), priorDelivered: later.delivered),
+            rtt: rtt([base, .milliseconds(150)]),
+            slowStartWindow: nil, delivery: later, now: .zero + .seconds(21))
         guard case .useBBR(isPipeFull: true) = verdict else {
             Issue.record("stays with CUBIC after the hold")
             return
@@ -160,5 +162,43 @@ import Testing
         var choice = AlgorithmChoice()
         for round in 1...50 { #expect(verdict(&choice, after: 10 * round, roundTrip: .milliseconds(130)) == nil) }
         #expect(choice.bandwidth.value == 1_000_000)
+    }
+
+    // MARK: The end of the first slow start
+
+    /// One ACK after another, each a round trip later: in flight, the path's rate and round trip then.
+    private func fills(_ acks: [(flight: Int, rate: Double, roundTrip: Int64)]) -> Bool {
+        var choice = AlgorithmChoice()
+        var rtt = rtt([base])
+        var now = Instant.zero + .seconds(1)
+        for ack in acks {
+            // Enough for the smoothed round trip.
+            for _ in 0..<8 {
+                rtt.update(sample: .milliseconds(ack.roundTrip), ackDelay: .zero, maximumAckDelay: .zero)
+            }
+            let sample = DeliverySample(
+                rate: ack.rate, delivered: ack.flight, newlyAcknowledged: 1_200, priorDelivered: 0, lost: 0,
+                inFlightAtSend: ack.flight, isApplicationLimited: false, roundTrip: .milliseconds(ack.roundTrip))
+            if case .useBBR(isPipeFull: true) = choice.onAck(
+                sample, rtt: rtt, slowStartWindow: 400_000, delivery: delivery(1), now: now)
+            {
+                return true
+            }
+            now = now + base
+        }
+        return false
+    }
+
+    @Test func moreInFlightThatWaitsAndArrivesNoFaster() {
+        #expect(fills([(50_000, 625_000, 80), (100_000, 1_200_000, 82), (200_000, 1_250_000, 135)]))
+        #expect(fills([(100_000, 1_200_000, 82), (130_000, 1_250_000, 104), (165_000, 1_250_000, 132)]), "by quarters")
+    }
+
+    @Test func noPlateau() {
+        #expect(!fills([(50_000, 625_000, 80), (100_000, 1_250_000, 80), (200_000, 2_500_000, 135)]), "grows")
+        #expect(!fills([(50_000, 625_000, 80), (100_000, 1_200_000, 80), (200_000, 1_250_000, 105)]), "a short queue")
+        #expect(!fills([(190_000, 1_200_000, 80), (200_000, 1_250_000, 135)]), "a receive window limits it")
+        #expect(
+            !fills([(1_000, 12_000, 80), (2_000, 12_000, 135), (4_000, 12_000, 135)]), "sends little beside others")
     }
 }

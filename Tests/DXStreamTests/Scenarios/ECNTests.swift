@@ -8,6 +8,8 @@ import Testing
     private func transfer(marksECN: Bool, usesECN: Bool = true, upward: Link? = nil) throws -> Pair {
         var setup = Pair.Setup()
         setup.lower.usesECN = usesECN
+        // BBR would not let the queue overflow without marks either.
+        setup.lower.congestion = .cubic
         let start = setup.clock.now
         var plan = TrafficPlan()
         plan.streams = [.bulk(12_000_000)]
