@@ -93,12 +93,15 @@ let package = Package(
             name: "DXSocketTests",
             dependencies: ["DXSocket", "CTestSupport", "CDXSystem", "DXWire", nioCore, nioPosix],
             swiftSettings: strict),
+        // Directories that go away with a test.
+        .target(name: "DXTestFiles", path: "Tests/DXTestFiles", swiftSettings: strict),
         .testTarget(
             name: "DXTunnelTests",
-            dependencies: ["DXTunnel", "DXSecure", "DXWire", nioCore, nioPosix, logging, lifecycle],
+            dependencies: ["DXTunnel", "DXSecure", "DXTestFiles", "DXWire", nioCore, nioPosix, logging, lifecycle],
             swiftSettings: strict),
         .testTarget(
-            name: "DXControlTests", dependencies: ["DXControl", "DXTunnel", "dxgateway", nioCore, nioPosix, logging],
+            name: "DXControlTests",
+            dependencies: ["DXControl", "DXTestFiles", "DXTunnel", "dxgateway", nioCore, nioPosix, logging],
             swiftSettings: strict),
         .testTarget(
             name: "DXSimulatorTests", dependencies: ["DXSimulator", "DXStream", "DXWire", nioCore],

@@ -26,7 +26,7 @@ struct DXGateway: AsyncParsableCommand {
         version: "dxgateway \(DXVersion.current)",
         subcommands: [
             KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PingCommand.self,
-            DemoCommand.self,
+            DemoCommand.self, InitCommand.self, GroupCommand.self,
         ])
 
     static func main() async {

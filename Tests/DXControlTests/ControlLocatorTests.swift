@@ -1,4 +1,5 @@
 import DXControl
+import DXTestFiles
 import Testing
 
 @Suite struct ControlLocatorTests {

@@ -1,4 +1,5 @@
 import DXControl
+import DXTestFiles
 import DXTunnel
 import Foundation
 import Testing

@@ -12,8 +12,8 @@ enum KeyFile {
     /// A limit against reading a huge file by mistake; the largest key file has about 250 bytes.
     static let maximumByteCount = 16_384
 
-    /// The content of the file at `path`.
-    static func read(_ path: String) throws(KeyFileError) -> SecretBytes {
+    /// The content of the file at `path`, which has at most `limit` bytes.
+    static func read(_ path: String, atMost limit: Int = maximumByteCount) throws(KeyFileError) -> SecretBytes {
         guard let resolved = unsafe realpath(path, nil) else { throw failure(path, errno) }
         let real = unsafe String(cString: resolved)
         unsafe free(resolved)
@@ -30,12 +30,14 @@ enum KeyFile {
         guard status.st_mode & 0o077 == 0 else {
             throw KeyFileError(path: path, reason: .filePermissions(status.st_mode & 0o777))
         }
-        guard status.st_size <= maximumByteCount else { throw KeyFileError(path: path, reason: .tooLarge) }
+        guard status.st_size <= limit else { throw KeyFileError(path: path, reason: .tooLarge) }
         var number: Int32 = 0
-        let content = unsafe SecretBytes(capacity: maximumByteCount) { memory in
+        // It does not grow meanwhile: who writes it puts another one in its place.
+        let size = Int(status.st_size)
+        let content = unsafe SecretBytes(capacity: size) { memory in
             var count = 0
-            while count < memory.count {
-                let got = unsafe Glibc.read(file, memory.baseAddress! + count, memory.count - count)
+            while count < size {
+                let got = unsafe Glibc.read(file, memory.baseAddress! + count, size - count)
                 if got < 0 && errno == EINTR { continue }
                 if got < 0 { number = errno }
                 if got <= 0 { break }
@@ -56,7 +58,7 @@ enum KeyFile {
             unsafe free(resolved)
         }
         try checkDirectory(of: real, for: path)
-        let temporary = real + ".new-" + String(SecureRandom.next(), radix: 36)
+        let temporary = real + PrivateFile.temporaryMark + String(SecureRandom.next(), radix: 36)
         let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600 as mode_t)
         guard file >= 0 else { throw failure(path, errno) }
         var number = store(content, in: file)

@@ -37,6 +37,19 @@ public final class VeilSecret: Sendable {
             })
     }
 
+    /// What names the secret without telling it: the SHA-256 of `"DX epoch 1" 0` and its bytes (`docs/group.md` §3.7).
+    public var name: Bytes32 {
+        let named = unsafe SecretBytes(capacity: 64) { memory in
+            bytes.withBytes { secret in
+                var output = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)
+                for character in "DX epoch 1\0".utf8 { output.write(character) }
+                output.write(secret)
+                return unsafe output.finalize(for: memory)
+            }
+        }
+        return named.withBytes { Bytes32(sha256: $0) }
+    }
+
     /// Reads a file of one line, `dxveil1:` and unpadded base64url (RFC 4648 §5) of 32 bytes, under the rules of
     /// `KeyFile`.
     public static func read(from path: String) throws(KeyFileError) -> VeilSecret {

@@ -52,12 +52,16 @@ public enum KeyFiles {
         do { _ = try VeilSecret.read(from: path) } catch { throw problem(error, kind: .veil) }
     }
 
-    private enum Kind {
+    /// What a file holds, for what to do about it.
+    enum Kind {
         case identity
         case veil
+        /// A part of a state directory.
+        case state
     }
 
-    private static func refuseExisting(_ path: String) throws(KeyFileProblem) {
+    /// Throws when something is at `path`.
+    static func refuseExisting(_ path: String) throws(KeyFileProblem) {
         var facts = dx_path()
         // Without following it: a dangling link is something too.
         guard unsafe dx_path_facts(path, false, &facts) == 0 else { return }
@@ -65,18 +69,31 @@ public enum KeyFiles {
             path: path, message: "it exists already", remedy: "name another file, or move it away first")
     }
 
-    private static func problem(_ error: KeyFileError, kind: Kind) -> KeyFileProblem {
-        let command = kind == .identity ? "dxgateway keygen --out" : "dxgateway keygen --veil --out"
+    /// What is wrong with a file, and what to do.
+    static func problem(_ error: KeyFileError, kind: Kind) -> KeyFileProblem {
+        let make: String
+        let name: String
+        switch kind {
+        case .identity:
+            make = "make it with dxgateway keygen --out \(error.path)"
+            name = "name the file that dxgateway keygen --out wrote"
+        case .veil:
+            make = "make it with dxgateway keygen --veil --out \(error.path)"
+            name = "name the file that dxgateway keygen --veil --out wrote"
+        case .state:
+            make = "put a backup in its place, or join the group again"
+            name = make
+        }
         let message: String
         let remedy: String
         switch error.reason {
-        case .missing: (message, remedy) = ("does not exist", "make it with \(command) \(error.path)")
-        case .notAFile: (message, remedy) = ("is not a regular file", "name the file that \(command) wrote")
+        case .missing: (message, remedy) = ("does not exist", make)
+        case .notAFile: (message, remedy) = ("is not a regular file", name)
         case .filePermissions(let mode):
             (message, remedy) = ("is open to others (mode \(octal(mode)))", "run chmod 600 \(error.path)")
         case .missingDirectory(let directory):
             (message, remedy) = ("is in a directory that does not exist", "make it with mkdir -m 700 \(directory)")
-        case .tooLarge: (message, remedy) = ("is too large for a key file", "name the file that \(command) wrote")
+        case .tooLarge: (message, remedy) = ("is too large for what it should be", name)
         case .directoryPermissions(let directory, let mode):
             (message, remedy) = (
                 "is in a directory that others may write (mode \(octal(mode)))", "run chmod go-w \(directory)"
@@ -88,8 +105,8 @@ public enum KeyFiles {
                 "is in a directory of user \(user), who may replace it", "move it out of \(directory)"
             )
         case .notAnIdentity:
-            (message, remedy) = ("is not a P-256 key in PEM", "name the file that \(command) wrote")
-        case .notAVeil: (message, remedy) = ("is not a veil file", "name the file that \(command) wrote")
+            (message, remedy) = ("is not a P-256 key in PEM", name)
+        case .notAVeil: (message, remedy) = ("is not a veil file", name)
         case .system(let code):
             (message, remedy) = (
                 "could not be used (\(unsafe String(cString: strerror(code))))", "check the path and its permissions"

@@ -67,6 +67,16 @@ struct GroupState: Sendable {
         problems.sort { "\($0)" < "\($1)" }
     }
 
+    /// The policy that says what operators call the group; its body is the name.
+    static let namePolicy = "name"
+
+    /// What operators call the group; nil when nobody has said, or what was said is no name.
+    var name: String? {
+        guard let body = policies[Self.namePolicy], let name = try? RecordFields.text(body), NameRule.isValid(name)
+        else { return nil }
+        return name
+    }
+
     /// The member with that key.
     func member(_ key: PublicKey) -> Member? { members.first { $0.record.key == key } }
 

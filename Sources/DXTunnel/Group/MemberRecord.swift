@@ -14,6 +14,16 @@ struct MemberRecord: Hashable, Sendable {
             self.bytes = bytes
         }
 
+        /// A new one.
+        static func random() -> ID { ID(random: (SecureRandom.next(), SecureRandom.next())) }
+
+        private init(random: (UInt64, UInt64)) {
+            bytes = TunnelMessageWriter.bytes(capacity: Self.byteCount) { output in
+                output.write(random.0)
+                output.write(random.1)
+            }
+        }
+
         static func < (left: ID, right: ID) -> Bool { left.bytes.lexicographicallyPrecedes(right.bytes) }
 
         /// A name for one of several members that were given the same: enough of the id to tell them apart.

@@ -1,10 +1,12 @@
-import Glibc
+public import Glibc
 
 /// A directory of its own for a test, mode 0700, removed with all it holds when the test lets go of it.
-final class TemporaryDirectory: Sendable {
-    let path: String
+public final class TemporaryDirectory: Sendable {
+    /// Its path.
+    public let path: String
 
-    init() {
+    /// A new one.
+    public init() {
         // Short, because the path of a unix socket holds 107 bytes.
         path = "/tmp/dx-\(UInt32.random(in: 0...(.max)))"
         precondition(unsafe mkdir(path, 0o700) == 0, "the directory is new")
@@ -13,11 +15,11 @@ final class TemporaryDirectory: Sendable {
     deinit { Self.remove(path) }
 
     /// The path of `name` in it.
-    func file(_ name: String) -> String { path + "/" + name }
+    public func file(_ name: String) -> String { path + "/" + name }
 
     /// Writes a file; returns its path.
     @discardableResult
-    func write(_ text: String, to name: String, mode: mode_t = 0o600) -> String {
+    public func write(_ text: String, to name: String, mode: mode_t = 0o600) -> String {
         let descriptor = unsafe open(file(name), O_WRONLY | O_CREAT | O_TRUNC, mode)
         precondition(descriptor >= 0, "the file can be made")
         defer { close(descriptor) }
@@ -29,7 +31,7 @@ final class TemporaryDirectory: Sendable {
 
     /// Leaves a socket there to which nobody listens, as a killed process does; returns its path.
     @discardableResult
-    func makeDeadSocket(_ name: String) -> String {
+    public func makeDeadSocket(_ name: String) -> String {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: file(name).utf8) }
@@ -45,23 +47,26 @@ final class TemporaryDirectory: Sendable {
     }
 
     /// Makes a directory in it.
-    func makeDirectory(_ name: String) {
+    public func makeDirectory(_ name: String) {
         precondition(unsafe mkdir(file(name), 0o700) == 0, "the directory is new")
     }
 
     /// Sets the permission bits of a file.
-    func setMode(_ mode: mode_t, of name: String) {
+    public func setMode(_ mode: mode_t, of name: String) {
         precondition(unsafe chmod(file(name), mode) == 0, "the mode can be set")
     }
 
     /// The permission bits of a file; nil when there is none.
-    static func mode(of path: String) -> mode_t? {
+    public static func mode(of path: String) -> mode_t? {
         var status = stat()
         return unsafe lstat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
     }
 
     /// The names in it, in order.
-    var names: [String] { Self.names(in: path) }
+    public var names: [String] { Self.names(in: path) }
+
+    /// The names in a directory that is in it, in order.
+    public func names(in directory: String) -> [String] { Self.names(in: file(directory)) }
 
     private static func names(in path: String) -> [String] {
         guard let listing = unsafe opendir(path) else { return [] }

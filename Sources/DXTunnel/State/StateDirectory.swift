@@ -1,0 +1,145 @@
+import DXSecure
+import Glibc
+
+/// The directory in which a gateway keeps its identity, its group's secrets and its group's records
+/// (`docs/state-directory.md`).
+///
+/// Each file is replaced as a whole and lasts once it is replaced (`PrivateFile`); the group file is written last, so that
+/// a gateway either is in a group, with all it needs, or is not. Who changes anything holds the lock; the kernel frees it
+/// when the process ends, however it ends.
+final class StateDirectory {
+    let path: String
+    /// The file that is locked; -1 for one who only reads.
+    private let lock: Int32
+
+    private static let mode: mode_t = 0o700
+
+    private enum Name {
+        static let identity = "identity.key"
+        static let root = "root.key"
+        static let group = "group.state"
+        static let lock = "lock"
+    }
+
+    var identityPath: String { file(Name.identity) }
+    /// The group's root key, where this gateway made the group and the key was not put elsewhere.
+    var rootKeyPath: String { file(Name.root) }
+    var groupPath: String { file(Name.group) }
+
+    /// Opens the directory to read.
+    init(reading path: String) {
+        self.path = path
+        lock = -1
+    }
+
+    /// Opens the directory to change what is in it, and makes it when it is not there. Removes what a write that did not
+    /// finish left behind.
+    init(locking path: String) throws(StateProblem) {
+        self.path = path
+        if unsafe mkdir(path, Self.mode) != 0 && errno != EEXIST {
+            throw StateProblem(
+                path, "cannot be made (\(Self.errorText()))", "make it with mkdir -m 700, or name another")
+        }
+        let lockPath = path + "/" + Name.lock
+        lock = unsafe open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600 as mode_t)
+        guard lock >= 0 else {
+            throw StateProblem(lockPath, "cannot be opened (\(Self.errorText()))", "check the directory's permissions")
+        }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            close(lock)
+            throw StateProblem(path, "is in use by another dxgateway", "stop that one first")
+        }
+        for name in names where name.contains(PrivateFile.temporaryMark) { _ = unsafe unlink(file(name)) }
+    }
+
+    deinit { if lock >= 0 { close(lock) } }
+
+    // MARK: What is there
+
+    /// Whether this gateway is in a group.
+    var hasGroup: Bool { unsafe access(groupPath, F_OK) == 0 }
+
+    /// The gateway's identity; made when there is none yet, which needs the lock.
+    func identity() throws(StateProblem) -> Identity {
+        do {
+            if lock >= 0, unsafe access(identityPath, F_OK) != 0 {
+                do { try Identity.generate().write(to: identityPath) } catch let error as SecureError {
+                    throw StateProblem(identityPath, "cannot be made (\(error))", "check the system's OpenSSL")
+                }
+            }
+            return try Identity.read(from: identityPath)
+        } catch let error as KeyFileError {
+            throw StateProblem(error)
+        } catch {
+            throw error as? StateProblem ?? StateProblem(identityPath, "\(error)", "check the file")
+        }
+    }
+
+    /// What the gateway knows of its group.
+    func group() throws(StateProblem) -> GroupFile {
+        guard hasGroup else {
+            throw StateProblem(path, "holds no group", "make one with dxgateway init, or name another directory")
+        }
+        let bytes: [UInt8]
+        do { bytes = try PrivateFile.read(groupPath, atMost: GroupFile.mostBytes) } catch { throw StateProblem(error) }
+        do { return try GroupFile(bytes) } catch { throw StateProblem(error, path: groupPath) }
+    }
+
+    /// The group's secrets, the newest last.
+    func epochs() throws(StateProblem) -> [EpochSecret] {
+        var epochs: [EpochSecret] = []
+        for name in names {
+            guard let number = EpochSecret.number(inFileName: name) else { continue }
+            let epoch: EpochSecret
+            do { epoch = EpochSecret(number: number, secret: try VeilSecret.read(from: file(name))) } catch {
+                throw StateProblem(error)
+            }
+            guard epoch.fileName == name else {
+                throw StateProblem(file(name), "holds another secret than its name says", "put a backup in its place")
+            }
+            epochs.append(epoch)
+        }
+        return epochs.sorted { ($0.number, $0.secret.name) < ($1.number, $1.secret.name) }
+    }
+
+    // MARK: Changes
+
+    /// Puts this in place of what the gateway knew of its group. Once it returns, a crash does not lose it.
+    func save(_ group: GroupFile) throws(StateProblem) {
+        precondition(lock >= 0, "who changes the state holds its lock")
+        do { try PrivateFile.write(group.encoded, to: groupPath) } catch { throw StateProblem(error) }
+    }
+
+    /// Adds one of the group's secrets. It comes before the record of it is saved.
+    func add(_ epoch: EpochSecret) throws(StateProblem) {
+        precondition(lock >= 0, "who changes the state holds its lock")
+        do { try epoch.secret.write(to: file(epoch.fileName)) } catch { throw StateProblem(error) }
+    }
+
+    /// Removes secrets and root key, which belong to no group as long as there is no group file.
+    func removeLeftovers() {
+        precondition(lock >= 0 && !hasGroup, "a group's secrets stay")
+        for name in names where EpochSecret.number(inFileName: name) != nil || name == Name.root {
+            _ = unsafe unlink(file(name))
+        }
+    }
+
+    // MARK: Files
+
+    private func file(_ name: String) -> String { path + "/" + name }
+
+    private var names: [String] {
+        guard let directory = unsafe opendir(path) else { return [] }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            names.append(
+                unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
+                    unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+                })
+        }
+        return names.sorted()
+    }
+
+    private static func errorText() -> String { unsafe String(cString: strerror(errno)) }
+}

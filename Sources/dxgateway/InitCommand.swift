@@ -1,0 +1,99 @@
+import ArgumentParser
+import DXTunnel
+
+struct InitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Make a group, with this gateway as its first member and admin.",
+        discussion: """
+            The group's root key says who its admins are. Kept in a place of its own, it brings the group back when the
+            last admin's disk is gone.
+
+              dxgateway init --group plant --name hq --recovery-out /media/usb/plant.root.key
+            """,
+        // Until gateways run from what it makes.
+        shouldDisplay: false)
+
+    @Option(help: "What operators call the group.")
+    var group: String
+
+    @Option(help: "What they call this gateway.")
+    var name: String
+
+    @OptionGroup var place: StateOption
+
+    @Option(help: ArgumentHelp("Where the root key goes: a file that does not exist yet.", valueName: "file"))
+    var recoveryOut: String?
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let summary: GroupSummary
+        do throws(StateProblem) {
+            summary = try GroupCreation(
+                group: group, gateway: name, stateDirectory: place.state, recoveryFile: recoveryOut
+            ).run()
+        } catch {
+            throw CommandFailure(.failed, "\(error)")
+        }
+        if json { return try Output.json(GroupReport(group: summary)) }
+        Output.line("made the group \(summary.group); \(name) is its first member and admin")
+        Output.line("gateway id  \(summary.thisGateway?.gateway ?? "")")
+        Output.line("state       \(summary.state)")
+        Output.line("root key    \(recoveryOut ?? summary.rootKeyFile ?? "")")
+        let advice = recoveryOut == nil ? "move the root key to a safe place" : "keep the root key in a safe place"
+        Output.error("warning: the group has one admin: when this disk is lost only the root key helps; \(advice)")
+    }
+}
+
+struct GroupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "group",
+        abstract: "Show a gateway's group.",
+        shouldDisplay: false,
+        subcommands: [GroupShowCommand.self])
+}
+
+struct GroupShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show what a state directory says about the group.",
+        discussion: """
+              dxgateway group show
+              dxgateway group show --state /var/lib/dx --json
+            """)
+
+    @OptionGroup var place: StateOption
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let summary: GroupSummary
+        do throws(StateProblem) { summary = try GroupSummary(stateDirectory: place.state) } catch {
+            throw CommandFailure(.failed, "\(error)")
+        }
+        if json { return try Output.json(GroupReport(group: summary)) }
+        Output.line("group \(summary.group), epoch \(summary.epoch), revision \(summary.revision)")
+        for member in summary.members {
+            let notes = (member.admin ? ["admin"] : []) + (member.thisGateway ? ["this gateway"] : []) + member.labels
+            Output.line("  \(member.name)  \(member.gateway)  \(notes.joined(separator: ", "))")
+        }
+        if summary.refusedRecords > 0 {
+            Output.error("warning: \(summary.refusedRecords) records do not verify and are left out")
+        }
+    }
+}
+
+/// Where a gateway keeps what it knows of its group.
+struct StateOption: ParsableArguments {
+    @Option(help: ArgumentHelp("The directory with the gateway's identity and group.", valueName: "dir"))
+    var state = "/var/lib/dx"
+}
+
+/// A group as JSON.
+private struct GroupReport: Encodable {
+    var schema = GatewayStatus.schema
+    var group: GroupSummary
+}
