@@ -8,9 +8,11 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// A gateway that knows peer cloud-1, loses every third probe to it, and has no session to cloud-2.
+/// A gateway that knows peer cloud-1, loses every third probe to it, and has no session to cloud-2; `late` is not ready for
+/// three requests.
 private actor ScriptedTarget: ControlTarget {
     private var probes = 0
+    private var early = 0
 
     func status() -> GatewayStatus { sampleStatus }
 
@@ -25,6 +27,10 @@ private actor ScriptedTarget: ControlTarget {
         case "cloud-2":
             throw ControlError(code: .notConnected, message: "cloud-2 is down", hint: "look at status")
         case "broken": throw CancellationError()
+        case "late":
+            early += 1
+            guard early > 3 else { throw ControlError(code: .notReady, message: "starting", hint: "ask again") }
+            return .microseconds(early)
         default:
             throw ControlError(code: .unknownPeer, message: "no peer \"\(peer)\"", hint: "use cloud-1 or cloud-2")
         }
@@ -78,6 +84,14 @@ private func client(_ path: String) -> ControlClient { ControlClient(path: path,
             #expect(
                 lost
                     == PingReply(peer: "cloud-1", sent: 1, rttMicroseconds: [], lastError: "no answer within 5 s"))
+        }
+    }
+
+    /// The socket is there before the gateway is: who asks at once need not ask again.
+    @Test func aGatewayThatStartsIsWaitedFor() async throws {
+        try await withServer(at: path) { [path] in
+            let reply = try await client(path).ping(PingRequest(peer: "late", count: 1)).reply
+            #expect(reply.rttMicroseconds == [4])
         }
     }
 

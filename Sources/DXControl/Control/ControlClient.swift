@@ -79,8 +79,26 @@ public struct ControlClient: Sendable {
 
     private typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
-    /// Sends one request; returns the body of a 200 answer without its final newline.
+    /// Asks until the gateway is ready: its socket is there some milliseconds before the gateway has started, and scripts
+    /// ask at once.
     private func request(
+        _ method: HTTPMethod, _ uri: String, body: ByteBuffer?
+    ) async throws(ControlClientError) -> String {
+        let end = ContinuousClock.now + .seconds(timeoutSeconds)
+        while true {
+            do throws(ControlClientError) { return try await attempt(method, uri, body: body) } catch {
+                guard case .refused(let refusal) = error, refusal.code == .notReady, ContinuousClock.now < end,
+                    (try? await Task.sleep(for: Self.pause)) != nil
+                else { throw error }
+            }
+        }
+    }
+
+    /// Between two requests to a gateway that is not ready yet.
+    private static let pause = Duration.milliseconds(50)
+
+    /// Sends one request; returns the body of a 200 answer without its final newline.
+    private func attempt(
         _ method: HTTPMethod, _ uri: String, body: ByteBuffer?
     ) async throws(ControlClientError) -> String {
         let connection = try await connect()
