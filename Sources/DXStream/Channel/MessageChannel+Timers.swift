@@ -57,14 +57,13 @@ extension MessageChannel {
     /// A transfer towards here has fallen silent. It may be over, or wait; but if a NAT has given this end another port,
     /// the peer sends to the old one, and will learn of the new one by the next packet from here. So one PING asks.
     private func silenceDeadline(of index: Int) -> Instant? {
-        let count = paths[index].statistics.packetsReceived &- paths[index].packetsReceivedAtPing
-        guard count >= Self.packetsOfTransfer else { return nil }
+        guard counters.streamBytesReceived &- bytesReceivedAtPing >= Self.bytesOfTransfer else { return nil }
         let silence = paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
         return lastReceivedAt + max(silence, Self.shortestSilence)
     }
 
-    /// So many packets since the last such PING make a transfer: so PINGs after keystrokes are few.
-    private static var packetsOfTransfer: UInt64 { 16 }
+    /// So many stream bytes since the last PING make a transfer: keystrokes cost none.
+    private static var bytesOfTransfer: UInt64 { 16_384 }
 
     /// Pauses of an application below this are everyday.
     private static var shortestSilence: Interval { .milliseconds(500) }
@@ -87,7 +86,7 @@ extension MessageChannel {
         }
         if let ping = pingDeadline, ping <= now, let activeIndex {
             paths[activeIndex].probesPending = 1
-            paths[activeIndex].packetsReceivedAtPing = paths[activeIndex].statistics.packetsReceived
+            bytesReceivedAtPing = counters.streamBytesReceived
         }
         if let deadline = chunks.deadline, deadline <= now { chunks.removeAll() }
         for index in paths.indices.reversed() { firePathTimers(index, now: now) }

@@ -59,6 +59,8 @@ public struct MessageChannel: ~Copyable {
 
     var events: Deque<ChannelEvent> = []
     var lastReceivedAt: Instant
+    /// How many stream bytes had been received when the last PING asked what became of a transfer, or kept the path open.
+    var bytesReceivedAtPing: UInt64 = 0
     /// When the first ack-eliciting packet after the last receipt was sent: the idle timeout restarts there too.
     var firstSentSinceReceived: Instant?
     var counters = ChannelStatistics()

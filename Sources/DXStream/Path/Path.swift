@@ -34,8 +34,6 @@ struct Path: Sendable {
     var probesPending = 0
     /// Packets sent since the last one that asked for an acknowledgement.
     var packetsSinceEliciting = 0
-    /// How many packets had been received when the last PING asked what became of a transfer, or kept the path open.
-    var packetsReceivedAtPing: UInt64 = 0
     /// When the path is forgotten, once it retires.
     var forgetAt: Instant?
     /// When anything was last sent on it.

@@ -23,6 +23,19 @@ import Testing
         }
     }
 
+    /// Who only receives is found at a new address by what it sends: so it asks once when a transfer falls silent, and not at
+    /// all after what is no transfer.
+    @Test(arguments: [(UInt64(2_000_000), UInt64(1)), (8_000, 0)])
+    func asksOnceWhenATransferFallsSilent(byteCount: UInt64, pings: UInt64) throws {
+        let pair = try pair(seed: 1, log: nil, sender: .upper, byteCount: byteCount)
+        try pair.runUntilDone()
+        // The last acknowledgement, and the first probe of the MTU's search, are on their way.
+        try pair.run(for: .milliseconds(400))
+        let before = pair.lower.channel.pathSnapshots[0].statistics.packetsSent
+        try pair.run(for: .seconds(10))
+        #expect(pair.lower.channel.pathSnapshots[0].statistics.packetsSent - before == pings)
+    }
+
     /// Someone who sees the packets sends a copy of one from his own address before the original arrives. He cannot
     /// answer the challenge, so the path stays where it is, and he gets no more than three times what he sent.
     @Test func aCopyFromElsewhereMovesNothing() throws {
@@ -53,13 +66,15 @@ import Testing
         #expect(pair.now - VirtualClock().now < .seconds(27), "over at \(pair.now)")
     }
 
-    private func pair(seed: UInt64, log: FlowLog?, sender: ChannelRole) throws -> Pair {
+    private func pair(
+        seed: UInt64, log: FlowLog?, sender: ChannelRole, byteCount: UInt64 = 2_000_000
+    ) throws -> Pair {
         var setup = Pair.Setup()
         setup.seed = seed
         setup.log = log
         let start = setup.clock.now
         var plan = TrafficPlan()
-        plan.streams = [.bulk(2_000_000, from: sender)]
+        plan.streams = [.bulk(byteCount, from: sender)]
         return try Pair(
             setup, upward: .steady(megabitsPerSecond: 10, delay: .milliseconds(20), queue: .milliseconds(60)),
             downward: .steady(megabitsPerSecond: 10, delay: .milliseconds(20), queue: .milliseconds(60)),

@@ -7,8 +7,7 @@ struct FullPipe: Sendable, BitwiseCopyable {
     private(set) var baseline = 0.0
     private var flatRounds = 0
 
-    /// A round that delivers less than this times more has not grown.
-    static let growth = 1.25
+    private static let growth = 1.25
     private static let roundLimit = 3
     private static let queuedRoundLimit = 1
 
