@@ -61,7 +61,7 @@ import Testing
             session = DTLSSession(
                 made,
                 handshake: SessionHandshake(
-                    attempt: .random(), veilCount: 1, configuration: SecureConfiguration(), now: .zero),
+                    attempt: .random(), veils: [0], configuration: SecureConfiguration(), now: .zero),
                 receiveID: ConnectionID(rawValue: 1), peerID: identities[1].gatewayID, isInitiator: true,
                 remote: Pair.addressB, configuration: SecureConfiguration())
         }

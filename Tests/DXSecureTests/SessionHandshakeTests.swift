@@ -32,7 +32,8 @@ import Testing
     private func initiator(veils: Int = 1) -> Machine {
         Machine(
             SessionHandshake(
-                attempt: Attempt(high: 1, low: 1), veilCount: veils, configuration: SecureConfiguration(), now: now))
+                attempt: Attempt(high: 1, low: 1), veils: Array(0..<veils), configuration: SecureConfiguration(),
+                now: now))
     }
 
     private func machine(in phase: SessionHandshake.Phase) -> Machine {

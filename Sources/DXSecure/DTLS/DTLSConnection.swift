@@ -40,9 +40,14 @@ final class DTLSConnection {
     var recordOverhead: Int { 13 + (unsafe dx_dtls_has_explicit_nonce(pointer) == 1 ? 8 : 0) + 16 }
 
     /// 32 bytes that only the two ends know, for connection ids (RFC 5705); nil before the handshake is complete.
-    func exportIDSecret() -> SecretBytes? {
+    func exportIDSecret() -> SecretBytes? { export("EXPORTER-dx connection id 1") }
+
+    /// The same, for proving in this session that one has a token.
+    func exportJoinSecret() -> SecretBytes? { export("EXPORTER-dx join 1") }
+
+    private func export(_ label: String) -> SecretBytes? {
         let secret = unsafe SecretBytes(capacity: 32) { memory in
-            unsafe dx_dtls_export(pointer, "EXPORTER-dx connection id 1", memory.baseAddress, 32) == 1 ? 32 : 0
+            unsafe dx_dtls_export(pointer, label, memory.baseAddress, 32) == 1 ? 32 : 0
         }
         return secret.count == 32 ? secret : nil
     }

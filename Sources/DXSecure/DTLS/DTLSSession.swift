@@ -78,6 +78,16 @@ public final class DTLSSession: SecureSession {
     /// Whether the handshake is complete at this end, and the session not closed.
     public var isEstablished: Bool { phase == .established }
 
+    /// Whether the peer came under the join veil: it may be anybody, and may do nothing but join.
+    public var isJoin: Bool { !isInitiator && handshake.veil == Veil.joinNumber }
+
+    /// What proves in this session, and in no other, that its sender has a token (`docs/group.md` §8); nil unless
+    /// established.
+    public func proof(of secret: TokenSecret) -> Bytes32? {
+        guard phase == .established, let exported = connection?.exportJoinSecret() else { return nil }
+        return exported.withBytes { secret.proof(over: $0) }
+    }
+
     /// The negotiated cipher suite in OpenSSL's spelling, for logs; nil before the handshake is complete.
     public var cipherName: String? { connection?.cipherName }
 

@@ -43,12 +43,15 @@ extension SecureEndpoint {
         var veil: Int
         var remote: Endpoint
         var now: Instant
+
+        /// It came under the join veil.
+        var isJoin: Bool { veil == Veil.joinNumber }
     }
 
     /// §3.1. Keeps no state but the answer that waits to be sent.
     private func receiveHello(_ hello: Hello, _ envelope: Envelope) throws(VeilDrop) -> VeiledOutcome {
-        let initiator = try knownPeer(hello.key, now: envelope.now)
-        if let shard = peersElsewhere[initiator] { return .otherShard(shard) }
+        let initiator = try initiator(hello.key, envelope)
+        if let shard = shard(of: initiator, envelope) { return .otherShard(shard) }
         guard answers.count < Self.maximumAnswers else { throw .tooManyAnswers }
         guard helloBudget.take(envelope.remote, now: envelope.now) else { throw .rateLimited }
         let signed = Hello.signedBytes(receiver: identity.gatewayID, nonce: envelope.nonce, attempt: hello.attempt)
@@ -86,8 +89,8 @@ extension SecureEndpoint {
         _ connect: Connect, _ message: RawSpan, _ envelope: Envelope
     ) throws(VeilDrop) -> VeiledOutcome {
         let now = envelope.now
-        let initiator = try knownPeer(connect.key, now: now)
-        if let shard = peersElsewhere[initiator] { return .otherShard(shard) }
+        let initiator = try initiator(connect.key, envelope)
+        if let shard = shard(of: initiator, envelope) { return .otherShard(shard) }
         guard challenges.holds(connect.proof, for: initiator, connect.attempt, at: envelope.remote, now: now) else {
             throw .badChallenge
         }
@@ -105,6 +108,7 @@ extension SecureEndpoint {
         guard hasRoom(), acceptedInProgress(from: initiator) < Self.maximumAcceptedPerPeer else {
             throw .tooManyHandshakes
         }
+        guard !envelope.isJoin || joinsInProgress < Self.maximumJoins else { throw .tooManyHandshakes }
         let handshake = SessionHandshake(
             accepting: connect.attempt, from: connect.connectionID, veil: envelope.veil, configuration: configuration,
             now: now)
@@ -161,6 +165,20 @@ extension SecureEndpoint {
             enqueue(session)
         }
         return .taken
+    }
+
+    /// Who sent a first contact: a known peer; under the join veil anybody.
+    private func initiator(_ key: PublicKey, _ envelope: Envelope) throws(VeilDrop) -> GatewayID {
+        guard envelope.isJoin else { return try knownPeer(key, now: envelope.now) }
+        if let id = knownKeys[key] { return id }
+        guard keyBudget.take(now: envelope.now) else { throw .rateLimited }
+        guard let id = key.gatewayID, id != identity.gatewayID else { throw .unknownPeer }
+        return id
+    }
+
+    /// The event loop that a first contact is for, when that is another one.
+    private func shard(of initiator: GatewayID, _ envelope: Envelope) -> UInt8? {
+        envelope.isJoin ? nil : peersElsewhere[initiator]
     }
 
     /// The gateway id of a key, if it is a known peer's.

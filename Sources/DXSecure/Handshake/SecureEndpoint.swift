@@ -73,6 +73,9 @@ public final class SecureEndpoint {
     /// Challenges kept at once: what one batch of datagrams can ask for. Beyond, HELLO is dropped and comes again.
     static let maximumAnswers = 256
 
+    /// Handshakes of gateways that join, in progress at a time: a token lets anybody begin one.
+    static let maximumJoins = 16
+
     /// Unseen keys that are looked at per second: about 10 % of a core, when somebody with the group key sends as many.
     static let newKeysPerSecond = 2_500
 
@@ -105,6 +108,20 @@ public final class SecureEndpoint {
         keyBudget = TokenBucket(perSecond: Self.newKeysPerSecond, burst: Self.newKeysPerSecond)
         random = RandomSource(seed: seed)
     }
+
+    // MARK: Secrets
+
+    /// Puts these in place of the veil secrets, the one to send under first. Handshakes under one that stays go on; those
+    /// under one that goes fail in time.
+    ///
+    /// - Throws: `veilCount` unless there are one or two; `cryptography`.
+    public func setVeil(_ secrets: [VeilSecret]) throws(SecureError) { try veil.replace(secrets) }
+
+    /// Takes handshakes of gateways that are not known, when they come under this secret; nil takes none. Their sessions
+    /// say `isJoin`, and can be of no other use: their owner must see to that.
+    ///
+    /// - Throws: `cryptography`.
+    public func setJoinVeil(_ secret: VeilSecret?) throws(SecureError) { try veil.setJoin(secret) }
 
     // MARK: State
 
@@ -158,7 +175,7 @@ public final class SecureEndpoint {
         guard remote.isSendable else { throw .unusableAddress }
         guard hasRoom() else { throw .tooManyHandshakes }
         let handshake = SessionHandshake(
-            attempt: .random(shard: shard), veilCount: veil.count, configuration: configuration, now: now)
+            attempt: .random(shard: shard), veils: veil.sending, configuration: configuration, now: now)
         let session = try makeSession(handshake, isInitiator: true, peer: peer, remote: remote)
         initiated[handshake.attempt] = session
         enqueue(session)
@@ -211,6 +228,9 @@ public final class SecureEndpoint {
         return count
     }
 
+    /// The handshakes of gateways that join, in progress.
+    var joinsInProgress: Int { sessions.values.count { $0.isJoin && $0.phase == .handshaking } }
+
     /// The handshake is complete.
     func establish(_ session: DTLSSession, now: Instant) {
         session.establish(now: now)
@@ -248,7 +268,7 @@ public final class SecureEndpoint {
     private func failRemoved() {
         knownKeys = knownKeys.filter { knownPeers.contains($0.value) || peersElsewhere[$0.value] != nil }
         for session in Array(sessions.values)
-        where session.phase == .handshaking && !knownPeers.contains(session.peerID) {
+        where session.phase == .handshaking && !session.isJoin && !knownPeers.contains(session.peerID) {
             session.handshake.clear()
             fail(session, .removed)
         }

@@ -62,7 +62,8 @@ struct SessionHandshake {
     private var repeats = 0
     private var retransmitAt: Instant?
     private var deadline: Instant
-    private let veilCount: Int
+    /// The numbers of the veils under which HELLO is sent in turn.
+    private let veils: [Int]
     private let firstRetransmission: Interval
     private let maximumRetransmission: Interval
 
@@ -74,11 +75,11 @@ struct SessionHandshake {
     private static let helloAgain = 2
 
     /// An initiator's, with its first HELLO due.
-    init(attempt: Attempt, veilCount: Int, configuration: SecureConfiguration, now: Instant) {
+    init(attempt: Attempt, veils: [Int], configuration: SecureConfiguration, now: Instant) {
         self.attempt = attempt
         phase = .hello
         isHelloDue = true
-        self.veilCount = veilCount
+        self.veils = veils
         firstRetransmission = configuration.firstRetransmission
         maximumRetransmission = configuration.maximumRetransmission
         deadline = now + configuration.handshakeTimeout
@@ -89,7 +90,7 @@ struct SessionHandshake {
         accepting attempt: Attempt, from peer: ConnectionID, veil: Int, configuration: SecureConfiguration,
         now: Instant
     ) {
-        self.init(attempt: attempt, veilCount: 1, configuration: configuration, now: now)
+        self.init(attempt: attempt, veils: [veil], configuration: configuration, now: now)
         phase = .dtls
         isHelloDue = false
         peerConnectionID = peer
@@ -181,7 +182,7 @@ struct SessionHandshake {
             awaitsChallenge = true
             defer { helloCount += 1 }
             // Alternating between two group keys: the peer may have either while they are being changed.
-            return .hello(veil: phase == .hello ? helloCount % veilCount : veil)
+            return .hello(veil: phase == .hello ? veils[helloCount % veils.count] : veil)
         }
         guard nextIndex < flight.count else { return nil }
         defer { nextIndex += 1 }

@@ -1,7 +1,29 @@
 import DXWire
 
 /// Unpadded base64url (RFC 4648 §5), written without tables so that neither time nor cache tells the secret's bytes.
-enum Base64URL {
+public enum Base64URL {
+    /// The text of `bytes`.
+    public static func text(_ bytes: [UInt8]) -> String {
+        let characters = unsafe [UInt8](unsafeUninitializedCapacity: encodedByteCount(bytes.count)) { memory, count in
+            var output = unsafe OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(memory), initializedCount: 0)
+            unsafe encode(bytes.span.bytes, into: &output)
+            count = output.byteCount
+        }
+        return String(decoding: characters, as: UTF8.self)
+    }
+
+    /// The bytes of `text`; nil when it is not the text of any.
+    public static func bytes(_ text: some StringProtocol) -> [UInt8]? {
+        let characters = Array(text.utf8)
+        var isGood = false
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: characters.count) { memory, count in
+            var output = unsafe OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(memory), initializedCount: 0)
+            isGood = unsafe decode(characters.span.bytes, into: &output)
+            count = output.byteCount
+        }
+        return isGood ? bytes : nil
+    }
+
     /// The characters that `byteCount` bytes take.
     static func encodedByteCount(_ byteCount: Int) -> Int { (byteCount * 8 + 5) / 6 }
 

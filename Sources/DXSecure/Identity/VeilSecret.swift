@@ -28,6 +28,11 @@ public final class VeilSecret: Sendable {
             })
     }
 
+    /// The 32 bytes, to be told to another member inside a session.
+    public var secretBytes: [UInt8] {
+        bytes.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+    }
+
     /// A new random secret.
     public static func generate() -> VeilSecret {
         unsafe VeilSecret(
@@ -38,16 +43,13 @@ public final class VeilSecret: Sendable {
     }
 
     /// What names the secret without telling it: the SHA-256 of `"DX epoch 1" 0` and its bytes (`docs/group.md` §3.7).
-    public var name: Bytes32 {
-        let named = unsafe SecretBytes(capacity: 64) { memory in
-            bytes.withBytes { secret in
-                var output = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)
-                for character in "DX epoch 1\0".utf8 { output.write(character) }
-                output.write(secret)
-                return unsafe output.finalize(for: memory)
-            }
-        }
-        return named.withBytes { Bytes32(sha256: $0) }
+    public var name: Bytes32 { bytes.derived("DX epoch 1\0").withBytes { Bytes32($0) } }
+
+    /// The join veil that a token's 16 bytes stand for: the SHA-256 of `"DX join veil 1" 0` and them (`docs/group.md` §8);
+    /// nil when there are not as many.
+    public convenience init?(joinSeed: [UInt8]) {
+        guard joinSeed.count == TokenSecret.byteCount else { return nil }
+        self.init(unsafe SecretBytes(joinSeed.span.bytes).derived("DX join veil 1\0"))
     }
 
     /// Reads a file of one line, `dxveil1:` and unpadded base64url (RFC 4648 §5) of 32 bytes, under the rules of

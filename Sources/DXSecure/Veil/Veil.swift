@@ -1,21 +1,29 @@
 import DXWire
 
-/// The group-keyed seal around everything that is not session data (`docs/wire-format.md` §3): noise to whoever lacks
-/// the group key.
+/// The keyed seal around everything that is not session data (`docs/wire-format.md` §3): noise to whoever lacks the key.
 ///
-/// Holds one or two secrets, so that a group key can be changed without a gap: the second one is what others may still
-/// use. Opening costs at most one AES-GCM pass per secret. Owned by one `SecureEndpoint`.
+/// Holds one or two of the group's secrets, so that one can be changed without a gap (the second one is what others may
+/// still use), and the join veil while invites are open. Opening costs at most one AES-GCM pass for each. Owned by one
+/// `SecureEndpoint`.
 struct Veil {
-    /// The number of secrets.
-    let count: Int
-    private let secrets: [VeilSecret]
-    private let opening: [VeilCipher]
+    /// The numbers of the group's secrets, the one to use first.
+    private(set) var sending: [Int] = []
+    private let receiver: GatewayID
+    private var slots = [Slot?](repeating: nil, count: SecureConstants.maximumOpens)
     private var sealing: [SealingKey: VeilCipher] = [:]
     private var filter = NonceFilter()
+
+    /// The number of the join veil; those below are the group's.
+    static let joinNumber = SecureConstants.maximumOpens - 1
 
     /// A sealing cipher takes about 1 kB and 10 microseconds to make; when so many are kept they are all given up, which
     /// only costs time.
     private static let maximumSealing = 1_024
+
+    private struct Slot {
+        var secret: VeilSecret
+        var opening: VeilCipher
+    }
 
     private struct SealingKey: Hashable {
         var veil: Int
@@ -34,13 +42,54 @@ struct Veil {
 
     /// The veil of the gateway `receiver`. Throws `veilCount` unless there are one or two secrets.
     init(_ secrets: [VeilSecret], receiver: GatewayID) throws(SecureError) {
+        self.receiver = receiver
+        try replace(secrets)
+    }
+
+    /// How many secrets open what comes.
+    var count: Int { slots.count { $0 != nil } }
+
+    /// Puts these in place of the group's secrets, the one to use first. One that stays keeps its number, so that handshakes
+    /// under it go on. Throws `veilCount` unless there are one or two; nothing changes then.
+    mutating func replace(_ secrets: [VeilSecret]) throws(SecureError) {
         guard 1...2 ~= secrets.count else { throw .veilCount }
-        var opening: [VeilCipher] = []
-        for secret in secrets { opening.append(try VeilCipher(secret, receiver: receiver, .open)) }
-        precondition(opening.count <= SecureConstants.maximumOpens, "one datagram costs few opens")
-        self.secrets = secrets
-        self.opening = opening
-        count = secrets.count
+        let names = secrets.map(\.name)
+        var free = (0..<Self.joinNumber).filter { number in
+            slots[number].map { !names.contains($0.secret.name) } ?? true
+        }
+        var numbers: [Int] = []
+        for (secret, name) in zip(secrets, names) {
+            if let held = (0..<Self.joinNumber).first(where: { slots[$0]?.secret.name == name }) {
+                numbers.append(held)
+            } else {
+                // Two secrets and two places: what is not held has a place of its own, unless one secret is given twice.
+                guard !free.isEmpty else { throw .veilCount }
+                let number = free.removeFirst()
+                try put(secret, at: number)
+                numbers.append(number)
+            }
+        }
+        for number in free { remove(number) }
+        sending = numbers
+    }
+
+    /// Takes messages of gateways that join under this secret; nil takes none.
+    mutating func setJoin(_ secret: VeilSecret?) throws(SecureError) {
+        guard let secret else { return remove(Self.joinNumber) }
+        guard slots[Self.joinNumber]?.secret.name != secret.name else { return }
+        try put(secret, at: Self.joinNumber)
+    }
+
+    private mutating func put(_ secret: VeilSecret, at number: Int) throws(SecureError) {
+        let opening = try VeilCipher(secret, receiver: receiver, .open)
+        remove(number)
+        slots[number] = Slot(secret: secret, opening: opening)
+    }
+
+    private mutating func remove(_ number: Int) {
+        guard slots[number] != nil else { return }
+        slots[number] = nil
+        sealing = sealing.filter { $0.key.veil != number }
     }
 
     /// Appends the message of `datagram` to `output`, which must have room for `maximumVeiled` bytes. Never traps.
@@ -52,7 +101,8 @@ struct Veil {
         else { return .notVeiled }
         // Only nonces of datagrams that opened are remembered, so a stranger cannot fill the filter.
         if filter.contains(nonce) { return .repeatedNonce }
-        for veil in 0..<opening.count where opening[veil].open(datagram, into: &output) {
+        for veil in slots.indices {
+            guard let opening = slots[veil]?.opening, opening.open(datagram, into: &output) else { continue }
             filter.insert(nonce)
             return .opened(veil: veil, nonce: nonce)
         }
@@ -60,14 +110,15 @@ struct Veil {
     }
 
     /// Appends the datagram that carries `message` to `receiver` under the secret with the number `veil`. The output
-    /// must have room for `veilOverhead` more bytes than the message.
+    /// must have room for `veilOverhead` more bytes than the message. Throws `closed` when that secret was taken away.
     @_lifetime(output: copy output)
     mutating func seal(
         _ message: RawSpan, nonce: VeilNonce, to receiver: GatewayID, veil: Int, into output: inout OutputRawSpan
     ) throws(SecureError) {
         let key = SealingKey(veil: veil, receiver: receiver)
         if let cipher = sealing[key] { return try cipher.seal(message, nonce: nonce, into: &output) }
-        let cipher = try VeilCipher(secrets[veil], receiver: receiver, .seal)
+        guard let secret = slots[veil]?.secret else { throw .closed }
+        let cipher = try VeilCipher(secret, receiver: receiver, .seal)
         if sealing.count >= Self.maximumSealing { sealing.removeAll() }
         sealing[key] = cipher
         try cipher.seal(message, nonce: nonce, into: &output)
