@@ -90,6 +90,10 @@ public struct GatewayConfiguration: Sendable, Hashable {
         /// second: 8,000 to 100,000,000,000. The other end limits the other direction, by its own configuration. Nil for no
         /// limit but the network's.
         public var maximumRate: UInt64?
+        /// What the two gateways call it; nil: its name. In a group its id, which stays when it is renamed.
+        var wireName: String?
+        /// From where clients may connect to its origins; empty: from anywhere.
+        var allowed: [AddressRange] = []
 
         /// A tunnel from its parts.
         public init(

@@ -16,6 +16,9 @@ public struct HostAddress: Hashable, Sendable {
         self.port = port
     }
 
+    /// The address of an endpoint.
+    init(_ endpoint: Endpoint) { self.init(host: endpoint.addressText, port: endpoint.port) }
+
     /// Reads `host:port`, where an IPv6 address stands in brackets.
     public init(_ text: String) throws(HostAddressError) {
         let host: Substring

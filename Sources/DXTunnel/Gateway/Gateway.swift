@@ -17,7 +17,8 @@ public import ServiceLifecycle
 /// While it runs, the program may `dial` a tunnel as its origin and `serve` one as its destination, without any TCP port.
 /// What belongs to a peer lives on one event loop, of one or several; the methods may be called from anywhere.
 public final class Gateway: Service {
-    private let configuration: GatewayConfiguration
+    private let configured: NIOLockedValueBox<GatewayConfiguration>
+    private let group: GroupStart?
     private let logger: Logger
     private let identity: Identity
     private let veils: [VeilSecret]
@@ -25,6 +26,9 @@ public final class Gateway: Service {
     private let plan: LoopPlan
     private let loops = NIOLockedValueBox<[Running]>([])
     private let acceptors = NIOLockedValueBox<[String: @Sendable (TunnelStream) -> Void]>([:])
+
+    /// What the gateway is configured to be now; changes when it follows a group.
+    private var configuration: GatewayConfiguration { configured.withLockedValue { $0 } }
 
     /// What there is of an event loop while the gateway runs.
     private struct Running {
@@ -46,13 +50,52 @@ public final class Gateway: Service {
     init(configuration: GatewayConfiguration, logger: Logger, tuning: GatewayTuning) throws {
         let problems = configuration.validate()
         guard problems.isEmpty else { throw GatewayError.invalidConfiguration(problems.map { "\($0)" }) }
-        self.configuration = configuration
+        configured = NIOLockedValueBox(configuration)
+        group = nil
         self.logger = logger
         self.tuning = tuning
         plan = LoopPlan(configuration, coreCount: System.coreCount)
         identity = try Self.identity(configuration.identity)
         veils = try configuration.veils.map(Self.veil)
     }
+
+    /// A gateway that does what its group agreed on. Takes the directory for itself until it is released.
+    ///
+    /// - Parameters:
+    ///   - stateDirectory: what `GroupCreation` or `GroupJoining` made.
+    ///   - settings: what is this gateway's own.
+    /// - Throws: `StateProblem` when there is no group, a file is damaged, or another gateway runs from the directory.
+    public convenience init(stateDirectory: String, settings: LocalSettings, logger: Logger) throws {
+        try self.init(stateDirectory: stateDirectory, settings: settings, logger: logger, tuning: GatewayTuning())
+    }
+
+    /// The same with other times and limits, for tests.
+    init(stateDirectory: String, settings: LocalSettings, logger: Logger, tuning: GatewayTuning) throws {
+        let directory = try StateDirectory(locking: stateDirectory)
+        let file = try directory.group()
+        let epochs = try directory.epochs()
+        guard !epochs.isEmpty else {
+            throw StateProblem(stateDirectory, "holds no epoch's secret", "put a backup in its place, or join again")
+        }
+        identity = try directory.identity()
+        veils = epochs.suffix(2).reversed().map(\.secret)
+        let invites = try directory.invites(calendar: Timestamp.now().wholeSeconds, now: MonotonicClock.now())
+        group = GroupStart(directory: directory, file: file, epochs: epochs, invites: invites, settings: settings)
+        let state = GroupState(file.document.held)
+        var limits = settings.limits
+        limits.threads = 1
+        let configuration = GatewayConfiguration(
+            name: state.members.first { $0.id == file.member }?.name ?? "new",
+            identity: .file(path: directory.identityPath),
+            veils: [], listen: settings.listen, controlPath: settings.controlPath, limits: limits)
+        configured = NIOLockedValueBox(configuration)
+        self.logger = logger
+        self.tuning = tuning
+        plan = LoopPlan(configuration, coreCount: 1)
+    }
+
+    /// The name of this gateway now.
+    public var name: String { configuration.name }
 
     private static func identity(_ source: IdentitySource) throws -> Identity {
         switch source {
@@ -119,12 +162,18 @@ public final class Gateway: Service {
         var running: [Running] = []
         for (gate, share) in zip(gates, LoopShare.all(configuration, plan: plan)) {
             let (configuration, identity, veils, logger, tuning) = (configuration, identity, veils, logger, tuning)
+            let (group, configured) = (group, configured)
             let acceptors = acceptors.withLockedValue { $0 }
             let loop = gate.eventLoop
             let core = try await loop.submit {
                 let core = try GatewayCore(
                     configuration: configuration, identity: identity, veils: veils, logger: logger, tuning: tuning,
-                    gate: gate, share: share)
+                    gate: gate, share: share, isInGroup: group != nil)
+                if let group {
+                    core.group = GroupAgent(group, core: core, identity: identity) { new in
+                        configured.withLockedValue { $0 = new }
+                    }
+                }
                 try core.serve(acceptors)
                 return NIOLoopBound(core, eventLoop: loop)
             }.get()
@@ -137,6 +186,7 @@ public final class Gateway: Service {
     private func start(_ running: [Running]) async throws {
         var listen = try await listenAddress(on: running[0].gate.eventLoop)
         let listeners = try await listenEndpoints(on: running[0].gate.eventLoop)
+        let lastPort = lastPort
         let neighbours = running.map { LoopNeighbour($0.core, gate: $0.gate) }
         for (number, loop) in running.enumerated() {
             listen = try await loop.gate.eventLoop.submit { [listen] in
@@ -144,7 +194,7 @@ public final class Gateway: Service {
                 for (other, neighbour) in neighbours.enumerated() where other != number {
                     core.neighbours[UInt8(other)] = neighbour
                 }
-                try core.open(listen: listen, listeners: listeners)
+                try core.open(listen: listen, orAt: lastPort, listeners: listeners)
                 return core.socket?.localEndpoints.first.map { listen.withPort($0.port) } ?? listen
             }.get()
         }
@@ -155,6 +205,13 @@ public final class Gateway: Service {
         }.get()
         logger.info(
             "gateway started", metadata: ["id": "\(id)", "listen": "\(bound)", "threads": "\(running.count)"])
+    }
+
+    /// The port at which the group found this gateway last time.
+    private var lastPort: UInt16? {
+        guard let group, configuration.listen.port == 0 else { return nil }
+        let record = group.file.records.first { $0.key.kind == .address && $0.author == identity.publicKey }
+        return record.flatMap { try? AddressRecord($0.body) }?.addresses.first?.port
     }
 
     /// Where the gateway's UDP sockets are bound; of a name the first address.
@@ -195,6 +252,12 @@ public final class Gateway: Service {
     }
 
     private func finish(_ running: [Running]) async {
+        for loop in running {
+            try? await loop.gate.eventLoop.flatSubmit {
+                let core = loop.core.value
+                return core.group?.stop() ?? core.eventLoop.makeSucceededVoidFuture()
+            }.get()
+        }
         for loop in running { try? await loop.gate.eventLoop.flatSubmit { loop.core.value.finish() }.get() }
     }
 
@@ -246,8 +309,9 @@ public final class Gateway: Service {
             $0.name == peer || $0.id.text.hasPrefix(peer) && peer.count >= 8
         }
         let running = try running()
-        guard let known, let owner = plan.loopByPeer[known.name] else { throw GatewayError.unknownPeer(peer) }
-        let loop = running[owner]
+        guard let known else { throw GatewayError.unknownPeer(peer) }
+        // In a group there is one event loop.
+        let loop = running[plan.loopByPeer[known.name] ?? 0]
         let interval: Interval = try await loop.gate.submit(closed: GatewayError.notRunning) { promise in
             let expiry = loop.gate.eventLoop.scheduleTask(in: TimeAmount(timeout)) {
                 promise.fail(GatewayError.noAnswer(peer))
@@ -284,5 +348,23 @@ public final class Gateway: Service {
         else { throw GatewayError.unknownTunnel(tunnel) }
         acceptors.withLockedValue { $0[tunnel] = accept }
         if (try? running()) != nil { _ = try await onEachLoop { try $0.serve([tunnel: accept]) } }
+    }
+
+    // MARK: The group
+
+    /// Runs `body` with the gateway's part in its group, and waits for what it returns.
+    func onGroup<Result: Sendable>(
+        _ body: @escaping @Sendable (GroupAgent) throws -> EventLoopFuture<Result>
+    ) async throws -> Result {
+        guard group != nil else {
+            throw GroupError(
+                .noGroup, "this gateway runs from a configuration file and is in no group",
+                "make one with dxgateway init, or join one")
+        }
+        let loop = try running()[0]
+        return try await loop.gate.submit(closed: GatewayError.notRunning) { promise in
+            guard let agent = loop.core.value.group else { return promise.fail(GatewayError.notRunning) }
+            do { try body(agent).cascade(to: promise) } catch { promise.fail(error) }
+        }
     }
 }

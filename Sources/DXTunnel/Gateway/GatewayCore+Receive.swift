@@ -150,6 +150,11 @@ extension GatewayCore: DatagramHandler {
         let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: plaintext[0..<count]))
         var reader = ByteReader(plain)
         guard let kind = try? reader.peekUInt8() else { return }
+        if session.session.isJoin {
+            // It may be anybody's: nothing else is read on it.
+            group?.receiveJoin(plain, on: session, now: now)
+            return
+        }
         if kind == Bind.kind {
             guard let bind = try? Bind(reading: &reader), let peer = peersByID[session.session.peerID] else {
                 drops.malformed &+= 1

@@ -60,10 +60,17 @@ extension GatewayCore {
     }
 
     /// Sends a BIND on a session.
-    func send(_ bind: Bind, on session: ChannelSession) {
+    func send(_ bind: Bind, on session: ChannelSession) { send(on: session) { bind.write(to: &$0) } }
+
+    /// Sends a plaintext that is no packet of a channel.
+    func send(_ plaintext: [UInt8], on session: ChannelSession) {
+        send(on: session) { unsafe $0.write(plaintext.span.bytes) }
+    }
+
+    private func send(on session: ChannelSession, _ write: (inout OutputRawSpan) -> Void) {
         guard let socket else { return }
         var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
-        bind.write(to: &output)
+        write(&output)
         let count = output.byteCount
         let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
         seal(plain, on: session, from: session.local, to: session.remote, ecn: .notECT, socket.sender)

@@ -7,7 +7,10 @@ import NIOCore
 /// The gateway's tunnels, and the commands of the embedding program. Everything on the event loop.
 extension GatewayCore {
     /// The channel to a peer is up.
-    func onChannelUp(_ channel: PeerChannel) { for tunnel in origins { tunnel.onChannelUp(channel) } }
+    func onChannelUp(_ channel: PeerChannel) {
+        group?.onChannelUp(channel)
+        for tunnel in origins { tunnel.onChannelUp(channel) }
+    }
 
     /// The channel to a peer ended.
     func onChannelDown(_ channel: PeerChannel) { for tunnel in origins { tunnel.onChannelDown(channel) } }
@@ -29,7 +32,7 @@ extension GatewayCore {
 
     /// The tunnel that a peer may reach here, by this gateway's own file.
     func destination(named name: String, for peer: PeerLink) -> DestinationTunnel? {
-        destinations.first { $0.name == name && $0.origins.contains(peer.name) }
+        destinations.first { $0.wireName == name && $0.origins.contains(peer.name) }
     }
 
     /// What keeps this end of a tunnel within its rate; nil when it has none.

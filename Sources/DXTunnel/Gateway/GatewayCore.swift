@@ -26,10 +26,13 @@ final class GatewayCore {
     var random: RandomSource
     var drops = DropCounters()
     private(set) var isStopping = false
-    private(set) var peers: [PeerLink] = []
-    private(set) var origins: [OriginTunnel] = []
-    private(set) var destinations: [DestinationTunnel] = []
-    let configuration: GatewayConfiguration
+    /// Changed by `apply` alone, once the gateway runs.
+    var peers: [PeerLink] = []
+    var origins: [OriginTunnel] = []
+    var destinations: [DestinationTunnel] = []
+    var configuration: GatewayConfiguration
+    /// The gateway's part in its group; nil in static mode.
+    var group: GroupAgent?
     let tuning: GatewayTuning
     let startedAt: Instant
 
@@ -70,7 +73,7 @@ final class GatewayCore {
 
     init(
         configuration: GatewayConfiguration, identity: Identity, veils: [VeilSecret], logger: Logger,
-        tuning: GatewayTuning, gate: LoopGate, share: LoopShare
+        tuning: GatewayTuning, gate: LoopGate, share: LoopShare, isInGroup: Bool = false
     ) throws(GatewayError) {
         self.configuration = configuration
         self.tuning = tuning
@@ -93,7 +96,8 @@ final class GatewayCore {
             secure.peersElsewhere[peer.id] = UInt8(share.plan.loopByPeer[peer.name] ?? 0)
         }
         random = RandomSource(seed: seed)
-        channelConfiguration = Self.channelConfiguration(configuration, tuning)
+        channelConfiguration = Self.channelConfiguration(
+            configuration, tuning, peerCount: isInGroup ? Self.groupPeerCount : configuration.peers.count)
         unsafe plaintext = .allocate(byteCount: Constants.maximumDatagram + 1_024, alignment: 16)
         unsafe packet = .allocate(byteCount: Self.maximumPacket, alignment: 16)
         for peer in ownPeers {
@@ -107,6 +111,9 @@ final class GatewayCore {
         makeTunnels()
     }
 
+    /// A member has channels with some others only; in so many parts the memory is split.
+    private static let groupPeerCount = 16
+
     deinit {
         unsafe plaintext.deallocate()
         unsafe packet.deallocate()
@@ -115,12 +122,12 @@ final class GatewayCore {
     /// Half of the memory is for receiving and half for sending, in equal parts for each peer, so that the sum is not passed;
     /// but 256 KiB each way at least, or a channel could not fill a slow link.
     private static func channelConfiguration(
-        _ configuration: GatewayConfiguration, _ tuning: GatewayTuning
+        _ configuration: GatewayConfiguration, _ tuning: GatewayTuning, peerCount: Int
     ) -> ChannelConfiguration {
         var result = ChannelConfiguration()
         result.keepalive = tuning.keepalive
         result.idleTimeout = tuning.idleTimeout
-        let part = max(configuration.limits.memoryBytes / 2 / max(1, configuration.peers.count), 256 << 10)
+        let part = max(configuration.limits.memoryBytes / 2 / max(1, peerCount), 256 << 10)
         result.receiveMemory = UInt64(part)
         result.sendMemory = part
         // A 64th each, so that it takes many stalled readers to fill the channel's window.
@@ -149,9 +156,10 @@ final class GatewayCore {
     /// Opens the UDP sockets and takes the origins' TCP addresses.
     ///
     /// - Parameter listeners: the addresses of the origins' listeners, by tunnel, looked up.
-    func open(listen: ListenAddress, listeners: [(tunnel: String, address: HostAddress, endpoint: Endpoint)])
-        throws(GatewayError)
-    {
+    func open(
+        listen: ListenAddress, orAt lastPort: UInt16? = nil,
+        listeners: [(tunnel: String, address: HostAddress, endpoint: Endpoint)]
+    ) throws(GatewayError) {
         for listener in listeners {
             guard let tunnel = origins.first(where: { $0.name == listener.tunnel }) else { continue }
             try tunnel.reserve(listener.address, endpoint: listener.endpoint)
@@ -162,14 +170,22 @@ final class GatewayCore {
         settings.sharingLoopCount = share.plan.loopCount
         settings.joinsPort = share.number > 0
         settings.stripeCount = tuning.stripeCount
-        do throws(BindError) {
-            socket = try UDPEndpoint(listen: listen, configuration: settings, on: eventLoop, handler: self)
-        } catch { throw .listen("\(error)") }
+        if let lastPort {
+            // Others know this gateway there. A port that somebody else has by now is no reason not to run.
+            socket = try? UDPEndpoint(
+                listen: listen.withPort(lastPort), configuration: settings, on: eventLoop, handler: self)
+        }
+        if socket == nil {
+            do throws(BindError) {
+                socket = try UDPEndpoint(listen: listen, configuration: settings, on: eventLoop, handler: self)
+            } catch { throw .listen("\(error)") }
+        }
         timer = WakeupTimer(on: eventLoop, handler: self)
     }
 
     /// Calls the peers.
     func callPeers() {
+        group?.start(local: socket?.localEndpoints ?? [])
         let now = currentTime()
         for peer in peers { peer.start(now: now) }
         turn()
@@ -205,6 +221,7 @@ final class GatewayCore {
         turning.removeAll()
         wantsMore.removeAll()
         lastSession = nil
+        group = nil
         neighbours.removeAll()
         turnTask = nil
         guard let socket else { return eventLoop.makeSucceededVoidFuture() }
@@ -356,8 +373,14 @@ final class GatewayCore {
         while let event = secure.pollEvent() {
             hadEvents = true
             switch event {
-            case .established(let session): peersByID[session.peerID]?.onEstablished(session, now: now)
-            case .failed(let session, let failure): peersByID[session.peerID]?.onFailed(session, failure)
+            case .established(let session):
+                if session.isJoin {
+                    group?.onJoining(session, now: now)
+                } else {
+                    peersByID[session.peerID]?.onEstablished(session, now: now)
+                }
+            case .failed(let session, let failure):
+                if !session.isJoin { peersByID[session.peerID]?.onFailed(session, failure) }
             }
         }
         return hadEvents

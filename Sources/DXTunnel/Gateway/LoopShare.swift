@@ -27,9 +27,8 @@ struct LoopShare: Sendable {
 
     /// The counts of this gateway's end of a tunnel.
     func usage(of tunnel: GatewayConfiguration.Tunnel, limiter: TunnelLimiter?) -> TunnelUsage {
-        guard let count = tunnelConnections[tunnel.name] else {
-            preconditionFailure("every tunnel of the configuration has a count")
-        }
+        // Those of a group come later, and the gateway has one event loop then.
+        let count = tunnelConnections[tunnel.name] ?? ConnectionCount(maximum: tunnel.maximumConnections)
         return TunnelUsage(ofTunnel: count, ofGateway: connections, limiter: limiter)
     }
 

@@ -39,20 +39,6 @@ enum NameResolver {
 
     private static func endpoint(_ info: addrinfo, port: UInt16) -> Endpoint? {
         guard let address = unsafe info.ai_addr else { return nil }
-        switch unsafe info.ai_family {
-        case AF_INET:
-            return unsafe address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { pointer in
-                unsafe Endpoint(v4: UInt32(bigEndian: pointer.pointee.sin_addr.s_addr), port: port)
-            }
-        case AF_INET6:
-            return unsafe address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { pointer in
-                let raw = UnsafeRawPointer(pointer)
-                // struct sockaddr_in6: the address begins at byte 8.
-                let high = unsafe UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-                let low = unsafe UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
-                return unsafe Endpoint(v6High: high, low: low, scope: pointer.pointee.sin6_scope_id, port: port)
-            }
-        default: return nil
-        }
+        return unsafe Endpoint(socketAddress: address)?.withPort(port)
     }
 }

@@ -6,10 +6,12 @@ import NIOCore
 
 /// One configured peer: calls it, keeps its channel, calls again. Bound to the gateway's event loop.
 final class PeerLink {
-    let name: String
+    private(set) var name: String
     let id: GatewayID
     let role: ChannelRole
-    let addresses: [HostAddress]
+    private(set) var addresses: [HostAddress]
+    /// This gateway calls it; else it only answers.
+    private(set) var isWanted = true
     /// How this peer's channels behave.
     let channelConfiguration: ChannelConfiguration
     private(set) var channel: PeerChannel?
@@ -71,9 +73,40 @@ final class PeerLink {
     /// Calls the peer, if it can be called. The gateway with the larger id lets the other go first for a moment: two
     /// calls at once work, but one is enough.
     func start(now: Instant) {
-        guard !addresses.isEmpty else { return }
+        guard !addresses.isEmpty, isWanted else { return }
         reconnect.want(at: role == .lower ? now : now + .milliseconds(300))
         refreshDeadline()
+    }
+
+    /// The group says something else of it.
+    func update(_ peer: GatewayConfiguration.Peer, isWanted: Bool, now: Instant) {
+        name = peer.name
+        let isNews = isWanted && (!self.isWanted || addresses != peer.addresses)
+        addresses = peer.addresses
+        self.isWanted = isWanted
+        if isNews, channel == nil { start(now: now) }
+    }
+
+    /// It is a member no more: everything ends here and now, and no byte goes there.
+    func cut(now: Instant) {
+        addresses = []
+        lastRemote = nil
+        isWanted = false
+        for attempt in attempts { attempt.close() }
+        attempts.removeAll()
+        for session in binding { core.forget(session) }
+        binding.removeAll()
+        let cut = ending + [channel].compactMap { $0 }
+        // Without sessions nothing can leave any more; the streams' owners are told all the same.
+        for channel in cut { channel.dispose() }
+        if let channel {
+            channel.transport.close(.shutdown, reason: "not a member any more", now: now)
+            channel.drainEvents(now: now)
+        }
+        channel = nil
+        ending.removeAll()
+        deadline = .distantFuture
+        if !cut.isEmpty { core.logger.notice("peer is cut off", metadata: ["peer": "\(name)"]) }
     }
 
     /// Does what is due.
@@ -167,7 +200,7 @@ final class PeerLink {
     /// Calls again after a pause, when nothing else is under way.
     private func callAgainLater() {
         guard channel?.isSilent ?? true, attempts.isEmpty, binding.isEmpty, !core.isStopping,
-            !addresses.isEmpty || lastRemote != nil
+            isWanted, !addresses.isEmpty || lastRemote != nil
         else { return }
         reconnect.onFailed(random: &core.random, now: core.currentTime())
         refreshDeadline()
@@ -325,7 +358,9 @@ final class PeerLink {
         core.logger.info("peer disconnected", metadata: ["peer": "\(name)", "reason": "\(lastError ?? "")"])
         end(channel)
         // A peer that is stopping will not answer at once.
-        if !addresses.isEmpty { reconnect.want(at: now + .milliseconds(reason.code == .shutdown ? 1_000 : 0)) }
+        if !addresses.isEmpty, isWanted {
+            reconnect.want(at: now + .milliseconds(reason.code == .shutdown ? 1_000 : 0))
+        }
         refreshDeadline()
     }
 

@@ -15,6 +15,10 @@ enum GroupMessage: Equatable, Sendable {
     case want([Bytes32])
     /// Records, as asked for or as the other end's list lacks them.
     case records([GroupRecord])
+    /// The sender lacks the secret of this epoch, named as its record is.
+    case epochWanted([UInt8])
+    /// The secret of an epoch: its number and 32 bytes. Told to members only, as only they have a channel.
+    case epoch(UInt64, [UInt8])
     /// A type of a newer version, skipped.
     case unknown
 
@@ -32,6 +36,8 @@ enum GroupMessage: Equatable, Sendable {
         static let have: UInt64 = 4
         static let want: UInt64 = 5
         static let records: UInt64 = 6
+        static let epochWanted: UInt64 = 7
+        static let epoch: UInt64 = 8
     }
 
     /// Reads one message without its length.
@@ -50,6 +56,12 @@ enum GroupMessage: Equatable, Sendable {
             var records: [GroupRecord] = []
             while reader.remaining > 0 { records.append(try GroupRecord(reading: &reader, group: group)) }
             self = .records(records)
+        case Kind.epochWanted: self = .epochWanted(try reader.readArray(atMost: GroupRecord.longestID))
+        case Kind.epoch:
+            let number = try reader.readUInt64()
+            var secret: [UInt8] = []
+            for _ in 0..<VeilSecret.byteCount { secret.append(try reader.readUInt8()) }
+            self = .epoch(number, secret)
         default: self = .unknown
         }
     }
@@ -64,6 +76,18 @@ enum GroupMessage: Equatable, Sendable {
         case .have(let hashes): [UInt8(Kind.have)] + hashes.flatMap(\.bytes)
         case .want(let hashes): [UInt8(Kind.want)] + hashes.flatMap(\.bytes)
         case .records(let records): [UInt8(Kind.records)] + records.flatMap(\.encoded)
+        case .epochWanted(let id):
+            TunnelMessageWriter.bytes(capacity: 8 + id.count) { output in
+                output.writeVarInt(Kind.epochWanted)
+                output.writeVarInt(UInt64(id.count))
+                unsafe output.write(id.span.bytes)
+            }
+        case .epoch(let number, let secret):
+            TunnelMessageWriter.bytes(capacity: 16 + secret.count) { output in
+                output.writeVarInt(Kind.epoch)
+                output.write(number)
+                unsafe output.write(secret.span.bytes)
+            }
         case .unknown: preconditionFailure("an unknown message is never sent")
         }
     }

@@ -16,6 +16,8 @@ struct GroupState: Sendable {
     private(set) var tunnels: [Tunnel] = []
     /// By name.
     private(set) var policies: [String: [UInt8]] = [:]
+    /// The epochs of the group's secret, by number and then by the secret's name: the last one is in force.
+    private(set) var epochs: [Epoch] = []
     /// What does not count or is ambiguous, for operators to mend.
     private(set) var problems: [Problem] = []
     /// The highest revision that counts; a new record has a higher one.
@@ -37,6 +39,32 @@ struct GroupState: Sendable {
         let id: TunnelRecord.ID
         var name: String
         var record: TunnelRecord
+    }
+
+    /// An epoch of the group's secret, without the secret.
+    struct Epoch: Hashable, Sendable {
+        let number: UInt64
+        let name: Bytes32
+        /// Members that it keeps out.
+        var removes: Set<MemberRecord.ID> = []
+
+        /// What its record is about.
+        var recordID: [UInt8] {
+            TunnelMessageWriter.bytes(capacity: 8 + Bytes32.byteCount) { output in
+                output.write(number)
+                name.write(to: &output)
+            }
+        }
+
+        /// What a record is about, if it can be read.
+        init?(recordID: [UInt8]) {
+            var reader = unsafe ByteReader(recordID.span.bytes)
+            guard let number = try? reader.readUInt64(), let name = try? Bytes32(reading: &reader),
+                reader.remaining == 0
+            else { return nil }
+            self.number = number
+            self.name = name
+        }
     }
 
     /// What is wrong with a document that verifies.
@@ -64,6 +92,12 @@ struct GroupState: Sendable {
             guard let record = records.first, !record.isRemoval else { continue }
             policies[String(decoding: key.id, as: UTF8.self)] = record.body
         }
+        for (key, records) in statements where key.kind == .epoch {
+            guard let record = records.first, !record.isRemoval, var epoch = Epoch(recordID: key.id) else { continue }
+            epoch.removes = (try? EpochRecord(record.body))?.removes ?? []
+            epochs.append(epoch)
+        }
+        epochs.sort { ($0.number, $0.name) < ($1.number, $1.name) }
         problems.sort { "\($0)" < "\($1)" }
     }
 

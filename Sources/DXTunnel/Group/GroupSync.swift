@@ -115,7 +115,8 @@ struct GroupSync: Sendable {
         case .have(let hashes): want(hashes, of: neighbour, now: now)
         case .want(let hashes): send(hashes.compactMap { document.records[$0] }, to: neighbour)
         case .records(let records): take(records, from: neighbour, now: now)
-        case .unknown: break
+        // Secrets are not the document's: their owner looks after them.
+        case .epochWanted, .epoch, .unknown: break
         }
     }
 

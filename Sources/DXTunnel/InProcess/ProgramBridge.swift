@@ -8,7 +8,7 @@ import NIOCore
 final class ProgramBridge: RateLimitedSender {
     private let channel: PeerChannel
     private let id: StreamID
-    private let usage: TunnelUsage
+    let usage: TunnelUsage
     private let core: GatewayCore
     private var reader: EventLoopPromise<ByteBuffer?>?
     private var writer: (bytes: ByteBuffer, promise: EventLoopPromise<Void>)?

@@ -59,6 +59,8 @@ final class PeerChannel {
         case program(ProgramBridge)
         /// The connection to the target is being made.
         case connecting(DestinationTunnel)
+        /// The exchange of the group's document.
+        case group(GroupStream)
     }
 
     // MARK: Commands of stream owners
@@ -119,6 +121,10 @@ final class PeerChannel {
     var streamCount: Int { owners.count }
 
     private func accept(_ frame: OpenFrame) {
+        if frame.internalPort == GroupStream.internalPort, let stream = core.group?.accept(frame.id, on: self) {
+            owners[frame.id] = .group(stream)
+            return
+        }
         guard let tunnel = blocks[frame.internalPort] else {
             core.complain(
                 "stream refused: unknown internal port",
@@ -151,6 +157,7 @@ final class PeerChannel {
             switch owners[id] {
             case .tcp(let bridge): bridge.onWritable()
             case .program(let bridge): bridge.onWritable()
+            case .group(let stream): stream.pump()
             case .connecting, nil: break
             }
         case .streamOpened(let frame): accept(frame)
@@ -158,6 +165,7 @@ final class PeerChannel {
             switch owners[id] {
             case .tcp(let bridge): bridge.onStopped()
             case .program(let bridge): bridge.onStopped(code)
+            case .group(let stream): stream.end()
             // The connection to the target finds out when it asks the stream.
             case .connecting, nil: break
             }
@@ -175,6 +183,7 @@ final class PeerChannel {
         switch owners[id] {
         case .tcp(let bridge): bridge.onReadable()
         case .program(let bridge): bridge.onReadable()
+        case .group(let stream): stream.onReadable()
         case .connecting, nil: break
         }
     }
@@ -187,6 +196,7 @@ final class PeerChannel {
             switch owner {
             case .tcp(let bridge): bridge.onChannelClosed()
             case .program(let bridge): bridge.onChannelClosed()
+            case .group(let stream): stream.end()
             case .connecting: break
             }
         }
@@ -324,8 +334,9 @@ final class PeerChannel {
 
     /// Asks the peer for the listener block of a tunnel.
     func activate(_ tunnel: OriginTunnel) {
+        guard !requests.values.contains(where: { $0 === tunnel }) else { return }
         requests[nextRequest] = tunnel
-        send(.activate(request: nextRequest, tunnel: tunnel.name))
+        send(.activate(request: nextRequest, tunnel: tunnel.wireName))
         nextRequest &+= 1
     }
 
@@ -350,13 +361,44 @@ final class PeerChannel {
         let wasActivated = blocks.contains { $0.value === tunnel }
         blocks = blocks.filter { $0.value !== tunnel }
         var port: UInt32
-        repeat { port = core.secretRandomPort() } while blocks[port] != nil
+        repeat { port = core.secretRandomPort() } while blocks[port] != nil || port == GroupStream.internalPort
         blocks[port] = tunnel
         tunnel.isActivated = true
         if !wasActivated {
-            core.logger.info("tunnel activated", metadata: ["tunnel": "\(name)", "origin": "\(peer.name)"])
+            core.logger.info("tunnel activated", metadata: ["tunnel": "\(tunnel.name)", "origin": "\(peer.name)"])
         }
         send(.activated(request: request, internalPort: port))
+    }
+
+    /// Takes the peer's listener block for a tunnel away, if it has one.
+    func withdraw(_ tunnel: DestinationTunnel, reason: String) {
+        for (port, owner) in blocks where owner === tunnel {
+            blocks[port] = nil
+            send(.deactivated(internalPort: port, reason: reason))
+        }
+    }
+
+    /// Ends all streams of a tunnel.
+    func endStreams(of usage: TunnelUsage) {
+        for (id, owner) in owners {
+            switch owner {
+            case .tcp(let bridge):
+                guard bridge.usage === usage else { continue }
+                bridge.onChannelClosed()
+            case .program(let bridge):
+                guard bridge.usage === usage else { continue }
+                bridge.onChannelClosed()
+            case .connecting(let tunnel): guard tunnel.usage === usage else { continue }
+            case .group: continue
+            }
+            abort(id, code: .refused)
+        }
+    }
+
+    /// The peer said what makes no sense.
+    func breakOff(_ reason: String) {
+        transport.close(.protocolViolation, reason: reason, now: now)
+        core.mark(self)
     }
 
     /// Measures a round trip through both gateways.

@@ -9,66 +9,79 @@ struct GroupFile: Equatable, Sendable {
     var member: MemberRecord.ID
     /// All that is held, in the order in which they are best read again.
     var records: [GroupRecord]
+    /// Who let this gateway in: the first to be called, as long as nothing newer is known.
+    var introducer: Introducer?
     /// What a newer version wrote.
     private var unknown = RecordFields()
 
     /// More is refused: what a document may hold, and what goes with it.
     static let mostBytes = 2 * GroupDocument.mostBytes
 
-    private static let magic = Array("DXGS".utf8)
-    private static let version: UInt8 = 1
-
     private enum Field {
         static let rootKey: UInt64 = 1
         static let member: UInt64 = 2
         static let record: UInt64 = 3
-        static let all: Set<UInt64> = [rootKey, member, record]
+        static let introducer: UInt64 = 4
+        static let all: Set<UInt64> = [rootKey, member, record, introducer]
     }
 
-    /// Why a file is refused.
-    enum Refusal: Error, Hashable {
-        /// It is no such file.
-        case notAGroup
-        /// A newer version wrote it in a way that this one does not know.
-        case newerVersion(UInt8)
-        /// Its checksum is not that of its content, or it ends early: the disk lost a part, or somebody changed it.
-        case damaged
+    /// The member that let a gateway in, and where it was found.
+    struct Introducer: Hashable, Sendable {
+        var key: PublicKey
+        var addresses: [HostAddress]
+
+        private enum Field {
+            static let key: UInt64 = 1
+            static let address: UInt64 = 2
+        }
+
+        /// A member from its parts.
+        init(key: PublicKey, addresses: [HostAddress]) {
+            self.key = key
+            self.addresses = addresses
+        }
+
+        fileprivate init(_ body: [UInt8]) throws(DecodeError) {
+            let fields = try RecordFields(body)
+            key = try PublicKey(field: try fields.only(Field.key) ?? [])
+            addresses = []
+            for value in fields.all(Field.address) {
+                guard let address = try? HostAddress(RecordFields.text(value)) else { throw .invalidValue }
+                addresses.append(address)
+            }
+        }
+
+        fileprivate var body: [UInt8] {
+            var fields = RecordFields()
+            fields.add(Field.key, key.bytes)
+            for address in addresses { fields.add(Field.address, address.description) }
+            return fields.encoded
+        }
     }
 
     /// What `document` holds, for the gateway that is that member.
-    init(_ document: GroupDocument, member: MemberRecord.ID) {
+    init(_ document: GroupDocument, member: MemberRecord.ID, introducer: Introducer? = nil) {
         rootKey = document.rootKey
         self.member = member
+        self.introducer = introducer
         records = document.records.values.sorted { ($0.key.kind.rank, $0.hash) < ($1.key.kind.rank, $1.hash) }
     }
 
     /// Reads a file's content. Signatures are not checked: that is for `document`.
-    init(_ bytes: [UInt8]) throws(Refusal) {
-        guard bytes.starts(with: Self.magic) else { throw .notAGroup }
-        let start = Self.magic.count + 1
-        guard bytes.count >= start + Bytes32.byteCount else { throw .damaged }
-        let end = bytes.count - Bytes32.byteCount
-        let content = Array(bytes[..<end])
-        guard unsafe Bytes32(sha256: content.span.bytes).bytes == Array(bytes[end...]) else { throw .damaged }
-        guard bytes[start - 1] == Self.version else { throw .newerVersion(bytes[start - 1]) }
-        let fields: RecordFields
+    init(_ bytes: [UInt8]) throws(StateFile.Refusal) {
+        let fields = try StateFile.fields(bytes, of: .group)
         do {
-            fields = try RecordFields(Array(content[start...]))
-            rootKey = try Self.rootKey(try fields.only(Field.rootKey) ?? [])
-            guard let member = MemberRecord.ID(try fields.only(Field.member) ?? []) else { throw Refusal.damaged }
+            rootKey = try PublicKey(field: try fields.only(Field.rootKey) ?? [])
+            guard let member = MemberRecord.ID(try fields.only(Field.member) ?? []) else {
+                throw StateFile.Refusal.damaged
+            }
             self.member = member
             records = try Self.records(fields.all(Field.record), in: GroupID(rootKey: rootKey))
+            if let introducer = try fields.only(Field.introducer) { self.introducer = try Introducer(introducer) }
         } catch {
             throw .damaged
         }
         unknown = fields.without(Field.all)
-    }
-
-    private static func rootKey(_ bytes: [UInt8]) throws(DecodeError) -> PublicKey {
-        var reader = unsafe ByteReader(bytes.span.bytes)
-        let key = try PublicKey(reading: &reader)
-        guard reader.remaining == 0 else { throw .invalidValue }
-        return key
     }
 
     private static func records(_ values: [[UInt8]], in group: GroupID) throws(DecodeError) -> [GroupRecord] {
@@ -87,9 +100,9 @@ struct GroupFile: Equatable, Sendable {
         fields.add(Field.rootKey, rootKey.bytes)
         fields.add(Field.member, member.bytes)
         for record in records { fields.add(Field.record, record.encoded) }
+        if let introducer { fields.add(Field.introducer, introducer.body) }
         fields.add(unknown)
-        let content = Self.magic + [Self.version] + fields.encoded
-        return unsafe content + Bytes32(sha256: content.span.bytes).bytes
+        return StateFile.bytes(.group, fields)
     }
 
     /// The document of these records, each checked again, and how many of them were refused.

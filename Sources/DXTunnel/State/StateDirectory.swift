@@ -1,4 +1,5 @@
 import DXSecure
+import DXWire
 import Glibc
 
 /// The directory in which a gateway keeps its identity, its group's secrets and its group's records
@@ -7,7 +8,7 @@ import Glibc
 /// Each file is replaced as a whole and lasts once it is replaced (`PrivateFile`); the group file is written last, so that
 /// a gateway either is in a group, with all it needs, or is not. Who changes anything holds the lock; the kernel frees it
 /// when the process ends, however it ends.
-final class StateDirectory {
+final class StateDirectory: Sendable {
     let path: String
     /// The file that is locked; -1 for one who only reads.
     private let lock: Int32
@@ -18,6 +19,7 @@ final class StateDirectory {
         static let identity = "identity.key"
         static let root = "root.key"
         static let group = "group.state"
+        static let invites = "invites.state"
         static let lock = "lock"
     }
 
@@ -102,12 +104,41 @@ final class StateDirectory {
         return epochs.sorted { ($0.number, $0.secret.name) < ($1.number, $1.secret.name) }
     }
 
+    /// The gateway's invitations; none when it has made none yet. `calendar` and `now` are the time.
+    func invites(calendar: Int64, now: Instant) throws(StateProblem) -> InviteBook {
+        let path = file(Name.invites)
+        guard unsafe access(path, F_OK) == 0 else { return InviteBook() }
+        let bytes: [UInt8]
+        do { bytes = try PrivateFile.read(path, atMost: Self.mostInviteBytes) } catch { throw StateProblem(error) }
+        do throws(StateFile.Refusal) {
+            let fields = try StateFile.fields(bytes, of: .invites)
+            do { return try InviteBook(fields, calendar: calendar, now: now) } catch { throw .damaged }
+        } catch { throw StateProblem(error, path: path) }
+    }
+
+    /// 10,000 invitations of some hundred bytes.
+    private static let mostInviteBytes = 16 << 20
+
+    /// The root key, when it is here or in the file given; nil when neither.
+    func rootKey() throws(StateProblem) -> Identity? {
+        guard unsafe access(rootKeyPath, F_OK) == 0 else { return nil }
+        do { return try Identity.read(from: rootKeyPath) } catch { throw StateProblem(error) }
+    }
+
     // MARK: Changes
 
     /// Puts this in place of what the gateway knew of its group. Once it returns, a crash does not lose it.
     func save(_ group: GroupFile) throws(StateProblem) {
         precondition(lock >= 0, "who changes the state holds its lock")
         do { try PrivateFile.write(group.encoded, to: groupPath) } catch { throw StateProblem(error) }
+    }
+
+    /// Puts these in place of the gateway's invitations. Once it returns, a crash does not lose them.
+    func save(_ invites: InviteBook) throws(StateProblem) {
+        precondition(lock >= 0, "who changes the state holds its lock")
+        do {
+            try PrivateFile.write(StateFile.bytes(.invites, invites.fields), to: file(Name.invites))
+        } catch { throw StateProblem(error) }
     }
 
     /// Adds one of the group's secrets. It comes before the record of it is saved.

@@ -22,10 +22,10 @@ public struct StateProblem: Error, Hashable, Sendable, CustomStringConvertible {
         self.init(problem.path, problem.message, problem.remedy)
     }
 
-    /// What a group file was refused for.
-    init(_ refusal: GroupFile.Refusal, path: String) {
+    /// What a state file was refused for.
+    init(_ refusal: StateFile.Refusal, path: String) {
         switch refusal {
-        case .notAGroup: self.init(path, "is no group file", "name the state directory of a gateway")
+        case .otherKind: self.init(path, "is no such file", "name the state directory of a gateway")
         case .newerVersion(let version):
             self.init(path, "was written by a newer dxgateway (version \(version))", "run that one")
         case .damaged:

@@ -17,7 +17,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     let channel: PeerChannel
     let id: StreamID
-    private let usage: TunnelUsage
+    let usage: TunnelUsage
     private var context: ChannelHandlerContext?
     /// What was read from TCP and waits for the tunnel's rate.
     private var held = ByteBuffer()

@@ -11,6 +11,8 @@ import NIOPosix
 final class TCPListener {
     /// What the configuration says.
     let address: HostAddress
+    /// The same, looked up.
+    let wanted: Endpoint
     /// Where it is bound, with the real port.
     private(set) var local: Endpoint
     private var reserved: CInt?
@@ -24,6 +26,7 @@ final class TCPListener {
     /// Takes the address. Throws `GatewayError.listen`.
     init(_ address: HostAddress, endpoint: Endpoint) throws(GatewayError) {
         self.address = address
+        wanted = endpoint
         local = endpoint
         let (descriptor, bound) = try Self.reserve(endpoint, text: address.description)
         reserved = descriptor

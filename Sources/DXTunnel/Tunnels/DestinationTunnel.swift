@@ -6,23 +6,51 @@ import NIOPosix
 
 /// The destination end of a tunnel: connects each stream to the one target. Bound to the gateway's event loop.
 final class DestinationTunnel {
-    let name: String
+    private(set) var name: String
+    /// What origins ask for it by.
+    let wireName: String
     let usage: TunnelUsage
     /// The names of the gateways that may reach it.
-    let origins: Set<String>
+    private(set) var origins: Set<String>
     /// An origin has asked for its listener block.
     var isActivated = false
     private let core: GatewayCore
-    private let target: HostAddress?
+    private var target: HostAddress?
     /// The embedding program, when it is the target.
     var acceptor: (@Sendable (TunnelStream) -> Void)?
 
     init(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?, core: GatewayCore) {
         name = tunnel.name
+        wireName = tunnel.wireName ?? tunnel.name
         origins = Set(tunnel.origins.map(\.gateway))
         usage = core.share.usage(of: tunnel, limiter: core.limiter(for: tunnel))
         self.target = target
         self.core = core
+    }
+
+    /// The group says something else of it. Connections to another target, and of gateways that are origins no more, end;
+    /// the others go on.
+    func update(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?) {
+        let newOrigins = Set(tunnel.origins.map(\.gateway))
+        let isMoved = target != self.target
+        for channel in core.peers.compactMap(\.channel) {
+            let isOut = !newOrigins.contains(channel.peer.name)
+            guard isMoved || isOut else { continue }
+            channel.withdraw(self, reason: isOut ? "not for this origin any more" : "it has another target now")
+            channel.endStreams(of: usage)
+        }
+        name = tunnel.name
+        origins = newOrigins
+        self.target = target
+    }
+
+    /// The tunnel is no more.
+    func remove() {
+        for channel in core.peers.compactMap(\.channel) {
+            channel.withdraw(self, reason: "the tunnel was removed")
+            channel.endStreams(of: usage)
+        }
+        usage.limiter?.cancel()
     }
 
     /// The target as text, for status.

@@ -6,14 +6,23 @@ import NIOCore
 /// The origin end of a tunnel: the local listeners, and which destinations have activated it. Bound to the gateway's event
 /// loop.
 final class OriginTunnel {
-    let name: String
+    private(set) var name: String
+    /// What destinations know it by.
+    let wireName: String
     let usage: TunnelUsage
     /// The names of the destinations, in order of preference.
-    let destinations: [String]
+    private(set) var destinations: [String]
     private(set) var listeners: [TCPListener] = []
     private let core: GatewayCore
-    private let streamClass: StreamClass
-    private let share: Int
+    private var streamClass: StreamClass
+    private var share: Int
+    /// From where clients may connect; empty: from anywhere.
+    private var allowed: [AddressRange]
+    /// How long to wait before a destination that refused is asked again.
+    private var pauses: [ObjectIdentifier: Interval] = [:]
+    /// Addresses that could not be had.
+    private var missing: [(address: HostAddress, endpoint: Endpoint)] = []
+    private var isRemoved = false
     private var active: [Activation] = []
     private var failure: String?
     /// Anyone who can connect to a listener can have a connection refused.
@@ -29,6 +38,8 @@ final class OriginTunnel {
 
     init(_ tunnel: GatewayConfiguration.Tunnel, core: GatewayCore) {
         name = tunnel.name
+        wireName = tunnel.wireName ?? tunnel.name
+        allowed = tunnel.allowed
         destinations = tunnel.destinations.map(\.gateway)
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
@@ -58,6 +69,7 @@ final class OriginTunnel {
         active.removeAll { $0.channel === channel }
         active.append(Activation(channel: channel, internalPort: internalPort))
         active.sort { rank($0) < rank($1) }
+        pauses[ObjectIdentifier(channel)] = nil
         usage.lastError = nil
         open()
     }
@@ -70,6 +82,30 @@ final class OriginTunnel {
     func onRefused(by channel: PeerChannel, reason: String) {
         usage.lastError = "\(channel.peer.name): \(reason)"
         onChannelDown(channel)
+        if core.group != nil { askAgain(channel) }
+    }
+
+    /// The destination may learn of the tunnel a moment later than this gateway, so it is asked again, more and more
+    /// rarely.
+    private func askAgain(_ channel: PeerChannel) {
+        let pause = pauses[ObjectIdentifier(channel)] ?? Self.firstPause
+        pauses[ObjectIdentifier(channel)] = min(pause * 2, Self.longestPause)
+        let bound = NIOLoopBound((self, channel), eventLoop: core.eventLoop)
+        core.eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
+            let (tunnel, channel) = bound.value
+            tunnel.ask(channel)
+        }
+    }
+
+    private static let firstPause = Interval.milliseconds(100)
+    private static let longestPause = Interval.seconds(30)
+
+    /// Asks a destination for its listener block, unless it has told it.
+    private func ask(_ channel: PeerChannel) {
+        guard !isRemoved, channel.peer.channel === channel, destinations.contains(channel.peer.name),
+            !active.contains(where: { $0.channel === channel })
+        else { return }
+        channel.activate(self)
     }
 
     /// The destination withdrew its block; true when it was this tunnel's.
@@ -84,6 +120,7 @@ final class OriginTunnel {
     /// The channel to a destination ended.
     func onChannelDown(_ channel: PeerChannel) {
         active.removeAll { $0.channel === channel }
+        if channel.end != nil { pauses[ObjectIdentifier(channel)] = nil }
         closeUnlessActive()
     }
 
@@ -102,7 +139,7 @@ final class OriginTunnel {
     }
 
     private func open() {
-        failure = nil
+        if missing.isEmpty { failure = nil }
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         for listener in listeners {
             listener.open(
@@ -120,10 +157,75 @@ final class OriginTunnel {
     /// Gives the local addresses up.
     func release() { for listener in listeners { listener.release() } }
 
+    // MARK: Changes
+
+    /// The group says something else of it: addresses come, stay and go; open connections to destinations that stay go on.
+    func update(_ tunnel: GatewayConfiguration.Tunnel) {
+        name = tunnel.name
+        streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
+        share = tunnel.share
+        allowed = tunnel.allowed
+        let kept = tunnel.destinations.map(\.gateway)
+        for channel in core.peers.compactMap(\.channel)
+        where destinations.contains(channel.peer.name) && !kept.contains(channel.peer.name) {
+            active.removeAll { $0.channel === channel }
+            channel.endStreams(of: usage)
+        }
+        destinations = kept
+        active.sort { rank($0) < rank($1) }
+        for channel in core.peers.compactMap(\.channel) { ask(channel) }
+        closeUnlessActive()
+    }
+
+    /// Takes these local addresses and gives up all others. One that cannot be had is named, and tried again.
+    func listen(at addresses: [(address: HostAddress, endpoint: Endpoint)]) {
+        guard !isRemoved else { return }
+        let wanted = addresses.map(\.endpoint)
+        for listener in listeners where !wanted.contains(listener.wanted) { listener.release() }
+        listeners.removeAll { !wanted.contains($0.wanted) }
+        missing = addresses.filter { address in !listeners.contains { $0.wanted == address.endpoint } }
+        takeMissing()
+    }
+
+    /// Tries again to take the addresses that could not be had.
+    func takeMissing() {
+        var left: [(address: HostAddress, endpoint: Endpoint)] = []
+        failure = nil
+        for (address, endpoint) in missing {
+            do throws(GatewayError) { try reserve(address, endpoint: endpoint) } catch {
+                left.append((address, endpoint))
+                failure = "\(error)"
+                usage.lastError = failure
+            }
+        }
+        missing = left
+        if isActive { open() }
+    }
+
+    /// Whether an address could not be had.
+    var isMissing: Bool { !missing.isEmpty }
+
+    /// The tunnel is no more.
+    func remove() {
+        isRemoved = true
+        release()
+        active.removeAll()
+        for channel in core.peers.compactMap(\.channel) { channel.endStreams(of: usage) }
+        usage.limiter?.cancel()
+    }
+
     // MARK: Connections
 
     /// A client connected.
     private func accept(_ tcp: any Channel) -> EventLoopFuture<Void> {
+        guard isAllowed(tcp) else {
+            let client = tcp.remoteAddress?.ipAddress ?? "unknown"
+            usage.refuse("client \(client) is not allowed")
+            core.complain(
+                "connection refused", ["tunnel": name, "client": client, "reason": "not allowed"], limit: &complaints)
+            TCPReset.close(tcp)
+            return tcp.eventLoop.makeSucceededVoidFuture()
+        }
         do {
             try connect { channel, id in
                 let bridge = TCPBridge(channel: channel, id: id, usage: self.usage)
@@ -136,6 +238,15 @@ final class OriginTunnel {
             TCPReset.close(tcp)
         }
         return tcp.eventLoop.makeSucceededVoidFuture()
+    }
+
+    /// Whether a client comes from where it may.
+    private func isAllowed(_ tcp: any Channel) -> Bool {
+        if allowed.isEmpty { return true }
+        guard let text = tcp.remoteAddress?.ipAddress, let client = Endpoint(address: text, port: 0) else {
+            return false
+        }
+        return allowed.contains { $0.contains(client) }
     }
 
     /// Opens a stream to the best destination.

@@ -20,6 +20,11 @@ final class TunnelUsage {
         self.ofGateway = ofGateway
     }
 
+    /// Whether the limits are still those of the tunnel.
+    func fits(_ tunnel: GatewayConfiguration.Tunnel) -> Bool {
+        ofTunnel.maximum == tunnel.maximumConnections && limiter?.bitsPerSecond == tunnel.maximumRate
+    }
+
     /// Whether neither the tunnel nor the gateway has as many connections as it may have.
     var hasRoom: Bool { ofTunnel.hasRoom && ofGateway.hasRoom }
 

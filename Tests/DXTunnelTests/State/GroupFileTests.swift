@@ -41,14 +41,14 @@ import Testing
     @Test func damageIsNoticed() throws {
         let bytes = GroupFile(try document(), member: member).encoded
         for count in bytes.indices {
-            #expect(throws: GroupFile.Refusal.self, "\(count) bytes") { try GroupFile(Array(bytes[..<count])) }
+            #expect(throws: StateFile.Refusal.self, "\(count) bytes") { try GroupFile(Array(bytes[..<count])) }
         }
         for index in bytes.indices {
             var changed = bytes
             changed[index] ^= 1 << UInt8(index % 8)
-            #expect(throws: GroupFile.Refusal.self, "byte \(index)") { try GroupFile(changed) }
+            #expect(throws: StateFile.Refusal.self, "byte \(index)") { try GroupFile(changed) }
         }
-        #expect(throws: GroupFile.Refusal.notAGroup) { try GroupFile(Array("hello".utf8)) }
+        #expect(throws: StateFile.Refusal.otherKind) { try GroupFile(Array("hello".utf8)) }
     }
 
     /// A record that somebody changed together with the checksum is left out by its signature.
@@ -69,7 +69,7 @@ import Testing
         var content = Array(GroupFile(try document(), member: member).encoded.dropLast(32))
         content[4] = 2
         let bytes = unsafe content + Bytes32(sha256: content.span.bytes).bytes
-        #expect(throws: GroupFile.Refusal.newerVersion(2)) { try GroupFile(bytes) }
+        #expect(throws: StateFile.Refusal.newerVersion(2)) { try GroupFile(bytes) }
     }
 
     /// What a newer version added to the file is still there when this one has written it.

@@ -1,0 +1,48 @@
+import NIOCore
+
+/// What a gateway that is in a group does for operators. All of these throw `GatewayError.notRunning`, and `GroupError`: its
+/// code says whether there is no group, whether it takes an admin, and what else is wrong.
+extension Gateway {
+    /// Makes invitations; each token lets one gateway join.
+    public func invite(_ request: InviteRequest) async throws -> [Invitation] {
+        try await onGroup { try $0.invite(request) }
+    }
+
+    /// The invitations of this gateway, without their tokens.
+    public func invitations() async throws -> [Invitation] {
+        try await onGroup { $0.core.eventLoop.makeSucceededFuture($0.invitations()) }
+    }
+
+    /// Takes an invitation back, or all when `id` is nil; how many.
+    public func revokeInvitation(_ id: String?) async throws -> Int { try await onGroup { try $0.revoke(id) } }
+
+    /// The members of the group.
+    public func members() async throws -> [GroupMember] {
+        try await onGroup { $0.core.eventLoop.makeSucceededFuture($0.members()) }
+    }
+
+    /// Takes a member out of the group, by its name or the beginning of its gateway id.
+    public func removeMember(_ name: String) async throws -> GroupChange {
+        GroupChange(revision: try await onGroup { try $0.remove(name) })
+    }
+
+    /// The tunnels of the group.
+    public func groupTunnels() async throws -> [GroupTunnel] {
+        try await onGroup { $0.core.eventLoop.makeSucceededFuture($0.tunnels()) }
+    }
+
+    /// Adds a tunnel, or changes the one of that name.
+    public func setTunnel(_ request: TunnelRequest) async throws -> GroupChange {
+        GroupChange(revision: try await onGroup { try $0.set(request) })
+    }
+
+    /// Uses a tunnel, or does not.
+    public func setTunnel(_ name: String, isEnabled: Bool) async throws -> GroupChange {
+        GroupChange(revision: try await onGroup { try $0.setEnabled(isEnabled, tunnel: name) })
+    }
+
+    /// Takes a tunnel away.
+    public func removeTunnel(_ name: String) async throws -> GroupChange {
+        GroupChange(revision: try await onGroup { try $0.removeTunnel(name) })
+    }
+}

@@ -1,0 +1,124 @@
+import DXSecure
+import DXWire
+import Logging
+import NIOCore
+
+/// The gateway follows its group: members and tunnels come, change and go while all else goes on. In static mode nothing
+/// here is called.
+extension GatewayCore {
+    /// Has the gateway be what the document says; what it is configured to be now.
+    func apply(_ view: GroupView) -> GatewayConfiguration {
+        let now = currentTime()
+        let old = configuration
+        if let name = view.name { configuration.name = name }
+        configuration.peers = view.peers
+        configuration.tunnels = view.tunnels
+        applyPeers(view, now: now)
+        if old.tunnels != view.tunnels || old.name != configuration.name || namesDiffer(old.peers, view.peers) {
+            applyTunnels(view.tunnels)
+        }
+        scheduleTurn()
+        return configuration
+    }
+
+    private func namesDiffer(_ old: [GatewayConfiguration.Peer], _ new: [GatewayConfiguration.Peer]) -> Bool {
+        old.map(\.name) != new.map(\.name)
+    }
+
+    // MARK: Peers
+
+    private func applyPeers(_ view: GroupView, now: Instant) {
+        let ids = Set(view.peers.map(\.id))
+        // First, so that a handshake which is under way ends, too.
+        secure.knownPeers = ids
+        for peer in peers where !ids.contains(peer.id) {
+            peer.cut(now: now)
+            peersByID[peer.id] = nil
+        }
+        peers.removeAll { !ids.contains($0.id) }
+        for peer in view.peers {
+            let isWanted = view.wanted.contains(peer.id)
+            if let link = peersByID[peer.id] {
+                link.update(peer, isWanted: isWanted, now: now)
+                continue
+            }
+            guard let role = secure.identity.gatewayID.role(towards: peer.id) else { continue }
+            let link = PeerLink(peer, role: role, core: self)
+            peers.append(link)
+            peersByID[peer.id] = link
+            link.update(peer, isWanted: isWanted, now: now)
+            if isWanted { link.start(now: now) }
+        }
+    }
+
+    // MARK: Tunnels
+
+    private func applyTunnels(_ tunnels: [GatewayConfiguration.Tunnel]) {
+        let byName = Dictionary(
+            tunnels.map { ($0.wireName ?? $0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        func stays(_ tunnel: OriginTunnel) -> Bool {
+            byName[tunnel.wireName].map { isOrigin($0) && tunnel.usage.fits($0) } ?? false
+        }
+        func stays(_ tunnel: DestinationTunnel) -> Bool {
+            byName[tunnel.wireName].map { ownEnd($0) != nil && tunnel.usage.fits($0) } ?? false
+        }
+        for tunnel in origins where !stays(tunnel) { tunnel.remove() }
+        origins.removeAll { !stays($0) }
+        for tunnel in destinations where !stays(tunnel) { tunnel.remove() }
+        destinations.removeAll { !stays($0) }
+        for tunnel in tunnels {
+            if isOrigin(tunnel) { applyOrigin(tunnel) }
+            if let end = ownEnd(tunnel) { applyDestination(tunnel, end) }
+        }
+    }
+
+    private func isOrigin(_ tunnel: GatewayConfiguration.Tunnel) -> Bool {
+        tunnel.origins.contains { $0.gateway == configuration.name }
+    }
+
+    private func ownEnd(_ tunnel: GatewayConfiguration.Tunnel) -> GatewayConfiguration.Destination? {
+        tunnel.destinations.first { $0.gateway == configuration.name }
+    }
+
+    private func applyDestination(_ tunnel: GatewayConfiguration.Tunnel, _ end: GatewayConfiguration.Destination) {
+        if let known = destinations.first(where: { $0.wireName == tunnel.wireName ?? tunnel.name }) {
+            known.update(tunnel, target: end.target)
+        } else {
+            destinations.append(DestinationTunnel(tunnel, target: end.target, core: self))
+        }
+    }
+
+    private func applyOrigin(_ tunnel: GatewayConfiguration.Tunnel) {
+        let origin: OriginTunnel
+        if let known = origins.first(where: { $0.wireName == tunnel.wireName ?? tunnel.name }) {
+            origin = known
+        } else {
+            origin = OriginTunnel(tunnel, core: self)
+            origins.append(origin)
+        }
+        origin.update(tunnel)
+        lookUpListeners(of: tunnel, for: origin)
+    }
+
+    /// Takes the addresses of an origin, once they are looked up.
+    private func lookUpListeners(of tunnel: GatewayConfiguration.Tunnel, for origin: OriginTunnel) {
+        let addresses = tunnel.origins.filter { $0.gateway == configuration.name }.compactMap(\.listen)
+        if addresses.allSatisfy({ $0.host.isEmpty || $0.endpoint != nil }) {
+            // At once where there is nothing to look up.
+            return origin.listen(at: addresses.map { ($0, $0.endpoint ?? Endpoint(v6High: 0, low: 0, port: $0.port)) })
+        }
+        let bound = NIOLoopBound(origin, eventLoop: eventLoop)
+        let lookUps = addresses.map { address in
+            NameResolver.resolve(address, on: eventLoop).map { endpoints in endpoints.map { (address, $0) } }
+        }
+        EventLoopFuture.whenAllSucceed(lookUps, on: eventLoop).whenComplete { result in
+            switch result {
+            case .success(let lists): bound.value.listen(at: lists.flatMap { $0 })
+            case .failure(let error): bound.value.usage.lastError = "\(error)"
+            }
+        }
+    }
+
+    /// Tries again to take addresses that could not be had: whoever had them may be gone.
+    func retryListeners() { for tunnel in origins where tunnel.isMissing { tunnel.takeMissing() } }
+}

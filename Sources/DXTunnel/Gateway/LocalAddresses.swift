@@ -1,0 +1,70 @@
+import DXWire
+import Glibc
+
+/// At which addresses others may find a socket of this machine.
+enum LocalAddresses {
+    /// The addresses of a socket that is bound to these: themselves, or of every interface where it is bound to all.
+    static func reachable(_ bound: [Endpoint]) -> [Endpoint] {
+        var result: [Endpoint] = []
+        for endpoint in bound {
+            guard endpoint.isUnspecified else {
+                result.append(endpoint)
+                continue
+            }
+            let all = interfaces().filter { $0.family == endpoint.family }
+            // Loopback is of use only where there is nothing else, as in a test's network namespace.
+            let outer = all.filter { !$0.isLoopback }
+            result += (outer.isEmpty ? all : outer).map { $0.withPort(endpoint.port) }
+        }
+        return result
+    }
+
+    /// The addresses of all interfaces that are up, without those of a link alone; port 0.
+    private static func interfaces() -> [Endpoint] {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        guard unsafe getifaddrs(&list) == 0 else { return [] }
+        defer { unsafe freeifaddrs(list) }
+        var result: [Endpoint] = []
+        var next = unsafe list
+        while let entry = unsafe next {
+            unsafe next = entry.pointee.ifa_next
+            guard unsafe entry.pointee.ifa_flags & UInt32(IFF_UP) != 0,
+                let address = unsafe entry.pointee.ifa_addr, let endpoint = unsafe Endpoint(socketAddress: address)
+            else { continue }
+            // fe80::/10 means another host on each link.
+            if endpoint.family == .v6, endpoint.high &>> 54 == 0x3fa { continue }
+            if !result.contains(endpoint) { result.append(endpoint) }
+        }
+        return result
+    }
+}
+
+extension Endpoint {
+    /// The address that the kernel wrote there; nil when it is of neither IP version.
+    init?(socketAddress address: UnsafePointer<sockaddr>) {
+        let raw = unsafe UnsafeRawPointer(address)
+        switch unsafe Int32(address.pointee.sa_family) {
+        case AF_INET:
+            // struct sockaddr_in: the port at byte 2, the address at byte 4.
+            self.init(
+                v4: unsafe UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: 4, as: UInt32.self)),
+                port: unsafe UInt16(bigEndian: raw.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+        case AF_INET6:
+            // struct sockaddr_in6: the address at byte 8, the scope at byte 24.
+            self.init(
+                v6High: unsafe UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
+                low: unsafe UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 16, as: UInt64.self)),
+                scope: unsafe raw.loadUnaligned(fromByteOffset: 24, as: UInt32.self),
+                port: unsafe UInt16(bigEndian: raw.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+        default: return nil
+        }
+    }
+
+    /// Whether it is this machine's own, for itself alone.
+    var isLoopback: Bool {
+        switch family {
+        case .v4: low &>> 24 == 127
+        case .v6: high == 0 && low == 1
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import DXSecure
+import DXWire
+
+/// What a group says about an epoch of its secret (`docs/group.md` §3.7): whom it was made to keep out.
+struct EpochRecord: Hashable, Sendable {
+    /// Members that must not learn the secret, whoever still takes them for members.
+    var removes: Set<MemberRecord.ID> = []
+    /// What a newer version says.
+    private var unknown = RecordFields()
+
+    /// At most so many: more are removed by more than one epoch.
+    static let mostRemoved = 256
+
+    private enum Field {
+        static let removes: UInt64 = 1
+    }
+
+    /// A record of an epoch that keeps these out.
+    init(removes: Set<MemberRecord.ID> = []) { self.removes = removes }
+
+    /// Reads a record's body.
+    init(_ body: [UInt8]) throws(DecodeError) {
+        let fields = try RecordFields(body)
+        for value in fields.all(Field.removes) {
+            guard let id = MemberRecord.ID(value) else { throw .invalidValue }
+            removes.insert(id)
+        }
+        guard removes.count <= Self.mostRemoved else { throw .invalidValue }
+        unknown = fields.without([Field.removes])
+    }
+
+    /// The body of a record that says this.
+    var body: [UInt8] {
+        var fields = RecordFields()
+        for id in removes.sorted() { fields.add(Field.removes, id.bytes) }
+        fields.add(unknown)
+        return fields.encoded
+    }
+}

@@ -1,0 +1,175 @@
+import DXSecure
+import DXWire
+import NIOCore
+
+/// What operators ask of the group through this gateway. Each change is signed, told to neighbours, and on the disk before
+/// it is answered.
+extension GroupAgent {
+    // MARK: Invitations
+
+    /// Makes invitations.
+    func invite(_ request: InviteRequest) throws(GroupError) -> EventLoopFuture<[Invitation]> {
+        try requireAdmin()
+        let count = request.count ?? 1
+        guard (1...1_000).contains(count) else {
+            throw GroupError(.badRequest, "count \(count) is outside 1 to 1000", "ask several times")
+        }
+        guard count == 1 || request.name == nil else {
+            throw GroupError(.badRequest, "many members cannot have one name", "leave the name to the gateways")
+        }
+        let model = try invite(from: request)
+        let now = core.currentTime()
+        var made: [Invitation] = []
+        for _ in 0..<count {
+            var invite = model
+            if count > 1 { invite = try self.invite(from: request) }
+            guard invites.add(invite, now: now) else {
+                throw GroupError(.conflict, "\(InviteBook.most) invitations are open", "revoke some")
+            }
+            made.append(invitation(invite, tellsToken: true))
+        }
+        followVeils()
+        settle()
+        let all = made
+        return writer.save(invites).map { all }
+    }
+
+    private func invite(from request: InviteRequest) throws(GroupError) -> Invite {
+        let lifetime = request.ttlSeconds ?? 86_400
+        guard lifetime > 0, lifetime <= Int(InviteBook.longestLifetime) else {
+            throw GroupError(
+                .badRequest, "a lifetime of \(lifetime) s is outside 1 s to a year", "give --ttl as in 24h")
+        }
+        var invite = Invite(
+            secret: TokenSecret(), lifetime: UInt64(lifetime), madeAt: Timestamp.now().wholeSeconds)
+        if let name = request.name {
+            guard NameRule.isValid(name) else {
+                throw GroupError(.badRequest, "\"\(name)\" is no name", "use letters, digits, '.', '-' and '_'")
+            }
+            guard !state.members.contains(where: { $0.name == name }) else {
+                throw GroupError(.conflict, "there is a member \(name) already", "take another name")
+            }
+            invite.name = name
+        }
+        for text in request.labels ?? [] { invite.labels.insert(try Self.label(text)) }
+        guard invite.labels.count <= MemberRecord.mostLabels else {
+            throw GroupError(.badRequest, "more than \(MemberRecord.mostLabels) labels", "give fewer")
+        }
+        switch request.role ?? "member" {
+        case "member": break
+        case "forwarder": invite.roles = .forwarder
+        case "admin":
+            guard try rootKey() != nil else {
+                throw GroupError(
+                    .conflict, "making an admin takes the root key, which is not here",
+                    "put it back as \(writer.rootKeyPath) for the moment")
+            }
+            invite.makesAdmin = true
+        default:
+            throw GroupError(
+                .badRequest, "\"\(request.role ?? "")\" is no role", "give member, forwarder or admin")
+        }
+        if let text = request.gateway {
+            guard let id = GatewayID(text: text) else {
+                throw GroupError(.badRequest, "\"\(text)\" is no gateway id", "give all 52 characters of it")
+            }
+            invite.onlyFor = id
+        }
+        return invite
+    }
+
+    static func label(_ text: String) throws(GroupError) -> Label {
+        do throws(DecodeError) { return try Label(text) } catch {
+            throw GroupError(
+                .badRequest, "\"\(text)\" is no label", "give key=value, of letters, digits, '.', '-', '_'")
+        }
+    }
+
+    private func invitation(_ invite: Invite, tellsToken: Bool) -> Invitation {
+        let token = InviteToken(
+            inviter: identity.publicKey, joinSeed: invites.joinSeed, secret: invite.secret, addresses: ownAddresses)
+        return Invitation(
+            id: Self.text(invite.secret.id), token: tellsToken ? token.text : nil,
+            name: invite.redeemed?.name ?? invite.name, labels: invite.labels.sorted().map(\.description),
+            expires: Timestamp(unixMilliseconds: invite.expiresAt &* 1_000),
+            usedBy: invite.redeemed?.key.gatewayID?.text)
+    }
+
+    private static func text(_ id: UInt64) -> String {
+        let digits = String(id, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
+
+    /// All that are kept, those that end first before the others; no token.
+    func invitations() -> [Invitation] {
+        invites.invites.values.map { invitation($0, tellsToken: false) }.sorted {
+            ($0.expires, $0.id) < ($1.expires, $1.id)
+        }
+    }
+
+    /// Takes one back, by its id, or all.
+    func revoke(_ id: String?) throws(GroupError) -> EventLoopFuture<Int> {
+        var count = 0
+        if let id {
+            guard let number = UInt64(id, radix: 16), invites.revoke(number) else {
+                throw GroupError(.notFound, "there is no invitation \(id)", "dxgateway invite list shows them")
+            }
+            count = 1
+        } else {
+            for invite in invites.invites.keys where invites.revoke(invite) { count += 1 }
+        }
+        followVeils()
+        let revoked = count
+        return writer.save(invites).map { revoked }
+    }
+
+    // MARK: Members
+
+    /// All members.
+    func members() -> [GroupMember] {
+        state.members.map { member in
+            let id = ids[member.record.key] ?? member.record.key.gatewayID
+            return GroupMember(
+                name: member.name, gateway: id?.text ?? "", admin: member.isAdmin,
+                thisGateway: member.id == self.member,
+                connected: id.flatMap { core.peersByID[$0] }?.isConnected ?? false,
+                labels: member.record.labels.sorted().map(\.description), addresses: member.addresses.map(\.description)
+            )
+        }
+    }
+
+    /// The member of a name, or of a gateway id that begins so.
+    func member(named text: String) throws(GroupError) -> GroupState.Member {
+        if let member = state.members.first(where: { $0.name == text }) { return member }
+        if text.utf8.count >= 8 {
+            let found = state.members.filter { $0.record.key.gatewayID?.text.hasPrefix(text) ?? false }
+            if found.count == 1 { return found[0] }
+        }
+        throw GroupError(.notFound, "there is no member \(text)", "dxgateway member list shows them")
+    }
+
+    /// Takes a member out and gives the group a new secret, which it does not learn.
+    func remove(_ text: String) throws(GroupError) -> EventLoopFuture<UInt64> {
+        try requireAdmin()
+        let member = try member(named: text)
+        guard member.id != self.member else {
+            throw GroupError(.conflict, "an admin cannot remove itself", "do it on another admin")
+        }
+        if member.isAdmin {
+            guard let root = try rootKey() else {
+                throw GroupError(
+                    .conflict, "\(member.name) is an admin, and removing one takes the root key",
+                    "put it back as \(writer.rootKeyPath) for the moment")
+            }
+            let said = sync.document.records.values.filter { $0.author == member.record.key }.map(\.hash)
+            try say(
+                .admin, id: member.record.key.bytes, isRemoval: true, body: AdminRecord(honoured: Set(said)).body,
+                signedBy: root)
+        }
+        try say(.member, id: member.id.bytes, isRemoval: true)
+        let epoch = EpochSecret(number: (state.epochs.last?.number ?? 0) + 1, secret: .generate())
+        add(epoch)
+        try say(.epoch, id: epoch.recordID, body: EpochRecord(removes: [member.id]).body)
+        return commit()
+    }
+}

@@ -1,0 +1,77 @@
+import DXSecure
+import DXWire
+import Logging
+import NIOCore
+
+/// The epochs of the group's secret: which are used, how they come and how they are told.
+extension GroupAgent {
+    /// Secrets that are kept: members that slept come back under old ones.
+    private static let mostEpochs = 1_024
+
+    /// Uses the newest epoch's secret, and the one before for those that lack the newest; the join veil while somebody
+    /// may come under it.
+    func followVeils() {
+        let newest = epochs.suffix(2).reversed().map(\.secret)
+        do {
+            try core.secure.setVeil(Array(newest))
+            try core.secure.setJoinVeil(invites.joinVeil)
+        } catch { core.logger.error("the group's secrets cannot be used", metadata: ["error": "\(error)"]) }
+    }
+
+    /// Asks for what the document names and this gateway lacks.
+    func followEpochs() {
+        if !missingEpochs.isEmpty { askForEpochs() }
+    }
+
+    /// Epochs that are newer than what is held, or as new, without their secrets.
+    private var missingEpochs: [GroupState.Epoch] {
+        let newest = epochs.last?.number ?? 0
+        return state.epochs.filter { epoch in
+            epoch.number >= newest && !epochs.contains { $0.number == epoch.number && $0.secret.name == epoch.name }
+        }
+    }
+
+    /// Asks all neighbours for the secrets that are missing.
+    func askForEpochs() {
+        let wanted = missingEpochs
+        guard !wanted.isEmpty else { return }
+        for neighbour in neighbours {
+            for epoch in wanted { queueSecret(.epochWanted(epoch.recordID), to: neighbour) }
+        }
+    }
+
+    /// Tells a neighbour an epoch's secret, if it is held and the neighbour is not one that an epoch was made to keep out.
+    func tellEpoch(_ id: [UInt8], to neighbour: PublicKey) {
+        guard let wanted = GroupState.Epoch(recordID: id),
+            let epoch = epochs.first(where: { $0.number == wanted.number && $0.secret.name == wanted.name }),
+            let asker = state.member(neighbour), !state.epochs.contains(where: { $0.removes.contains(asker.id) })
+        else { return }
+        queueSecret(.epoch(epoch.number, epoch.secret.secretBytes), to: neighbour)
+    }
+
+    /// Takes a secret that the document names.
+    func takeEpoch(_ number: UInt64, _ bytes: [UInt8]) {
+        guard let secret = VeilSecret(bytes),
+            missingEpochs.contains(where: { $0.number == number && $0.name == secret.name })
+        else { return }
+        add(EpochSecret(number: number, secret: secret))
+        core.logger.info("the group has a new secret", metadata: ["epoch": "\(number)"])
+    }
+
+    /// Keeps a secret and uses it.
+    func add(_ epoch: EpochSecret) {
+        epochs.append(epoch)
+        epochs.sort { ($0.number, $0.secret.name) < ($1.number, $1.secret.name) }
+        if epochs.count > Self.mostEpochs { epochs.removeFirst() }
+        followVeils()
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        writer.add(epoch).whenFailure { error in bound.value.saved(.failure(error)) }
+    }
+
+    private func queueSecret(_ message: GroupMessage, to neighbour: PublicKey) {
+        // One neighbour asks for a few; more is a mistake of its.
+        guard secretMessages[neighbour, default: []].count < 64 else { return }
+        guard !secretMessages[neighbour, default: []].contains(message) else { return }
+        secretMessages[neighbour, default: []].append(message)
+    }
+}

@@ -1,0 +1,125 @@
+import DXSecure
+import DXStream
+import DXWire
+import Logging
+import NIOCore
+
+/// Gateways that join (`docs/group.md` §8).
+extension GroupAgent {
+    /// A gateway that came under the join veil is authenticated: it is whom its key says, and may be anybody.
+    func onJoining(_ session: DTLSSession, now: Instant) {
+        guard joins.count < JoinSession.most, invites.joinVeil != nil else { return session.close() }
+        // No BIND is ever sent on it.
+        let bind = Bind(
+            isSeen: false, bootID: 0, channelHalf: 0, pathID: PathID(rawValue: 0),
+            parameters: core.channelConfiguration.parameters)
+        let entry = ChannelSession(
+            session: session, bind: BindExchange(own: bind), pathID: PathID(rawValue: 0), since: now)
+        joins[session.receiveID] = JoinSession(session: entry, until: now + JoinSession.lifetime)
+        core.register(entry)
+    }
+
+    /// Lets sessions go whose time is over.
+    func expireJoins(now: Instant) {
+        for (id, join) in joins where join.until <= now { endJoin(id) }
+    }
+
+    private func endJoin(_ id: ConnectionID) {
+        guard let join = joins.removeValue(forKey: id) else { return }
+        core.forget(join.session)
+    }
+
+    /// A plaintext came on such a session.
+    func receiveJoin(_ plaintext: RawSpan, on session: ChannelSession, now: Instant) {
+        let id = session.session.receiveID
+        guard var join = joins[id] else { return }
+        join.requests += 1
+        joins[id] = join
+        let bytes = unsafe plaintext.withUnsafeBytes { unsafe [UInt8]($0) }
+        guard join.requests <= JoinSession.mostRequests, let request = try? JoinRequest(bytes),
+            request.key.gatewayID == session.session.peerID
+        else {
+            core.drops.malformed &+= 1
+            return endJoin(id)
+        }
+        answer(request, on: session)
+    }
+
+    private func answer(_ request: JoinRequest, on session: ChannelSession) {
+        guard let invite = invites.invites[request.token], let proof = session.session.proof(of: invite.secret),
+            proof.isEqualInConstantTime(to: request.proof)
+        else { return refuse(.unknown, session) }
+        switch invites.verdict(on: request.token, for: request.key) {
+        case .refuse(let refusal): refuse(refusal, session)
+        case .again(let redemption): admit(redemption, invite, session)
+        case .accept:
+            guard isAdmin, !invite.makesAdmin || core.group != nil else { return refuse(.inviter, session) }
+            let known = state.member(request.key)
+            let redemption = Invite.Redemption(
+                key: request.key, member: known?.id ?? .random(),
+                name: known?.name ?? freeName(invite.name ?? request.name))
+            invites.redeem(request.token, redemption)
+            admit(redemption, invite, session)
+        }
+    }
+
+    private func refuse(_ refusal: JoinAnswer.Refusal, _ session: ChannelSession) {
+        core.complain(
+            "a gateway may not join",
+            ["gateway": session.session.peerID.text, "address": "\(session.remote)", "reason": "\(refusal)"],
+            limit: &complaints)
+        core.send(JoinAnswer.refused(refusal).encoded, on: session)
+    }
+
+    /// Makes the gateway a member, if it is none yet, and tells it once both that the token is used and that it is a member
+    /// lie on the disk: whatever happens then, nobody else can use the token, and it need not be used again.
+    private func admit(_ redemption: Invite.Redemption, _ invite: Invite, _ session: ChannelSession) {
+        let bound = NIOLoopBound((self, session), eventLoop: core.eventLoop)
+        writer.save(invites).flatMapThrowing { _ in
+            let (agent, _) = bound.value
+            try agent.makeMember(redemption, invite)
+            return agent.file
+        }.flatMap { bound.value.0.writer.save($0) }.whenComplete { result in
+            let (agent, session) = bound.value
+            agent.admitted(result, redemption, session)
+        }
+    }
+
+    private func makeMember(_ redemption: Invite.Redemption, _ invite: Invite) throws(GroupError) {
+        guard state.member(redemption.key) == nil else { return }
+        let body = MemberRecord(name: redemption.name, key: redemption.key, roles: invite.roles, labels: invite.labels)
+        if invite.makesAdmin { try grantAdmin(redemption) }
+        try say(.member, id: redemption.member.bytes, body: body.body)
+        core.logger.notice(
+            "a gateway joined the group",
+            metadata: ["name": "\(redemption.name)", "gateway": "\(redemption.key.gatewayID?.text ?? "")"])
+        settle()
+    }
+
+    private func admitted(
+        _ result: Result<Void, any Error>, _ redemption: Invite.Redemption, _ session: ChannelSession
+    ) {
+        if case .failure(let error) = result {
+            // It asks again; until then the token is neither free nor used up for good.
+            core.logger.error("a gateway could not be let in", metadata: ["error": "\(error)"])
+            return
+        }
+        guard let epoch = epochs.last, joins[session.session.receiveID] != nil else { return }
+        let key = GroupRecord.Key(kind: .admin, id: identity.publicKey.bytes)
+        let records = sync.document.history(of: key, by: sync.document.rootKey).prefix(1)
+        let grant = JoinGrant(
+            rootKey: sync.document.rootKey, member: redemption.member, epoch: epoch, records: Array(records))
+        core.send(JoinAnswer.accepted(grant).encoded, on: session)
+    }
+
+    /// A name that no member has.
+    private func freeName(_ wish: String?) -> String {
+        let base = wish ?? "gateway"
+        let taken = Set(state.members.map(\.name))
+        guard taken.contains(base) || wish == nil else { return base }
+        for number in 2... where !taken.contains("\(base.prefix(56))-\(number)") {
+            return "\(base.prefix(56))-\(number)"
+        }
+        preconditionFailure("a group has fewer members than there are numbers")
+    }
+}

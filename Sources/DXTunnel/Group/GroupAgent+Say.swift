@@ -1,0 +1,65 @@
+import DXSecure
+import DXWire
+import NIOCore
+
+/// What this gateway says itself.
+extension GroupAgent {
+    /// Signs a record and tells all neighbours. The revision is the next one unless given.
+    func say(
+        _ kind: GroupRecord.Kind, id: [UInt8], revision: UInt64? = nil, isRemoval: Bool = false, body: [UInt8] = [],
+        signedBy signer: Identity? = nil
+    ) throws(GroupError) {
+        let record: GroupRecord
+        do throws(SecureError) {
+            record = try GroupRecord(
+                kind, id: id, revision: revision ?? state.revision + 1, isRemoval: isRemoval, body: body,
+                signedBy: signer ?? identity, group: group)
+        } catch { throw GroupError(.failed, "the record could not be signed (\(error))", "check the system's OpenSSL") }
+        switch sync.say(record) {
+        case .added, .known: state = GroupState(sync.document)
+        case .full:
+            throw GroupError(.failed, "the group's document is full", "make a checkpoint, or remove what is not needed")
+        case .outdated, .notAllowed, .invalid:
+            throw GroupError(.failed, "the group does not take this record", "see the gateway's log")
+        }
+    }
+
+    /// Refuses what only an admin may do.
+    func requireAdmin() throws(GroupError) {
+        guard !isAdmin else { return }
+        let admins = state.members.filter(\.isAdmin).map(\.name)
+        throw GroupError(
+            .notAdmin, "this gateway is not an admin of its group",
+            admins.isEmpty ? "run group recover with the root key" : "do it on one: \(admins.joined(separator: ", "))")
+    }
+
+    /// Makes the holder of a key an admin. Takes the root key.
+    func grantAdmin(_ redemption: Invite.Redemption) throws(GroupError) {
+        guard let root = try rootKey() else {
+            throw GroupError(
+                .conflict, "the group's root key is not here", "put it back as \(writer.rootKeyPath) for the moment")
+        }
+        try say(
+            .admin, id: redemption.key.bytes, body: AdminRecord(id: redemption.member, name: redemption.name).body,
+            signedBy: root)
+    }
+
+    /// The group's root key, if it lies here.
+    func rootKey() throws(GroupError) -> Identity? {
+        do throws(StateProblem) { return try writer.rootKey() } catch {
+            throw GroupError(.failed, "the root key cannot be read: \(error.message)", error.remedy)
+        }
+    }
+
+    /// Uses what was said, and waits until it is on the disk; the revision then.
+    func commit() -> EventLoopFuture<UInt64> {
+        settle()
+        let revision = state.revision
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        return writer.save(file).map { revision }.flatMapErrorThrowing { error in
+            bound.value.saved(.failure(error))
+            throw GroupError(
+                .failed, "the change holds, but could not be saved: \(error)", "make room; it is tried again")
+        }
+    }
+}

@@ -1,0 +1,289 @@
+import DXSecure
+import DXSocket
+import DXStream
+import DXWire
+import Logging
+import NIOCore
+
+/// A gateway's part in its group: exchanges the document with neighbours, has the gateway follow it, signs what operators want,
+/// lets gateways in. Bound to the gateway's event loop; files are written elsewhere (`StateWriter`).
+///
+/// The document is the truth, in memory at once and on the disk soon after: what this gateway says itself is there before
+/// anybody is told that it is done; what others say within a second, addresses within an hour, since flash wears and
+/// a neighbour tells them again.
+final class GroupAgent {
+    let core: GatewayCore
+    let identity: Identity
+    let writer: StateWriter
+    let member: MemberRecord.ID
+    let introducer: GroupFile.Introducer?
+    let settings: LocalSettings
+    var sync: GroupSync
+    var state: GroupState
+    var view: GroupView
+    var epochs: [EpochSecret]
+    var invites: InviteBook
+    /// Gateways that are joining.
+    var joins: [ConnectionID: JoinSession] = [:]
+    /// Where this gateway is, as it tells the others.
+    var ownAddresses: [HostAddress] = []
+    /// What could not be written, for status; nil when all was.
+    var saveProblem: String?
+    /// Called with what the gateway now has, whenever that changes.
+    private let onView: (GatewayConfiguration) -> Void
+    private var streams: [PublicKey: GroupStream] = [:]
+    private var keys: [GatewayID: PublicKey] = [:]
+    var ids: [PublicKey: GatewayID] = [:]
+    private var tick: Scheduled<Void>?
+    private var tickAt: Instant = .distantFuture
+    private var nextUpkeep: Instant
+    private var saveAt: Instant = .distantFuture
+    private var isSettling = false
+    private var isStopped = false
+    /// What a neighbour can have logged.
+    var complaints = ComplaintLimit()
+
+    /// How often listeners that failed are tried again, epochs asked for, tunnels that ended closed.
+    private static let upkeepInterval = Interval.seconds(5)
+    private static let savePause = Interval.milliseconds(500)
+    private static let addressSavePause = Interval.seconds(3_600)
+    private static let saveAgainPause = Interval.seconds(60)
+
+    /// The gateway's part, before its sockets are open.
+    init(
+        _ start: GroupStart, core: GatewayCore, identity: Identity, onView: @escaping (GatewayConfiguration) -> Void
+    ) {
+        self.core = core
+        self.identity = identity
+        self.onView = onView
+        writer = StateWriter(start.directory, on: core.eventLoop)
+        member = start.file.member
+        introducer = start.file.introducer
+        settings = start.settings
+        let document = start.file.document.held
+        sync = GroupSync(document, own: identity.publicKey)
+        state = GroupState(document)
+        epochs = start.epochs
+        invites = start.invites
+        view = GroupView(
+            state, member: member, introducer: introducer, ids: &ids, calendar: Timestamp.now().wholeSeconds)
+        nextUpkeep = core.currentTime() + Self.upkeepInterval
+    }
+
+    /// The group.
+    var group: GroupID { sync.document.group }
+
+    /// Neighbours with which documents are exchanged.
+    var neighbourCount: Int { streams.count }
+
+    /// Whether this gateway may sign for the group.
+    var isAdmin: Bool { state.admins.contains(identity.publicKey) }
+
+    // MARK: Life
+
+    /// The sockets are open: follow the document, tell where this gateway is.
+    func start(local: [Endpoint]) {
+        ownAddresses =
+            settings.advertise.isEmpty ? LocalAddresses.reachable(local).map(HostAddress.init) : settings.advertise
+        followVeils()
+        refresh()
+        sayAddresses()
+        settle()
+    }
+
+    /// Lets everything go; what is not on the disk yet is written first.
+    func stop() -> EventLoopFuture<Void> {
+        isStopped = true
+        tick?.cancel()
+        for stream in streams.values { stream.end() }
+        streams.removeAll()
+        if saveAt != .distantFuture { _ = writer.save(file) }
+        return writer.finish()
+    }
+
+    /// The members with which documents are exchanged.
+    var neighbours: [PublicKey] { Array(streams.keys) }
+
+    /// What the disk is to hold.
+    var file: GroupFile { GroupFile(sync.document, member: member, introducer: introducer) }
+
+    // MARK: Channels
+
+    /// The channel to a member is up. The one with the lower id opens the stream.
+    func onChannelUp(_ channel: PeerChannel) {
+        guard channel.peer.role == .lower, let key = keys[channel.peer.id] else { return }
+        var made: GroupStream?
+        _ = try? channel.openStream(internalPort: GroupStream.internalPort, streamClass: .interactive, share: 256) {
+            let stream = GroupStream(key, id: $0, on: channel, agent: self)
+            made = stream
+            return .group(stream)
+        }
+        if let made { begin(made) }
+    }
+
+    /// A member opened the stream; false when it may not.
+    func accept(_ id: StreamID, on channel: PeerChannel) -> GroupStream? {
+        guard let key = keys[channel.peer.id] else { return nil }
+        let stream = GroupStream(key, id: id, on: channel, agent: self)
+        begin(stream)
+        return stream
+    }
+
+    private func begin(_ stream: GroupStream) {
+        streams[stream.neighbour] = stream
+        sync.connected(stream.neighbour)
+        askForEpochs()
+        settle()
+    }
+
+    /// A stream is over.
+    func ended(_ stream: GroupStream) {
+        guard streams[stream.neighbour] === stream else { return }
+        streams[stream.neighbour] = nil
+        secretMessages[stream.neighbour] = nil
+        sync.disconnected(stream.neighbour, now: core.currentTime())
+        settle()
+    }
+
+    /// What comes next for a neighbour.
+    func nextMessage(to neighbour: PublicKey) -> GroupMessage? {
+        if var waiting = secretMessages[neighbour], !waiting.isEmpty {
+            let message = waiting.removeFirst()
+            secretMessages[neighbour] = waiting
+            return message
+        }
+        return sync.pollMessage(to: neighbour)
+    }
+
+    /// Of epochs' secrets, which are not the document's.
+    var secretMessages: [PublicKey: [GroupMessage]] = [:]
+
+    /// A neighbour's message.
+    func receive(_ message: GroupMessage, from stream: GroupStream) {
+        switch message {
+        case .epochWanted(let id): tellEpoch(id, to: stream.neighbour)
+        case .epoch(let number, let secret): takeEpoch(number, secret)
+        case .summary, .branches, .list, .have, .want, .records, .unknown:
+            sync.receive(message, from: stream.neighbour, now: core.currentTime())
+        }
+        settle()
+    }
+
+    // MARK: Following the document
+
+    /// Uses what is new, sends what there is, arms the timer.
+    func settle() {
+        guard !isSettling, !isStopped else { return }
+        isSettling = true
+        defer { isSettling = false }
+        var isChanged = false
+        var isConfiguration = false
+        while let record = sync.pollChange() {
+            isChanged = true
+            isConfiguration = isConfiguration || record.key.kind != .address
+        }
+        if isChanged {
+            state = GroupState(sync.document)
+            refresh()
+            sayAddresses()
+            saveSoon(isConfiguration ? Self.savePause : Self.addressSavePause)
+        }
+        for stream in streams.values { stream.pump() }
+        arm()
+    }
+
+    /// Has the gateway do what the document says.
+    func refresh() {
+        view = GroupView(
+            state, member: member, introducer: introducer, ids: &ids, calendar: Timestamp.now().wholeSeconds)
+        keys = [:]
+        for other in state.members where other.id != member {
+            if let id = ids[other.record.key] { keys[id] = other.record.key }
+        }
+        if let introducer, let id = ids[introducer.key] { keys[id] = introducer.key }
+        followEpochs()
+        let configuration = core.apply(view)
+        onView(configuration)
+    }
+
+    /// Tells the group where this gateway is, unless it says so already. Only a member is heard.
+    private func sayAddresses() {
+        guard view.name != nil, !ownAddresses.isEmpty else { return }
+        let key = GroupRecord.Key(kind: .address, id: identity.publicKey.bytes)
+        let last = sync.document.history(of: key, by: identity.publicKey).first
+        let body = AddressRecord(addresses: Array(ownAddresses.prefix(AddressRecord.mostAddresses))).body
+        guard last?.body != body else { return }
+        _ = try? say(.address, id: key.id, revision: (last?.revision ?? 0) + 1, body: body)
+    }
+
+    // MARK: Time
+
+    private func arm() {
+        let next = min(nextUpkeep, sync.nextDeadline ?? .distantFuture, saveAt, invites.nextDeadline ?? .distantFuture)
+        guard next < tickAt || tick == nil else { return }
+        tick?.cancel()
+        tickAt = next
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        let wait = max(0, (next - core.currentTime()).nanoseconds)
+        tick = core.eventLoop.scheduleTask(in: .nanoseconds(wait)) { bound.value.fired() }
+    }
+
+    private func fired() {
+        tick = nil
+        tickAt = .distantFuture
+        guard !isStopped else { return }
+        let now = core.currentTime()
+        sync.tick(now: now)
+        if saveAt <= now {
+            saveAt = .distantFuture
+            save()
+        }
+        if invites.expire(now: now) {
+            followVeils()
+            _ = writer.save(invites)
+        }
+        if nextUpkeep <= now {
+            nextUpkeep = now + Self.upkeepInterval
+            upkeep(now: now)
+        }
+        settle()
+    }
+
+    private func upkeep(now: Instant) {
+        expireJoins(now: now)
+        askForEpochs()
+        core.retryListeners()
+        if let end = view.nextEnd, Int64(clamping: end) <= Timestamp.now().wholeSeconds { refresh() }
+    }
+
+    // MARK: Saving
+
+    private func saveSoon(_ pause: Interval) { saveAt = min(saveAt, core.currentTime() + pause) }
+
+    private func save() {
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        writer.save(file).whenComplete { result in bound.value.saved(result) }
+    }
+
+    /// Full disks and lost ones are told, and tried again; traffic goes on.
+    func saved(_ result: Result<Void, any Error>) {
+        switch result {
+        case .success: saveProblem = nil
+        case .failure(let error):
+            if saveProblem == nil {
+                core.logger.error("the group could not be saved", metadata: ["error": "\(error)"])
+            }
+            saveProblem = "\(error)"
+            saveSoon(Self.saveAgainPause)
+            arm()
+        }
+    }
+}
+
+@available(*, unavailable)
+extension GroupAgent: Sendable {}
+
+extension Timestamp {
+    /// Seconds since 1970, rounded down.
+    var wholeSeconds: Int64 { unixMilliseconds >= 0 ? unixMilliseconds / 1_000 : 0 }
+}

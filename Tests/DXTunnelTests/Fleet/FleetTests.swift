@@ -1,0 +1,139 @@
+import Testing
+
+@testable import DXTunnel
+
+/// A group of real gateways: joining, tunnels by command, removal.
+@Suite(.serialized) struct FleetTests {
+    /// An echoing target, and where it is.
+    private func target() throws -> (server: TCPServer, address: String) {
+        let server = try TCPServer()
+        server.serveEcho()
+        return (server, "127.0.0.1:\(server.port)")
+    }
+
+    private func echo(_ client: TCPSocket, seed: UInt64 = 1) async throws {
+        let bytes = Pattern.bytes(200_000, seed: seed)
+        async let sent: Void = client.send(bytes)
+        #expect(try await client.receive(exactly: bytes.count) == bytes)
+        try await sent
+    }
+
+    @Test func joinsAndCarriesTunnelsBothWays() async throws {
+        let fleet = try await Fleet()
+        try await fleet.add("edge-1", InviteRequest(name: "edge-1", labels: ["kind=plc"]))
+        try await fleet.add("edge-2", InviteRequest(labels: ["kind=plc"]))
+        try await fleet.waitUntilAlike()
+        let names = try await fleet["edge-2"].members().map(\.name)
+        #expect(names == ["edge-1", "edge-2", "hq"])
+        let (first, second) = (try target(), try target())
+        _ = try await fleet["hq"].setTunnel(
+            TunnelRequest(name: "out", origins: ["edge-1@127.0.0.1:0"], destinations: ["hq@\(first.address)"]))
+        _ = try await fleet["hq"].setTunnel(
+            TunnelRequest(name: "in", origins: ["hq@127.0.0.1:0"], destinations: ["label:kind=plc@\(second.address)"]))
+        try await echo(try await .connect(to: try await fleet.port("out", at: "edge-1")))
+        try await echo(try await .connect(to: try await fleet.port("in", at: "hq")))
+        // Between two that did not invite each other.
+        _ = try await fleet["hq"].setTunnel(
+            TunnelRequest(name: "across", origins: ["edge-1@127.0.0.1:0"], destinations: ["edge-2@\(first.address)"]))
+        try await echo(try await .connect(to: try await fleet.port("across", at: "edge-1")))
+        try await fleet.stop()
+    }
+
+    @Test func membersFindEachOtherAgainAfterARestart() async throws {
+        let fleet = try await Fleet()
+        let target = try target()
+        try await fleet.add("edge-1")
+        _ = try await fleet["hq"].setTunnel(
+            TunnelRequest(name: "out", origins: ["edge-1@127.0.0.1:0"], destinations: ["hq@\(target.address)"]))
+        _ = try await fleet.port("out", at: "edge-1")
+        try await fleet.stop()
+        try await fleet.start("edge-1")
+        try await fleet.start("hq")
+        try await echo(try await .connect(to: try await fleet.port("out", at: "edge-1")))
+        try await fleet.stop()
+    }
+
+    /// Another tunnel, and a connection through this one, go on while it changes.
+    @Test func changesTakeEffectWithoutDisturbingTheRest() async throws {
+        let fleet = try await Fleet()
+        let (first, second) = (try target(), try target())
+        try await fleet.add("edge-1")
+        func request(_ name: String, _ target: String, origins: [String] = ["edge-1@127.0.0.1:0"]) -> TunnelRequest {
+            TunnelRequest(name: name, origins: origins, destinations: ["hq@\(target)"])
+        }
+        _ = try await fleet["hq"].setTunnel(request("kept", first.address))
+        _ = try await fleet["hq"].setTunnel(request("moved", first.address))
+        let kept = try await TCPSocket.connect(to: try await fleet.port("kept", at: "edge-1"))
+        try await echo(kept)
+        let keptPort = try await fleet.port("kept", at: "edge-1")
+        let port = try TCPServer.unusedPort()
+        _ = try await fleet["hq"].setTunnel(
+            request("moved", second.address, origins: ["edge-1@127.0.0.1:\(port)"]))
+        try await Polling.wait(until: "the tunnel to have moved") {
+            try await fleet.port("moved", at: "edge-1") == port
+        }
+        try await echo(try await .connect(to: port))
+        _ = try await fleet["hq"].setTunnel("moved", isEnabled: false)
+        try await Polling.wait(until: "the disabled tunnel to be gone") {
+            try await fleet["edge-1"].status().tunnels.map(\.name) == ["kept"]
+        }
+        _ = try await fleet["hq"].setTunnel("moved", isEnabled: true)
+        try await echo(try await .connect(to: try await fleet.port("moved", at: "edge-1")))
+        _ = try await fleet["hq"].removeTunnel("moved")
+        try await Polling.wait(until: "the removed tunnel to be gone") {
+            try await fleet["edge-1"].status().tunnels.map(\.name) == ["kept"]
+        }
+        try await echo(kept, seed: 2)
+        #expect(try await fleet.port("kept", at: "edge-1") == keptPort)
+        try await fleet.stop()
+    }
+
+    @Test func aRemovedMemberIsCutOffAndStaysOut() async throws {
+        let fleet = try await Fleet()
+        let target = try target()
+        for name in ["edge-1", "edge-2"] { try await fleet.add(name) }
+        _ = try await fleet["hq"].setTunnel(
+            TunnelRequest(
+                name: "out", origins: ["edge-1@127.0.0.1:0", "edge-2@127.0.0.1:0"],
+                destinations: ["hq@\(target.address)"]))
+        let lost = try await TCPSocket.connect(to: try await fleet.port("out", at: "edge-1"))
+        try await echo(lost)
+        let other = try await TCPSocket.connect(to: try await fleet.port("out", at: "edge-2"))
+        _ = try await fleet["hq"].removeMember("edge-1")
+        try await Polling.wait(until: "the others to have cut it off") {
+            for name in ["hq", "edge-2"] {
+                guard try await fleet[name].members().allSatisfy({ $0.name != "edge-1" }) else { return false }
+            }
+            return true
+        }
+        #expect(try await !fleet["hq"].status().peers.contains { $0.name == "edge-1" })
+        try await echo(other)
+        // The others have a secret that it has not.
+        try await Polling.wait(until: "the new secret to be with those that stay") {
+            try await fleet["edge-2"].onLoop { $0.group?.epochs.count } == 2
+        }
+        try await fleet.stop("edge-1")
+        try await fleet.start("edge-1")
+        let epochs = try await fleet["edge-1"].onLoop { $0.group?.epochs.map(\.number) }
+        #expect(epochs == [1])
+        try await fleet.stop()
+    }
+
+    @Test func onlyAdminsChangeTheGroup() async throws {
+        let fleet = try await Fleet()
+        try await fleet.add("edge-1")
+        await #expect(throws: GroupError.self) {
+            _ = try await fleet["edge-1"].setTunnel(
+                TunnelRequest(name: "x", origins: ["hq@127.0.0.1:0"], destinations: ["edge-1@127.0.0.1:1"]))
+        }
+        await #expect(throws: GroupError.self) { _ = try await fleet["edge-1"].invite(InviteRequest()) }
+        try await fleet.add("edge-2", InviteRequest(role: "admin"))
+        try await Polling.wait(until: "edge-2 to be an admin") {
+            try await fleet["edge-2"].members().contains { $0.thisGateway && $0.admin }
+        }
+        _ = try await fleet["edge-2"].setTunnel(
+            TunnelRequest(name: "x", origins: ["hq@127.0.0.1:0"], destinations: ["edge-1@127.0.0.1:1"]))
+        _ = try await fleet.port("x", at: "hq")
+        try await fleet.stop()
+    }
+}
