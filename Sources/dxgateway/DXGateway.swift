@@ -15,7 +15,15 @@ struct DXGateway: AsyncParsableCommand {
             To see it work on this machine:
               dxgateway demo
 
-            To set up a gateway:
+            To set up a group:
+              dxgateway init --group plant --name hq   (on the first gateway, which then can)
+              dxgateway run
+              dxgateway invite --name edge-1           (prints a token)
+              dxgateway join TOKEN                     (on another machine, which then can)
+              dxgateway run
+              dxgateway tunnel add web --origin edge-1@127.0.0.1:8080 --destination hq@127.0.0.1:80
+
+            To set up a gateway without a group:
               dxgateway keygen --out edge-1.key        (prints the id for its peers)
               dxgateway keygen --veil --out group.key  (once; every gateway has it)
               dxgateway config validate gateway.yaml
@@ -26,7 +34,8 @@ struct DXGateway: AsyncParsableCommand {
         version: "dxgateway \(DXVersion.current)",
         subcommands: [
             KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PingCommand.self,
-            DemoCommand.self, InitCommand.self, GroupCommand.self,
+            DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
+            MemberCommand.self, TunnelCommand.self,
         ])
 
     static func main() async {

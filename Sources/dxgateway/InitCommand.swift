@@ -10,9 +10,8 @@ struct InitCommand: ParsableCommand {
             last admin's disk is gone.
 
               dxgateway init --group plant --name hq --recovery-out /media/usb/plant.root.key
-            """,
-        // Until gateways run from what it makes.
-        shouldDisplay: false)
+              dxgateway run
+            """)
 
     @Option(help: "What operators call the group.")
     var group: String
@@ -51,7 +50,6 @@ struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "group",
         abstract: "Show a gateway's group.",
-        shouldDisplay: false,
         subcommands: [GroupShowCommand.self])
 }
 
@@ -93,7 +91,7 @@ struct StateOption: ParsableArguments {
 }
 
 /// A group as JSON.
-private struct GroupReport: Encodable {
+struct GroupReport: Encodable {
     var schema = GatewayStatus.schema
     var group: GroupSummary
 }

@@ -13,12 +13,23 @@ struct RunCommand: AsyncParsableCommand {
         discussion: """
             Logs go to standard error. On SIGTERM the peers are told, connections end, ports are freed.
 
-              dxgateway run --config gateway.yaml
+            A gateway that is in a group (init, join) runs from its state directory, and the file, if there is one, holds
+            nothing but listen, advertise, control and limits.
+
+              dxgateway run
+              dxgateway run --state /var/lib/dx
               dxgateway run --config gateway.yaml --log-format json --log-level debug
             """)
 
-    @Option(help: ArgumentHelp("The configuration file.", valueName: "file"))
-    var config = "/etc/dx/gateway.yaml"
+    @Option(
+        help: ArgumentHelp("The configuration file (default: /etc/dx/gateway.yaml where needed).", valueName: "file"))
+    var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The directory of a gateway that is in a group (default: /var/lib/dx if it is, and no file is given).",
+            valueName: "dir"))
+    var state: String?
 
     @Option(help: "How log lines are written.")
     var logFormat = LogFormat.text
@@ -27,19 +38,15 @@ struct RunCommand: AsyncParsableCommand {
     var logLevel = LogLevel.info
 
     func run() async throws {
-        let loaded: GatewayConfigurationFile
-        do throws(ConfigurationFileError) { loaded = try GatewayConfigurationFile(path: config) } catch {
-            throw CommandFailure(.failed, "the configuration is refused\n\(error)")
-        }
         let logger = Logger(label: "gateway") { [logFormat, logLevel] label in
             LineLogHandler(label: label, format: logFormat.format, logLevel: logLevel.level)
         }
         raiseFileLimit()
         do {
-            let gateway = try Gateway(configuration: loaded.configuration, logger: logger)
-            logger.info("gateway starting", metadata: ["name": "\(loaded.configuration.name)", "id": "\(gateway.id)"])
+            let (gateway, controlPath) = try makeGateway(logger)
+            logger.info("gateway starting", metadata: ["name": "\(gateway.name)", "id": "\(gateway.id)"])
             let control = ControlService(
-                path: loaded.configuration.controlPath, target: GatewayControlTarget(gateway), logger: logger)
+                path: controlPath, target: GatewayControlTarget(gateway), logger: logger)
             var group = ServiceGroupConfiguration(
                 services: [gateway, control], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
             // Peers are told at once; what a client of the control socket holds open must not keep the ports.
@@ -48,8 +55,38 @@ struct RunCommand: AsyncParsableCommand {
             defer { release.cancel() }
             try await ServiceGroup(configuration: group).run()
             logger.info("gateway stopped")
+        } catch let failure as CommandFailure {
+            throw failure
         } catch {
             throw CommandFailure(.failed, "\(error)")
+        }
+    }
+}
+
+extension RunCommand {
+    private static let defaultConfig = "/etc/dx/gateway.yaml"
+    private static let defaultState = "/var/lib/dx"
+
+    /// The gateway of the state directory, else of the configuration file; and where its control socket goes.
+    private func makeGateway(_ logger: Logger) throws -> (Gateway, controlPath: String?) {
+        let isMember = unsafe access(Self.defaultState + "/group.state", F_OK) == 0
+        do {
+            if let state = state ?? (config == nil && isMember ? Self.defaultState : nil) {
+                var settings = LocalSettings()
+                let file = config ?? (unsafe access(Self.defaultConfig, F_OK) == 0 ? Self.defaultConfig : nil)
+                if let file { settings = try GatewayConfigurationFile.settings(path: file) }
+                // The system's own gateway is found in the system's place.
+                if settings.controlPath == nil, state != Self.defaultState {
+                    settings.controlPath = state + "/control.sock"
+                }
+                let gateway = try Gateway(stateDirectory: state, settings: settings, logger: logger)
+                return (gateway, settings.controlPath)
+            }
+            let loaded = try GatewayConfigurationFile(path: config ?? Self.defaultConfig)
+            let gateway = try Gateway(configuration: loaded.configuration, logger: logger)
+            return (gateway, loaded.configuration.controlPath)
+        } catch let error as ConfigurationFileError {
+            throw CommandFailure(.failed, "the configuration is refused\n\(error)")
         }
     }
 }

@@ -28,6 +28,37 @@ public struct GatewayConfigurationFile: Sendable {
         try self.init(text: text, path: path)
     }
 
+    /// Reads the settings of a gateway that is in a group: `listen`, `advertise`, `control` and `limits` alone, as all else is
+    /// the group's.
+    public static func settings(path: String) throws(ConfigurationFileError) -> LocalSettings {
+        let text: String
+        do throws(FileTextError) { text = try FileText.read(path, limit: maximumBytes) } catch {
+            throw ConfigurationFileError(problems: [
+                ConfigurationFileProblem(
+                    file: path, position: nil, message: "the configuration file \(error.message)",
+                    remedy: "check the path and its permissions")
+            ])
+        }
+        let composition: YAMLComposition
+        do throws(YAMLComposition.Failure) { composition = try YAMLComposition(text) } catch {
+            throw ConfigurationFileError(problems: [
+                ConfigurationFileProblem(
+                    file: path, position: error.position, message: error.message, remedy: error.remedy)
+            ])
+        }
+        guard let root = composition.root else { return LocalSettings() }
+        var reading = GatewayReading(composition: composition, directory: directory(of: path))
+        let settings = reading.readSettings(root)
+        guard reading.faults.isEmpty else {
+            throw ConfigurationFileError(
+                problems: reading.faults.map { fault in
+                    ConfigurationFileProblem(
+                        file: path, position: fault.position, message: fault.message, remedy: fault.remedy)
+                })
+        }
+        return settings
+    }
+
     /// Reads `text` as the file at `path`, which is used for messages and as the base of relative paths only.
     public init(text: String, path: String) throws(ConfigurationFileError) {
         func refusal(_ faults: [YAMLReader.Fault]) -> ConfigurationFileError {
@@ -138,6 +169,21 @@ private struct GatewayReading {
                 Self.readTunnel(&reader, node, at: path)
             },
             limits: readLimits(fields["limits"]))
+    }
+
+    /// What a gateway of a group may say itself.
+    mutating func readSettings(_ node: Node) -> LocalSettings {
+        let fields = reader.fields(
+            of: node, at: root,
+            keys: [.optional("listen"), .optional("advertise"), .optional("control"), .optional("limits")])
+        var settings = LocalSettings()
+        if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
+        settings.advertise = reader.list(fields["advertise"], at: root.key("advertise")) { reader, node, path in
+            Self.address(&reader, node, at: path, isTarget: true)
+        }
+        if let control = fields["control"] { settings.controlPath = path(control, at: root.key("control")) }
+        settings.limits = readLimits(fields["limits"])
+        return settings
     }
 
     private mutating func readVeils(_ node: Node?) -> [VeilSource] {

@@ -8,6 +8,14 @@ public protocol ControlTarget: Sendable {
     /// Sends one probe through the channel to the peer of this name (or of a gateway id that begins so) and returns
     /// the round trip. Throws `ControlError` for what the caller should know; must end within a few seconds.
     func ping(peer: String) async throws -> Duration
+
+    /// What knows of the gateway's group; nil when nothing does.
+    var group: (any GroupControl)? { get }
+}
+
+extension ControlTarget {
+    /// Nothing: for targets that are no gateways.
+    public var group: (any GroupControl)? { nil }
 }
 
 /// An answer of the control API that is not the one hoped for.
@@ -28,6 +36,12 @@ public struct ControlError: Error, Hashable, Sendable {
         case timedOut = "timed_out"
         /// The gateway is starting or stopping.
         case notReady = "not_ready"
+        /// The gateway is in no group.
+        case noGroup = "no_group"
+        /// The gateway may not sign for its group.
+        case notAdmin = "not_admin"
+        /// It is there already, or would take something away that is needed.
+        case conflict
         /// Something inside failed.
         case failed
     }

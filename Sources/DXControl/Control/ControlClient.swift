@@ -69,6 +69,28 @@ public struct ControlClient: Sendable {
         return (try decode(PingReply.self, from: json), json)
     }
 
+    /// Asks for something about the group; `body` is sent as JSON. Returns the JSON text as it came, too.
+    public func group<Reply: Decodable>(
+        _ method: GroupMethod, _ uri: String, _ body: (any Encodable & Sendable)? = nil, as: Reply.Type
+    ) async throws(ControlClientError) -> (reply: Reply, json: String) {
+        var buffer: ByteBuffer?
+        if let body {
+            do { buffer = ByteBuffer(bytes: try ControlJSON.encode(body)) } catch {
+                preconditionFailure("requests can be written as JSON: \(error)")
+            }
+        }
+        let json = try await request(HTTPMethod(rawValue: method.rawValue), uri, body: buffer)
+        return (try decode(Reply.self, from: json), json)
+    }
+
+    /// How something about the group is asked for.
+    public enum GroupMethod: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+        case delete = "DELETE"
+    }
+
     private func decode<Value: Decodable>(_: Value.Type, from json: String) throws(ControlClientError) -> Value {
         do { return try JSONDecoder().decode(Value.self, from: Data(json.utf8)) } catch {
             throw .malformed(path: path, reason: "\(error)")

@@ -16,22 +16,85 @@ struct ControlRoutes<Target: ControlTarget> {
         router.add(middleware: ControlErrorMiddleware())
         router.get("/v1/status") { [target] _, _ in try Self.json(try await target.status()) }
         router.post("/v1/ping") { [self] request, _ in try Self.json(try await ping(request)) }
+        addGroup(to: router)
         return router
     }
 
-    private func ping(_ request: Request) async throws -> PingReply {
-        let example = "send {\"peer\": \"cloud-1\", \"count\": 4}"
+    // MARK: The group
+
+    private func addGroup(to router: Router<BasicRequestContext>) {
+        router.get("/v1/invites") { [self] _, _ in
+            try await answer { InvitationsReply(invitations: try await $0.invitations()) }
+        }
+        router.post("/v1/invites") { [self] request, _ in
+            let body = try await read(InviteRequest.self, request, example: "{\"ttl_s\": 86400}")
+            return try await answer { InvitationsReply(invitations: try await $0.invite(body)) }
+        }
+        router.delete("/v1/invites") { [self] _, _ in
+            try await answer { RevokedReply(revoked: try await $0.revokeInvitation(nil)) }
+        }
+        router.delete("/v1/invites/:id") { [self] _, context in
+            let id = try context.parameters.require("id")
+            return try await answer { RevokedReply(revoked: try await $0.revokeInvitation(id)) }
+        }
+        router.get("/v1/members") { [self] _, _ in
+            try await answer { MembersReply(members: try await $0.members()) }
+        }
+        router.delete("/v1/members/:name") { [self] _, context in
+            let name = try context.parameters.require("name")
+            return try await change { try await $0.removeMember(name) }
+        }
+        router.get("/v1/tunnels") { [self] _, _ in
+            try await answer { TunnelsReply(tunnels: try await $0.groupTunnels()) }
+        }
+        router.put("/v1/tunnels") { [self] request, _ in
+            let example =
+                "{\"name\": \"web\", \"origins\": [\"edge-1@127.0.0.1:8080\"],"
+                + " \"destinations\": [\"cloud-1@127.0.0.1:80\"]}"
+            let body = try await read(TunnelRequest.self, request, example: example)
+            return try await change { try await $0.setTunnel(body) }
+        }
+        router.delete("/v1/tunnels/:name") { [self] _, context in
+            let name = try context.parameters.require("name")
+            return try await change { try await $0.removeTunnel(name) }
+        }
+        for (verb, isEnabled) in [("enable", true), ("disable", false)] {
+            router.post("/v1/tunnels/:name/\(verb)") { [self] _, context in
+                let name = try context.parameters.require("name")
+                return try await change { try await $0.setTunnel(name, isEnabled: isEnabled) }
+            }
+        }
+    }
+
+    private func answer(_ body: (any GroupControl) async throws -> some Encodable) async throws -> Response {
+        guard let group = target.group else {
+            throw ControlError(code: .noGroup, message: "there is no group here", hint: "ask a gateway")
+        }
+        do { return try Self.json(try await body(group)) } catch { throw GatewayControlTarget.controlError(error) }
+    }
+
+    private func change(_ body: (any GroupControl) async throws -> GroupChange) async throws -> Response {
+        try await answer { ChangeReply(revision: try await body($0).revision) }
+    }
+
+    private func read<Body: Decodable>(_: Body.Type, _ request: Request, example: String) async throws -> Body {
         let body: ByteBuffer
         do { body = try await request.body.collect(upTo: Self.maximumRequestBytes) } catch is NIOTooManyBytesError {
-            throw ControlError(code: .badRequest, message: "the body is too long", hint: example)
+            throw ControlError(code: .badRequest, message: "the body is too long", hint: "send \(example)")
         }
-        guard let ping = try? JSONDecoder().decode(PingRequest.self, from: Data(body.readableBytesView)) else {
-            throw ControlError(code: .badRequest, message: "the body is not a ping request", hint: example)
+        do { return try JSONDecoder().decode(Body.self, from: Data(body.readableBytesView)) } catch {
+            throw ControlError(code: .badRequest, message: "the body cannot be read", hint: "send \(example)")
         }
+    }
+
+    private func ping(_ request: Request) async throws -> PingReply {
+        let example = "{\"peer\": \"cloud-1\", \"count\": 4}"
+        let ping = try await read(PingRequest.self, request, example: example)
         let count = ping.count ?? 1
         guard (1...PingRequest.maximumCount).contains(count) else {
             throw ControlError(
-                code: .badRequest, message: "count \(count) is outside 1 to \(PingRequest.maximumCount)", hint: example)
+                code: .badRequest, message: "count \(count) is outside 1 to \(PingRequest.maximumCount)",
+                hint: "send \(example)")
         }
         var reply = PingReply(peer: ping.peer, sent: 0, rttMicroseconds: [])
         while reply.sent < count {
@@ -81,7 +144,8 @@ private struct ControlErrorMiddleware: RouterMiddleware {
             switch error.code {
             case .badRequest: .badRequest
             case .notFound, .unknownPeer: .notFound
-            case .notConnected: .conflict
+            case .notConnected, .conflict, .noGroup: .conflict
+            case .notAdmin: .forbidden
             case .timedOut: .gatewayTimeout
             case .notReady: .serviceUnavailable
             case .failed: .internalServerError

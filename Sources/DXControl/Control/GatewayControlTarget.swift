@@ -12,12 +12,27 @@ public struct GatewayControlTarget: ControlTarget {
         do { return try await gateway.status() } catch { throw Self.controlError(error) }
     }
 
+    /// The gateway itself.
+    public var group: (any GroupControl)? { gateway }
+
     /// One round trip to a peer.
     public func ping(peer: String) async throws -> Duration {
         do { return try await gateway.ping(peer) } catch { throw Self.controlError(error) }
     }
 
-    private static func controlError(_ error: any Error) -> any Error {
+    static func controlError(_ error: any Error) -> any Error {
+        if let error = error as? GroupError {
+            let code: ControlError.Code =
+                switch error.code {
+                case .noGroup: .noGroup
+                case .notAdmin: .notAdmin
+                case .badRequest: .badRequest
+                case .notFound: .notFound
+                case .conflict: .conflict
+                case .failed: .failed
+                }
+            return ControlError(code: code, message: error.message, hint: error.hint)
+        }
         guard let error = error as? GatewayError else { return error }
         let (code, message, hint): (ControlError.Code, String, String) =
             switch error {

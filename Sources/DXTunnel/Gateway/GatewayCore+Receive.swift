@@ -150,20 +150,22 @@ extension GatewayCore: DatagramHandler {
         let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: plaintext[0..<count]))
         var reader = ByteReader(plain)
         guard let kind = try? reader.peekUInt8() else { return }
-        if session.session.isJoin {
-            // It may be anybody's: nothing else is read on it.
-            group?.receiveJoin(plain, on: session, now: now)
-            return
-        }
         if kind == Bind.kind {
-            guard let bind = try? Bind(reading: &reader), let peer = peersByID[session.session.peerID] else {
+            // A session with a gateway that joins never belongs to a channel, whoever that is.
+            guard !session.session.isJoin, let bind = try? Bind(reading: &reader),
+                let peer = peersByID[session.session.peerID]
+            else {
                 drops.malformed &+= 1
                 return
             }
             return peer.receive(bind, on: session, now: now)
         }
         guard let channel = session.channel else {
-            drops.unbound &+= 1
+            if session.session.isJoin {
+                group?.receiveJoin(plain, on: session, now: now)
+            } else {
+                drops.unbound &+= 1
+            }
             return
         }
         let outcome = channel.transport.receive(
