@@ -50,7 +50,35 @@ struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "group",
         abstract: "Show a gateway's group.",
-        subcommands: [GroupShowCommand.self])
+        subcommands: [GroupShowCommand.self, GroupRecoverCommand.self])
+}
+
+struct GroupRecoverCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recover",
+        abstract: "Make this gateway an admin, by the group's root key.",
+        discussion: """
+            For a group whose last admin is gone. Stop the gateway first; once it runs again the others learn of it.
+
+              dxgateway group recover --key /media/usb/plant.root.key
+            """)
+
+    @Option(help: ArgumentHelp("The root key, as init --recovery-out wrote it.", valueName: "file"))
+    var key: String
+
+    @OptionGroup var place: StateOption
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let summary: GroupSummary
+        do throws(StateProblem) {
+            summary = try GroupRecovery(stateDirectory: place.state, keyFile: key).run()
+        } catch { throw CommandFailure(.failed, "\(error)") }
+        if json { return try Output.json(GroupReport(group: summary)) }
+        Output.line("\(summary.thisGateway?.name ?? "this gateway") is an admin of the group \(summary.group)")
+    }
 }
 
 struct GroupShowCommand: ParsableCommand {

@@ -17,7 +17,7 @@ struct InviteToken: Sendable {
     static let prefix = "dxjoin1:"
     /// A QR code of it is still easily scanned, and a terminal shows it in four lines.
     static let longestText = 300
-    /// Bytes for addresses, each with two more: eight of IPv4, or four of IPv6. The rest of the text is left for what
+    /// Bytes for addresses, each with two more: nine of IPv4, or three of IPv6. The rest of the text is left for what
     /// finds an inviter behind NAT.
     static let mostAddressBytes = 72
 

@@ -18,10 +18,13 @@ final class Fleet: Sendable {
     private let tuning: GatewayTuning
 
     /// Makes the group and starts `hq`.
-    init(settings: LocalSettings? = nil, tuning: GatewayTuning = GatewayTuning()) async throws {
+    init(
+        settings: LocalSettings? = nil, tuning: GatewayTuning = GatewayTuning(), recoveryFile: String? = nil
+    ) async throws {
         self.settings = settings ?? LocalSettings(listen: HostAddress(host: "127.0.0.1", port: 0))
         self.tuning = tuning
-        _ = try GroupCreation(group: "plant", gateway: "hq", stateDirectory: state("hq")).run()
+        _ = try GroupCreation(group: "plant", gateway: "hq", stateDirectory: state("hq"), recoveryFile: recoveryFile)
+            .run()
         try await start("hq")
     }
 
