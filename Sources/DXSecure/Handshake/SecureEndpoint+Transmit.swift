@@ -7,7 +7,8 @@ extension SecureEndpoint {
     func transmit(into output: inout OutputRawSpan, now: Instant) -> Endpoint? {
         while !answers.isEmpty {
             let answer = answers.removeFirst()
-            let isSealed = seal(nonce: .random(), to: answer.receiver, veil: answer.veil, into: &output) { message in
+            let nonce = veil.nonce(to: answer.receiver, veil: answer.veil)
+            let isSealed = seal(nonce: nonce, to: answer.receiver, veil: answer.veil, into: &output) { message in
                 answer.message.write(to: &message)
             }
             guard isSealed else { continue }
@@ -34,7 +35,8 @@ extension SecureEndpoint {
         _ send: SessionHandshake.Send, of session: DTLSSession, into output: inout OutputRawSpan
     ) -> Bool {
         let handshake = session.handshake
-        let nonce = VeilNonce.random()
+        let number = if case .hello(let veil) = send { veil } else { handshake.veil }
+        let nonce = veil.nonce(to: session.peerID, veil: number)
         switch send {
         case .hello(let veil):
             let signed = Hello.signedBytes(receiver: session.peerID, nonce: nonce, attempt: handshake.attempt)

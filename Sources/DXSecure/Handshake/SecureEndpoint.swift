@@ -117,6 +117,14 @@ public final class SecureEndpoint {
     /// - Throws: `veilCount` unless there are one or two; `cryptography`.
     public func setVeil(_ secrets: [VeilSecret]) throws(SecureError) { try veil.replace(secrets) }
 
+    /// The same for a group that numbers its secrets. Messages under those in `older` are understood too, and answered under the
+    /// same: of members that slept while the secret changed. `group` is what all members and nobody else know.
+    ///
+    /// - Throws: `veilCount` unless there are one or two current ones; `cryptography`.
+    public func setVeil(_ current: [VeilEpoch], older: [VeilEpoch], group: Bytes32) throws(SecureError) {
+        try veil.replace(current, older: older, group: group)
+    }
+
     /// Takes handshakes of gateways that are not known, when they come under this secret; nil takes none. Their sessions
     /// say `isJoin`, and can be of no other use: their owner must see to that.
     ///

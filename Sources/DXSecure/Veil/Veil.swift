@@ -3,12 +3,18 @@ import DXWire
 /// The keyed seal around everything that is not session data (`docs/wire-format.md` §3): noise to whoever lacks the key.
 ///
 /// Holds one or two of the group's secrets, so that one can be changed without a gap (the second one is what others may
-/// still use), and the join veil while invites are open. Opening costs at most one AES-GCM pass for each. Owned by one
-/// `SecureEndpoint`.
+/// still use), and the join veil while invites are open. In a group that has had more of them, a datagram that says so
+/// (`VeilHint`) is opened with that older one in place of the second. So opening costs at most three AES-GCM passes,
+/// however many secrets there were. Owned by one `SecureEndpoint`.
 struct Veil {
     /// The numbers of the group's secrets, the one to use first.
     private(set) var sending: [Int] = []
     private let receiver: GatewayID
+    private var hint: VeilHint?
+    /// The epochs of the group's secrets by number, in the places of `slots`.
+    private var epochs: [Int: UInt16] = [:]
+    /// Those before them, by what a nonce says, and their ciphers once they were needed.
+    private var older: [UInt16: Slot] = [:]
     private var slots = [Slot?](repeating: nil, count: SecureConstants.maximumOpens)
     private var sealing: [SealingKey: VeilCipher] = [:]
     private var filter = NonceFilter()
@@ -20,9 +26,12 @@ struct Veil {
     /// only costs time.
     private static let maximumSealing = 1_024
 
+    /// Numbers of older secrets lie above this one, by what a nonce says of them.
+    private static let olderBase = 1 << 16
+
     private struct Slot {
         var secret: VeilSecret
-        var opening: VeilCipher
+        var opening: VeilCipher?
     }
 
     private struct SealingKey: Hashable {
@@ -73,6 +82,27 @@ struct Veil {
         sending = numbers
     }
 
+    /// The same for a group that numbers its secrets: the one or two to use, the newer one first, and those before them, under
+    /// which members come that slept.
+    mutating func replace(_ current: [VeilEpoch], older: [VeilEpoch], group: Bytes32) throws(SecureError) {
+        try replace(current.map(\.secret))
+        hint = VeilHint(group: group, receiver: receiver)
+        epochs = [:]
+        for (epoch, number) in zip(current, sending) { epochs[number] = epoch.hint }
+        self.older = [:]
+        sealing = sealing.filter { $0.key.veil < Self.olderBase }
+        for epoch in older where !current.contains(where: { $0.hint == epoch.hint }) {
+            self.older[epoch.hint] = Slot(secret: epoch.secret)
+        }
+    }
+
+    /// A new nonce for a datagram to `receiver` under the secret with that number.
+    func nonce(to receiver: GatewayID, veil: Int) -> VeilNonce {
+        guard let hint, veil != Self.joinNumber else { return .random() }
+        let epoch = veil < Self.olderBase ? epochs[veil] : UInt16(truncatingIfNeeded: veil)
+        return epoch.map { hint.nonce(of: $0, to: receiver) } ?? .random()
+    }
+
     /// Takes messages of gateways that join under this secret; nil takes none.
     mutating func setJoin(_ secret: VeilSecret?) throws(SecureError) {
         guard let secret else { return remove(Self.joinNumber) }
@@ -101,12 +131,36 @@ struct Veil {
         else { return .notVeiled }
         // Only nonces of datagrams that opened are remembered, so a stranger cannot fill the filter.
         if filter.contains(nonce) { return .repeatedNonce }
-        for veil in slots.indices {
-            guard let opening = slots[veil]?.opening, opening.open(datagram, into: &output) else { continue }
+        for veil in numbers(for: nonce) {
+            guard let opening = opening(veil), opening.open(datagram, into: &output) else { continue }
             filter.insert(nonce)
             return .opened(veil: veil, nonce: nonce)
         }
         return .notVeiled
+    }
+
+    /// Under which secrets a datagram with that nonce may be, at most `maximumOpens`.
+    private func numbers(for nonce: VeilNonce) -> [Int] {
+        if let hint, !older.isEmpty, let first = sending.first {
+            let epoch = hint.epoch(nonce)
+            if older[epoch] != nil { return [first, Self.olderBase | Int(epoch), Self.joinNumber] }
+        }
+        return Array(slots.indices)
+    }
+
+    /// The cipher for opening; that of an older secret is made when it is first needed.
+    private mutating func opening(_ number: Int) -> VeilCipher? {
+        guard number >= Self.olderBase else { return slots[number]?.opening }
+        let epoch = UInt16(truncatingIfNeeded: number)
+        guard let slot = older[epoch] else { return nil }
+        if let opening = slot.opening { return opening }
+        let opening = try? VeilCipher(slot.secret, receiver: receiver, .open)
+        older[epoch]?.opening = opening
+        return opening
+    }
+
+    private func secret(_ number: Int) -> VeilSecret? {
+        number < Self.olderBase ? slots[number]?.secret : older[UInt16(truncatingIfNeeded: number)]?.secret
     }
 
     /// Appends the datagram that carries `message` to `receiver` under the secret with the number `veil`. The output
@@ -117,7 +171,7 @@ struct Veil {
     ) throws(SecureError) {
         let key = SealingKey(veil: veil, receiver: receiver)
         if let cipher = sealing[key] { return try cipher.seal(message, nonce: nonce, into: &output) }
-        guard let secret = slots[veil]?.secret else { throw .closed }
+        guard let secret = secret(veil) else { throw .closed }
         let cipher = try VeilCipher(secret, receiver: receiver, .seal)
         if sealing.count >= Self.maximumSealing { sealing.removeAll() }
         sealing[key] = cipher

@@ -20,6 +20,18 @@ public struct VeilNonce: Hashable, Sendable, BitwiseCopyable {
         self.low = low
     }
 
+    /// All but the last two bytes.
+    var head: [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: high &>> UInt64(56 - 8 * $0)) }
+            + [UInt8(truncatingIfNeeded: low &>> 24), UInt8(truncatingIfNeeded: low &>> 16)]
+    }
+
+    /// The last two bytes.
+    var tail: UInt16 { UInt16(truncatingIfNeeded: low) }
+
+    /// The same with other last two bytes.
+    func withTail(_ tail: UInt16) -> VeilNonce { VeilNonce(high: high, low: low & 0xffff_0000 | UInt32(tail)) }
+
     /// A new one.
     static func random() -> VeilNonce {
         VeilNonce(high: SecureRandom.next(), low: UInt32(truncatingIfNeeded: SecureRandom.next()))

@@ -51,6 +51,12 @@ extension GatewayCore {
         }
     }
 
+    /// Ends channels that neither end needs: of members that asked whether they missed something, and of tunnels that are no
+    /// more. 500 channels with one admin would cost it more than they are worth.
+    func endNeedlessChannels(keeping kept: Set<GatewayID>, now: Instant) {
+        for peer in peers where !kept.contains(peer.id) { peer.endIfNeedless(now: now) }
+    }
+
     // MARK: Tunnels
 
     private func applyTunnels(_ tunnels: [GatewayConfiguration.Tunnel]) {

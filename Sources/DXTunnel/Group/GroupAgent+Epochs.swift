@@ -8,12 +8,12 @@ extension GroupAgent {
     /// Secrets that are kept: members that slept come back under old ones.
     private static let mostEpochs = 1_024
 
-    /// Uses the newest epoch's secret, and the one before for those that lack the newest; the join veil while somebody
-    /// may come under it.
+    /// Uses the newest epoch's secret, and the one before for those that lack the newest; older ones for members that slept;
+    /// the join veil while somebody may come under it.
     func followVeils() {
-        let newest = epochs.suffix(2).reversed().map(\.secret)
+        let all = epochs.reversed().map { VeilEpoch(number: $0.number, secret: $0.secret) }
         do {
-            try core.secure.setVeil(Array(newest))
+            try core.secure.setVeil(Array(all.prefix(2)), older: Array(all.dropFirst(2)), group: group.bytes)
             try core.secure.setJoinVeil(invites.joinVeil)
         } catch { core.logger.error("the group's secrets cannot be used", metadata: ["error": "\(error)"]) }
     }
@@ -23,11 +23,12 @@ extension GroupAgent {
         if !missingEpochs.isEmpty { askForEpochs() }
     }
 
-    /// Epochs that are newer than what is held, or as new, without their secrets.
+    /// Epochs since the oldest that is held, without their secrets: those between are needed too, for members that slept
+    /// from then on.
     private var missingEpochs: [GroupState.Epoch] {
-        let newest = epochs.last?.number ?? 0
+        let oldest = epochs.first?.number ?? 0
         return state.epochs.filter { epoch in
-            epoch.number >= newest && !epochs.contains { $0.number == epoch.number && $0.secret.name == epoch.name }
+            epoch.number >= oldest && !epochs.contains { $0.number == epoch.number && $0.secret.name == epoch.name }
         }
     }
 

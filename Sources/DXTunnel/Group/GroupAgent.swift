@@ -39,6 +39,10 @@ final class GroupAgent {
     private var nextUpkeep: Instant
     private var saveAt: Instant = .distantFuture
     private var isSettling = false
+    /// Since when there is an exchange with an admin; it takes seconds until nothing is missing.
+    private var adminSince: Instant?
+    /// Nothing that happened while this gateway was off is missing any more.
+    private var isUpToDate = false
     private var isStopped = false
     /// What a neighbour can have logged.
     var complaints = ComplaintLimit()
@@ -195,7 +199,8 @@ final class GroupAgent {
     /// Has the gateway do what the document says.
     func refresh() {
         view = GroupView(
-            state, member: member, introducer: introducer, ids: &ids, calendar: Timestamp.now().wholeSeconds)
+            state, member: member, introducer: introducer, callsAdmins: !isUpToDate, ids: &ids,
+            calendar: Timestamp.now().wholeSeconds)
         keys = [:]
         for other in state.members where other.id != member {
             if let id = ids[other.record.key] { keys[id] = other.record.key }
@@ -252,8 +257,24 @@ final class GroupAgent {
     private func upkeep(now: Instant) {
         expireJoins(now: now)
         askForEpochs()
+        noteAdmins(now: now)
+        core.endNeedlessChannels(keeping: view.wanted.union(view.wantedBy), now: now)
         core.retryListeners()
         if let end = view.nextEnd, Int64(clamping: end) <= Timestamp.now().wholeSeconds { refresh() }
+    }
+
+    /// Whether an admin has told all that it knows.
+    private func noteAdmins(now: Instant) {
+        guard !isUpToDate else { return }
+        guard streams.keys.contains(where: state.admins.contains) else {
+            adminSince = nil
+            return
+        }
+        let since = adminSince ?? now
+        adminSince = since
+        guard now - since >= Self.upkeepInterval * 2 else { return }
+        isUpToDate = true
+        refresh()
     }
 
     // MARK: Saving

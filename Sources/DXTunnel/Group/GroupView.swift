@@ -7,8 +7,10 @@ struct GroupView: Equatable, Sendable {
     var name: String?
     /// All other members.
     var peers: [GatewayConfiguration.Peer] = []
-    /// Those to keep a channel with: the other ends of tunnels, and `mostNeighbours` for the document to spread by.
+    /// Those to call: the other ends of tunnels, and `mostNeighbours` for the document to spread by.
     var wanted: Set<GatewayID> = []
+    /// Those that call this one for the same reasons. A channel with anybody else is for a while.
+    var wantedBy: Set<GatewayID> = []
     /// Those that have an end here, in the order of their names.
     var tunnels: [GatewayConfiguration.Tunnel] = []
     /// When the first of the tunnels that have an end ends, in seconds since 1970.
@@ -20,11 +22,13 @@ struct GroupView: Equatable, Sendable {
     /// A member's part of a group.
     ///
     /// - Parameters:
+    ///   - callsAdmins: it may have slept, and whoever is left of its neighbours may know no more than it does: it calls
+    ///     admins, too.
     ///   - ids: the gateway ids of keys, which cost 40 microseconds each; missing ones are added.
     ///   - calendar: the time now in seconds since 1970, for tunnels that end.
     init(
         _ state: GroupState, member: MemberRecord.ID, introducer: GroupFile.Introducer? = nil,
-        ids: inout [PublicKey: GatewayID], calendar: Int64
+        callsAdmins: Bool = false, ids: inout [PublicKey: GatewayID], calendar: Int64
     ) {
         guard let own = state.members.first(where: { $0.id == member }) else {
             // Not told yet what it is: whoever let it in knows.
@@ -45,7 +49,13 @@ struct GroupView: Equatable, Sendable {
         }
         readTunnels(state, own: own, calendar: calendar)
         wanted = tunnelPeers(own.name)
-        if let ownID = Self.id(of: own.record.key, &ids) { wanted.formUnion(neighbours(of: ownID)) }
+        if let ownID = Self.id(of: own.record.key, &ids) {
+            wanted.formUnion(neighbours(of: ownID))
+            wantedBy = wanted.union(callers(of: ownID))
+        }
+        guard callsAdmins else { return }
+        let admins = state.members.filter { $0.isAdmin && $0.id != member }.prefix(Self.mostNeighbours)
+        for admin in admins { if let id = Self.id(of: admin.record.key, &ids) { wanted.insert(id) } }
     }
 
     private static func peer(
@@ -123,6 +133,20 @@ struct GroupView: Equatable, Sendable {
         let others = peers.filter { !$0.addresses.isEmpty }.map(\.id).sorted { $0.precedes($1) }
         let next = others.firstIndex { own.precedes($0) } ?? 0
         return (0..<min(Self.mostNeighbours, others.count)).map { others[(next + $0) % others.count] }
+    }
+
+    /// Those before it on the ring, of which it is one of the next that can be called.
+    private func callers(of own: GatewayID) -> [GatewayID] {
+        let others = peers.sorted { $0.id.precedes($1.id) }
+        let next = others.firstIndex { own.precedes($0.id) } ?? 0
+        var result: [GatewayID] = []
+        var between = 0
+        for step in 0..<others.count where between < Self.mostNeighbours {
+            let other = others[(next - 1 - step + 2 * others.count) % others.count]
+            result.append(other.id)
+            if !other.addresses.isEmpty { between += 1 }
+        }
+        return result
     }
 }
 

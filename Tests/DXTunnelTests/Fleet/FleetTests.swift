@@ -136,4 +136,38 @@ import Testing
         _ = try await fleet.port("x", at: "hq")
         try await fleet.stop()
     }
+
+    /// Members that were off while others were removed come back unaided; those that were removed do not, whatever secrets
+    /// they hold.
+    @Test func stragglersReturnAndRemovedOnesDoNot() async throws {
+        let fleet = try await Fleet()
+        let names = (1...6).map { "edge-\($0)" }
+        for name in names { try await fleet.add(name) }
+        try await fleet.waitUntilAlike()
+        // Two sleep; of the others three are removed, one after the other.
+        for name in ["edge-1", "edge-2"] { try await fleet.stop(name) }
+        for name in ["edge-3", "edge-4", "edge-5"] { _ = try await fleet["hq"].removeMember(name) }
+        try await Polling.wait(until: "the one that stays to have all secrets") {
+            try await fleet["edge-6"].onLoop { $0.group?.epochs.count } == 4
+        }
+        for name in ["edge-1", "edge-2"] { try await fleet.start(name) }
+        try await Polling.wait(until: "the two to have slept enough") {
+            for name in ["edge-1", "edge-2"] {
+                guard try await fleet[name].onLoop({ $0.group?.epochs.count }) == 4,
+                    try await fleet[name].members().map(\.name) == ["edge-1", "edge-2", "edge-6", "hq"]
+                else { return false }
+            }
+            return true
+        }
+        let before = try await fleet["hq"].status().drops["veil_unknown_peer"] ?? 0
+        try await fleet.stop("edge-3")
+        try await fleet.start("edge-3")
+        // It calls, its call is opened, as its secret is an old one of the group, and nobody answers.
+        try await Polling.wait(until: "the removed one to have called") {
+            try await fleet["hq"].status().drops["veil_unknown_peer"] ?? 0 > before
+        }
+        #expect(try await fleet["edge-3"].status().peers.allSatisfy { $0.state != .connected && $0.bytesReceived == 0 })
+        #expect(try await fleet["edge-3"].onLoop { $0.group?.epochs.count } == 1)
+        try await fleet.stop()
+    }
 }
