@@ -8,7 +8,10 @@ import NIOCore
 extension GroupAgent {
     /// A gateway that came under the join veil is authenticated: it is whom its key says, and may be anybody.
     func onJoining(_ session: DTLSSession, now: Instant) {
-        guard joins.count < JoinSession.most, invites.joinVeil != nil else { return session.close() }
+        guard invites.joinVeil != nil else { return session.close() }
+        if joins.count >= JoinSession.most, let first = joins.min(by: { $0.value.until < $1.value.until }) {
+            endJoin(first.key)
+        }
         // No BIND is ever sent on it.
         let bind = Bind(
             isSeen: false, bootID: 0, channelHalf: 0, pathID: PathID(rawValue: 0),
@@ -49,11 +52,13 @@ extension GroupAgent {
         guard let invite = invites.invites[request.token], let proof = session.session.proof(of: invite.secret),
             proof.isEqualInConstantTime(to: request.proof)
         else { return refuse(.unknown, session) }
+        guard isAdmin else { return refuse(.inviter, session) }
         switch invites.verdict(on: request.token, for: request.key) {
         case .refuse(let refusal): refuse(refusal, session)
-        case .again(let redemption): admit(redemption, invite, session)
+        case .again(let redemption):
+            guard !wasRemoved(redemption) else { return refuse(.removedKey, session) }
+            admit(redemption, invite, session)
         case .accept:
-            guard isAdmin, !invite.makesAdmin || core.group != nil else { return refuse(.inviter, session) }
             let known = state.member(request.key)
             let redemption = Invite.Redemption(
                 key: request.key, member: known?.id ?? .random(),
@@ -61,6 +66,13 @@ extension GroupAgent {
             invites.redeem(request.token, redemption)
             admit(redemption, invite, session)
         }
+    }
+
+    /// Whether somebody took the member out again: its token is no way back. One that the group never heard of was made when
+    /// this gateway crashed, and is made now.
+    private func wasRemoved(_ redemption: Invite.Redemption) -> Bool {
+        let key = GroupRecord.Key(kind: .member, id: redemption.member.bytes)
+        return state.member(redemption.key) == nil && sync.document.records.values.contains { $0.key == key }
     }
 
     private func refuse(_ refusal: JoinAnswer.Refusal, _ session: ChannelSession) {
@@ -110,6 +122,7 @@ extension GroupAgent {
         let grant = JoinGrant(
             rootKey: sync.document.rootKey, member: redemption.member, epoch: epoch, records: Array(records))
         core.send(JoinAnswer.accepted(grant).encoded, on: session)
+        joins[session.session.receiveID]?.until = core.currentTime() + JoinSession.lifetimeAfterAnswer
     }
 
     /// A name that no member has.

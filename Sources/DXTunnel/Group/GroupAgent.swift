@@ -125,9 +125,10 @@ final class GroupAgent {
         if let made { begin(made) }
     }
 
-    /// A member opened the stream; false when it may not.
+    /// A member opened the stream; nil when it may not. Each channel has one, or a member could make this gateway keep a part
+    /// of a message for each of thousands.
     func accept(_ id: StreamID, on channel: PeerChannel) -> GroupStream? {
-        guard let key = keys[channel.peer.id] else { return nil }
+        guard let key = keys[channel.peer.id], streams[key]?.channel !== channel else { return nil }
         let stream = GroupStream(key, id: id, on: channel, agent: self)
         begin(stream)
         return stream

@@ -123,4 +123,35 @@ import Testing
         try await fleet.join("edge-1", token: " " + token[..<half] + "\n  " + token[half...] + "\n")
         try await fleet.stop()
     }
+
+    /// Whoever was removed does not come back by the token that once let it in.
+    @Test func aRemovedMembersTokenIsNoWayBack() async throws {
+        let fleet = try await Fleet()
+        let token = try await fleet.token()
+        try await fleet.join("edge-1", token: token)
+        _ = try await fleet["hq"].removeMember("edge-1")
+        try StateFiles.remove("group.state", in: fleet.state("edge-1"))
+        let refused = await refusal { try await fleet.join("edge-1", token: token) }
+        #expect(refused?.message == "this gateway was removed from the group")
+        #expect(try await fleet["hq"].members().count == 1)
+        // A new invitation is.
+        try await fleet.join("edge-1", token: try await fleet.token())
+        #expect(try await fleet["hq"].members().count == 2)
+        try await fleet.stop()
+    }
+
+    /// A factory: many at once, more than there is room for at a time.
+    @Test func manyJoinAtOnce() async throws {
+        let fleet = try await Fleet()
+        let tokens = try await fleet["hq"].invite(InviteRequest(labels: ["kind=plc"], count: 60)).compactMap(\.token)
+        let joined = await withTaskGroup(of: Bool.self) { group in
+            for (number, token) in tokens.enumerated() {
+                group.addTask { (try? await fleet.join("e\(number)", token: token, patience: .seconds(60))) != nil }
+            }
+            return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(joined == 60)
+        #expect(try await fleet["hq"].members().count == 61)
+        try await fleet.stop()
+    }
 }
