@@ -1,0 +1,95 @@
+"""A group of `dxgateway` processes, one on each host of the topology `group`, each with a state directory."""
+
+import json
+import os
+import shlex
+
+from harness.gateway import binary, command
+from harness.lab import check, wait_until
+
+HOSTS = "abcde"
+ADDRESSES = {host: f"192.0.2.{11 + number}" for number, host in enumerate(HOSTS)}
+NAMES = {"a": "hq", "b": "edge-b", "c": "edge-c", "d": "edge-d", "e": "edge-e"}
+
+
+class Fleet:
+    """The gateways that run, by host. `a` makes the group, the others join by tokens."""
+
+    def __init__(self, lab, directory):
+        self.lab, self.directory, self.running = lab, directory, {}
+        directory.mkdir()
+        directory.chmod(0o711)
+        command("init", "--group", "plant", "--name", NAMES["a"], "--state", self.state("a"),
+                "--recovery-out", directory / "root.key")
+        self.start("a")
+
+    def state(self, host):
+        return self.directory / host
+
+    def start(self, host):
+        """Starts a gateway and waits until it answers."""
+        options = shlex.split(os.environ.get("DX_RUN_OPTIONS", ""))
+        process = self.lab.start(host, [binary(), "run", "--state", self.state(host), *options], f"gateway {host}",
+                                 self.directory / f"{host}.log")
+        self.running[host] = process
+        wait_until(lambda: self.verb(host, "status", ok=None) is not None, f"the gateway on {host} runs", 60.0,
+                   alive=[process])
+
+    def stop(self, host):
+        check(self.running.pop(host).stop(30.0), f"the gateway on {host} did not end on SIGTERM")
+
+    def verb(self, host, *arguments, ok=True):
+        """A client verb of the gateway on `host`, as JSON; with `ok=None` nothing when it is refused."""
+        result = command(*arguments, "--state", self.state(host), "--json", ok=ok is True)
+        if ok is None and result.returncode != 0:
+            # status ends with 0 whether it is healthy or not; 3 says that none runs.
+            return None
+        return json.loads(result.stdout) if result.returncode == 0 else result.stderr
+
+    def join(self, host, *options):
+        """A token of `a`, used on `host`."""
+        token = self.verb("a", "invite", "--name", NAMES[host], *options)["invitations"][0]["token"]
+        check(len(token) <= 300, f"a token of {len(token)} characters")
+        path = self.directory / f"token-{host}"
+        path.write_text(token)
+        self.lab.run(host, [binary(), "join", f"@{path}", "--state", self.state(host)])
+        self.start(host)
+
+    def members(self, host):
+        return sorted(member["name"] for member in self.verb(host, "member", "list")["members"])
+
+    def tunnels(self, host):
+        return sorted(tunnel["name"] for tunnel in self.verb(host, "tunnel", "list")["tunnels"])
+
+    def wait_alike(self, hosts, members, seconds=60.0):
+        """Until these hosts' gateways know exactly these members; the seconds it took."""
+        wanted = sorted(NAMES[host] for host in members)
+        return wait_until(lambda: all(self.members(host) == wanted for host in hosts),
+                          f"{', '.join(hosts)} know the members {wanted}", seconds)[1]
+
+    def add_tunnel(self, admin, name, origin, port, destination, target):
+        self.verb(admin, "tunnel", "add", name, "--origin", f"{NAMES[origin]}@127.0.0.1:{port}",
+                  "--destination", f"{NAMES[destination]}@127.0.0.1:{target}")
+
+    def wait_listening(self, host, port, seconds=60.0):
+        return wait_until(lambda: self.lab.listening(host, port), f"{host} listens on {port}", seconds)[1]
+
+    def datagrams_in(self, host):
+        """UDP datagrams that came to any socket or closed port of `host`."""
+        with self.lab.inside(host), open("/proc/thread-self/net/snmp") as table:
+            rows = [line.split() for line in table if line.startswith("Udp:")]
+        counts = dict(zip(rows[0], rows[1]))
+        return sum(int(counts[name]) for name in ("InDatagrams", "NoPorts", "InErrors"))
+
+    def part(self, one, other):
+        """Cuts every path between two sets of hosts."""
+        self._routes("add", one, other)
+
+    def join_parts(self, one, other):
+        self._routes("del", one, other)
+
+    def _routes(self, action, one, other):
+        for near, far in ((one, other), (other, one)):
+            for host in near:
+                for to in far:
+                    self.lab.run(host, ["ip", "route", action, "blackhole", f"{ADDRESSES[to]}/32"])

@@ -1,0 +1,132 @@
+"""The life of a group on five hosts."""
+
+from harness.lab import check, wait_until
+from harness.runner import test
+
+from .fleet import NAMES, Fleet
+
+
+def grow(run):
+    """Five gateways: `a` made the group, `b` is an admin too, the others are members."""
+    fleet = Fleet(run.lab, run.directory / "fleet")
+    # An admin is made by the root key, which lies where it was put for the moment.
+    key = fleet.state("a") / "root.key"
+    key.write_bytes((run.directory / "fleet" / "root.key").read_bytes())
+    key.chmod(0o600)
+    for host in "bcde":
+        fleet.join(host, "--role", "admin" if host == "b" else "member", "--label", "site=lab")
+    fleet.wait_alike("abcde", "abcde")
+    return fleet
+
+
+def nginx(run, host, port):
+    """A web server on a host, and what it serves."""
+    root = run.directory / f"www-{host}"
+    root.mkdir()
+    (root / "page").write_text(f"served by {host}\n" * 20_000)
+    config = run.directory / f"nginx-{host}.conf"
+    config.write_text(f"""
+daemon off; master_process off; pid {run.directory}/nginx-{host}.pid; error_log stderr warn;
+events {{ worker_connections 512; }}
+http {{ access_log off; server {{ listen 127.0.0.1:{port}; root {root}; }} }}
+""")
+    process = run.lab.start(host, ["nginx", "-p", run.directory, "-c", config, "-e", "stderr"], f"nginx {host}",
+                            run.directory / f"nginx-{host}.log")
+    wait_until(lambda: run.lab.listening(host, port), f"nginx listens on {host}", 60.0, alive=[process])
+    return (root / "page").read_text()
+
+
+def fetch(run, host, port):
+    return run.lab.run(host, ["curl", "-sS", "--fail", "--max-time", "60", f"http://127.0.0.1:{port}/page"]).stdout
+
+
+@test(topology="group", seconds=300)
+def tunnels_in_all_directions(run):
+    """Three tunnels in different directions, added by two admins at once, each with a real application."""
+    fleet = grow(run)
+    first, second, redis = run.port(), run.port(), run.port()
+    pages = {"a": nginx(run, "a", 8000), "e": nginx(run, "e", 8000)}
+    server = run.lab.start("d", ["redis-server", "--port", 6390, "--bind", "127.0.0.1", "--save", "", "--appendonly",
+                                 "no", "--dir", run.directory], "redis", run.directory / "redis.log")
+    wait_until(lambda: run.lab.listening("d", 6390), "redis listens", 60.0, alive=[server])
+    fleet.add_tunnel("a", "up", "c", first, "a", 8000)          # device to cloud
+    fleet.add_tunnel("b", "down", "a", second, "e", 8000)       # cloud to device
+    fleet.add_tunnel("a", "across", "e", redis, "d", 6390)      # device to device
+    took = max(fleet.wait_listening(host, port) for host, port in (("c", first), ("a", second), ("e", redis)))
+    check(fetch(run, "c", first) == pages["a"], "the page of a came to c changed")
+    check(fetch(run, "a", second) == pages["e"], "the page of e came to a changed")
+    said = run.lab.run("e", ["redis-benchmark", "-p", redis, "-n", run.size(5000, 500), "-c", 10, "-q", "-t", "set,get"],
+                       seconds=120).stdout
+    check("GET" in said and "SET" in said, f"redis-benchmark said {said!r}")
+    check(all(fleet.tunnels(host) == ["across", "down", "up"] for host in "abcde"), "not all know the three tunnels")
+    return f"nginx up and down, redis across; listening within {took:.1f} s"
+
+
+@test(topology="group", seconds=300)
+def partitions_converge(run):
+    """Two parts of the group, each changed by an admin of its own, agree when they meet again."""
+    fleet = grow(run)
+    page = nginx(run, "d", 8000)
+    fleet.part("ac", "bde")
+    one, other = run.port(), run.port()
+    fleet.add_tunnel("a", "one", "c", one, "d", 8000)
+    fleet.add_tunnel("b", "other", "e", other, "d", 8000)
+    fleet.wait_listening("e", other)
+    check(fetch(run, "e", other) == page, "the part with the target does not work by itself")
+    wait_until(lambda: fleet.tunnels("c") == ["one"], "c has its part's change", 60.0)
+    check("one" not in fleet.tunnels("b") and "other" not in fleet.tunnels("a"), "the parts are not apart")
+    fleet.join_parts("ac", "bde")
+    took = wait_until(lambda: all(fleet.tunnels(host) == ["one", "other"] for host in "abcde"),
+                      "both parts have both changes", 120.0)[1]
+    fleet.wait_listening("c", one, 120.0)
+    check(fetch(run, "c", one) == page, "the page came changed")
+    return f"alike {took:.1f} s after the parts met"
+
+
+@test(topology="group", seconds=300)
+def a_removed_member_gets_no_byte(run):
+    """`member remove` cuts a member with connections open, on all others; then not one datagram goes there."""
+    fleet = grow(run)
+    page, port = nginx(run, "d", 8000), run.port()
+    fleet.add_tunnel("a", "web", "e", port, "d", 8000)
+    fleet.wait_listening("e", port)
+    check(fetch(run, "e", port) == page, "the page came changed")
+    fleet.verb("a", "member", "remove", NAMES["e"])
+    took = fleet.wait_alike("abcd", "abcd", 5.0)
+
+    def connected(host):
+        return [peer["name"] for peer in fleet.verb(host, "status")["peers"] if peer["name"] == NAMES["e"]]
+    wait_until(lambda: not any(connected(host) for host in "abcd"), "nobody has a channel to it", 5.0)
+    # What was under way when it was cut has long come by the time it is started anew.
+    fleet.stop("e")
+    before = fleet.datagrams_in("e")
+    fleet.start("e")
+    calls = {host: 0 for host in "abcd"}
+
+    def refused():
+        for host in calls:
+            calls[host] = fleet.verb(host, "status")["drops"].get("veil_unknown_peer", 0)
+        return sum(calls.values()) >= 3
+    wait_until(refused, "it calls, and is refused", 60.0)
+    got = fleet.datagrams_in("e") - before
+    check(got == 0, f"{got} datagrams came to a removed member")
+    return f"cut within {took:.1f} s; {sum(calls.values())} calls afterwards, 0 datagrams of answer"
+
+
+@test(topology="group", seconds=300)
+def stragglers_return(run):
+    """Two members that were off while two others were removed, one after the other, come back unaided."""
+    fleet = grow(run)
+    page, port = nginx(run, "a", 8000), run.port()
+    fleet.add_tunnel("a", "web", "c", port, "a", 8000)
+    fleet.wait_listening("c", port)
+    for host in "bc":
+        fleet.stop(host)
+    for host in "de":
+        fleet.verb("a", "member", "remove", NAMES[host])
+    for host in "bc":
+        fleet.start(host)
+    took = fleet.wait_alike("abc", "abc", 60.0)
+    fleet.wait_listening("c", port)
+    check(fetch(run, "c", port) == page, "the page came changed")
+    return f"alike {took:.1f} s after they were started, and the tunnel works"
