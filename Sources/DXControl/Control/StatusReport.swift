@@ -29,16 +29,24 @@ public struct StatusReport: Sendable, CustomStringConvertible {
         let abilities = [("GSO", socket.gso), ("GRO", socket.gro), ("ECN", socket.ecn)]
             .map { $1 ? $0 : "no \($0)" }.joined(separator: ", ")
         let resident = status.memory.residentBytes.map { ", \(Self.bytes($0)) resident" } ?? ""
-        return [
+        var lines = [
             "\(status.name) is \(status.isHealthy ? "healthy" : "NOT healthy"), up \(Self.span(status.uptimeSeconds)),"
                 + " version \(status.version)",
             "id        \(status.id)",
+        ]
+        if let group = status.group {
+            lines.append(
+                "group     \(group.name), revision \(group.revision), epoch \(group.epoch), \(group.members) members,"
+                    + " \(group.neighbours) neighbours" + (group.admin ? "; an admin" : ""))
+        }
+        lines += [
             "listens   \(status.listen.joined(separator: ", "))",
             "socket    buffers \(Self.bytes(socket.receiveBufferBytes)) in, \(Self.bytes(socket.sendBufferBytes)) out;"
                 + " \(abilities)",
             "memory    \(Self.bytes(status.memory.usedBytes)) of \(Self.bytes(status.memory.limitBytes)) buffered"
                 + resident,
         ]
+        return lines
     }
 
     private var peerTable: [String] {

@@ -17,10 +17,13 @@ extension GatewayCore {
             socket: SocketStatus(
                 receiveBufferBytes: main?.receiveBufferByteCount ?? 0, sendBufferBytes: main?.sendBufferByteCount ?? 0,
                 gso: main?.segmentationOffload ?? false, gro: main?.receiveOffload ?? false, ecn: main?.ecn ?? false),
-            peers: peers.map(status(of:)), tunnels: tunnelStatus(), drops: dropCounts(),
+            // Of a group's members those with which there is something to do.
+            peers: peers.filter { group == nil || $0.isWanted || $0.isConnected }.map(status(of:)),
+            tunnels: tunnelStatus(), drops: dropCounts(),
             memory: MemoryStatus(
                 usedBytes: peers.reduce(0) { $0 + ($1.channel?.transport.heldByteCount ?? 0) },
-                limitBytes: configuration.limits.memoryBytes, residentBytes: Self.residentBytes()))
+                limitBytes: configuration.limits.memoryBytes, residentBytes: Self.residentBytes()),
+            group: group?.status())
     }
 
     private func status(of peer: PeerLink) -> PeerStatus {

@@ -30,13 +30,15 @@ public struct GatewayStatus: Sendable, Hashable {
     public var drops: [String: UInt64]
     /// Buffered bytes and their limit.
     public var memory: MemoryStatus
+    /// Its group; nil in static mode.
+    public var group: GroupStatus?
 
     /// A snapshot from its parts.
     public init(
         name: String, id: String, version: String = DXVersion.current, time: Timestamp, uptimeSeconds: Double,
         listen: [String], socket: SocketStatus, threads: Int = 1, peers: [PeerStatus], tunnels: [TunnelStatus],
         drops: [String: UInt64],
-        memory: MemoryStatus
+        memory: MemoryStatus, group: GroupStatus? = nil
     ) {
         self.name = name
         self.id = id
@@ -50,6 +52,7 @@ public struct GatewayStatus: Sendable, Hashable {
         self.tunnels = tunnels
         self.drops = drops
         self.memory = memory
+        self.group = group
     }
 
     /// One gateway's snapshot out of those of its event loops, in their order, which are of one moment as far as that goes.
@@ -75,22 +78,34 @@ public struct GatewayStatus: Sendable, Hashable {
         Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Whether every peer is connected and every tunnel works.
+    /// Whether every peer is connected and every tunnel works. In a group members come and go: one that is away is no
+    /// problem as long as some other is there and every tunnel works.
     public var isHealthy: Bool { problems.isEmpty }
 
     /// Why it is not healthy, one sentence each; empty when it is.
     public var problems: [String] {
-        let peerProblems = peers.compactMap { peer -> String? in
-            guard peer.state != .connected else { return nil }
-            let reason = peer.lastError.map { ": \($0)" } ?? ""
-            return "peer \(peer.name) is \(peer.state.rawValue) since \(peer.since)\(reason)"
-        }
+        let groupProblems = group?.problems ?? []
+        let peerProblems =
+            group != nil
+            ? lonelinessProblems
+            : peers.compactMap { peer -> String? in
+                guard peer.state != .connected else { return nil }
+                let reason = peer.lastError.map { ": \($0)" } ?? ""
+                return "peer \(peer.name) is \(peer.state.rawValue) since \(peer.since)\(reason)"
+            }
         let tunnelProblems = tunnels.compactMap { tunnel -> String? in
             guard tunnel.state != .active else { return nil }
             let reason = tunnel.lastError.map { ": \($0)" } ?? ""
             return "tunnel \(tunnel.name) is \(tunnel.state.rawValue)\(reason)"
         }
-        return peerProblems + tunnelProblems
+        return groupProblems + peerProblems + tunnelProblems
+    }
+
+    /// In a group: no other member can be reached.
+    private var lonelinessProblems: [String] {
+        guard !peers.isEmpty, !peers.contains(where: { $0.state == .connected }) else { return [] }
+        let reason = peers.lazy.compactMap(\.lastError).first.map { ": \($0)" } ?? ""
+        return ["no other member of the group is connected\(reason)"]
     }
 }
 
@@ -98,7 +113,7 @@ extension GatewayStatus: Codable {
     private enum CodingKeys: String, CodingKey {
         case schema, healthy, problems, name, id, version, time
         case uptimeSeconds = "uptime_seconds"
-        case listen, socket, threads, peers, tunnels, drops, memory
+        case listen, socket, threads, peers, tunnels, drops, memory, group
     }
 
     /// Writes the layout, with `healthy` and `problems` worked out.
@@ -119,6 +134,7 @@ extension GatewayStatus: Codable {
         try container.encode(tunnels, forKey: .tunnels)
         try container.encode(drops, forKey: .drops)
         try container.encode(memory, forKey: .memory)
+        try container.encodeIfPresent(group, forKey: .group)
     }
 
     /// Reads the layout; throws `DecodingError` for another schema.
@@ -140,7 +156,8 @@ extension GatewayStatus: Codable {
             peers: try container.decode([PeerStatus].self, forKey: .peers),
             tunnels: try container.decode([TunnelStatus].self, forKey: .tunnels),
             drops: try container.decode([String: UInt64].self, forKey: .drops),
-            memory: try container.decode(MemoryStatus.self, forKey: .memory))
+            memory: try container.decode(MemoryStatus.self, forKey: .memory),
+            group: try container.decodeIfPresent(GroupStatus.self, forKey: .group))
     }
 }
 

@@ -170,4 +170,39 @@ import Testing
         #expect(try await fleet["edge-3"].onLoop { $0.group?.epochs.count } == 1)
         try await fleet.stop()
     }
+
+    /// Status tells of the group, and of what somebody has to mend.
+    @Test func statusTellsOfTheGroup() async throws {
+        let fleet = try await Fleet()
+        try await fleet.add("edge-1")
+        try await fleet.add("edge-2", InviteRequest(name: "edge-2"))
+        try await fleet.waitUntilAlike()
+        let group = try #require(try await fleet["edge-1"].status().group)
+        #expect(group.name == "plant" && group.members == 3 && group.epoch == 1 && !group.admin)
+        #expect(try await fleet["hq"].status().group?.admin == true)
+        try await Polling.wait(until: "hq to have two neighbours") {
+            try await fleet["hq"].status().group?.neighbours == 2
+        }
+        // One that is away is no problem; to be alone is one.
+        try await fleet.stop("edge-2")
+        try await Polling.wait(until: "edge-2 to be gone") {
+            try await fleet["hq"].status().group?.neighbours == 1
+        }
+        #expect(try await fleet["hq"].status().isHealthy)
+        try await fleet.stop("edge-1")
+        try await Polling.wait(until: "hq to be alone") { try await !fleet["hq"].status().isHealthy }
+        // An address that somebody else has is named at the origin alone, and taken once it is free.
+        try await fleet.start("edge-1")
+        let squatter = try TCPServer()
+        let target = try target()
+        _ = try await fleet["hq"].setTunnel(
+            TunnelRequest(
+                name: "taken", origins: ["edge-1@127.0.0.1:\(squatter.port)"], destinations: ["hq@\(target.address)"]))
+        try await Polling.wait(until: "the conflict to be named") {
+            try await fleet["edge-1"].status().problems.contains { $0.contains("in use by another program") }
+        }
+        squatter.close()
+        try await echo(try await .connect(to: try await fleet.port("taken", at: "edge-1")))
+        try await fleet.stop()
+    }
 }
