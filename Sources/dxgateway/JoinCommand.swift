@@ -1,8 +1,6 @@
 import ArgumentParser
-import DXControl
 import DXTunnel
 import Glibc
-import Logging
 
 struct JoinCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,12 +29,11 @@ struct JoinCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let logger = Logger(label: "join") { label in LineLogHandler(label: label, format: .text, logLevel: .warning) }
         let summary: GroupSummary
         do {
             summary = try await GroupJoining(
                 token: try text(), name: name, stateDirectory: place.state, patience: .seconds(patience)
-            ).run(logger: logger)
+            ).run()
         } catch let failure as CommandFailure { throw failure } catch {
             throw CommandFailure(.failed, "\(error)")
         }

@@ -138,7 +138,8 @@ private func client(_ path: String) -> ControlClient { ControlClient(path: path,
             let none = try #require(try exchange(path, "GET /v2/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
             #expect(none.head.hasPrefix("HTTP/1.1 404 Not Found\r\n"))
             #expect(
-                none.body == #"{"error":{"code":"not_found","hint":"GET /v1/status or POST /v1/ping","#
+                none.body
+                    == #"{"error":{"code":"not_found","hint":"docs/control-api.md lists all; begin with GET /v1/status","#
                     + #""message":"there is no GET /v2/x"}}"# + "\n")
             let bad = try #require(
                 try exchange(

@@ -127,7 +127,7 @@ private struct ControlErrorMiddleware: RouterMiddleware {
             return try Self.response(
                 ControlError(
                     code: .notFound, message: "there is no \(request.method.rawValue) \(request.uri.path)",
-                    hint: "GET /v1/status or POST /v1/ping"))
+                    hint: "docs/control-api.md lists all; begin with GET /v1/status"))
         } catch let error as HTTPError {
             return try Self.response(
                 ControlError(

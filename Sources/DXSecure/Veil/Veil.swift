@@ -19,7 +19,7 @@ struct Veil {
     private var sealing: [SealingKey: VeilCipher] = [:]
     private var filter = NonceFilter()
 
-    /// The number of the join veil; those below are the group's.
+    /// The number of the join veil; 0 and 1, below, are the group's.
     static let joinNumber = SecureConstants.maximumOpens - 1
 
     /// A sealing cipher takes about 1 kB and 10 microseconds to make; when so many are kept they are all given up, which
@@ -131,7 +131,8 @@ struct Veil {
         else { return .notVeiled }
         // Only nonces of datagrams that opened are remembered, so a stranger cannot fill the filter.
         if filter.contains(nonce) { return .repeatedNonce }
-        for veil in numbers(for: nonce) {
+        for place in 0..<SecureConstants.maximumOpens {
+            let veil = number(place, nonce)
             guard let opening = opening(veil), opening.open(datagram, into: &output) else { continue }
             filter.insert(nonce)
             return .opened(veil: veil, nonce: nonce)
@@ -139,13 +140,20 @@ struct Veil {
         return .notVeiled
     }
 
-    /// Under which secrets a datagram with that nonce may be, at most `maximumOpens`.
-    private func numbers(for nonce: VeilNonce) -> [Int] {
-        if let hint, !older.isEmpty, let first = sending.first {
-            let epoch = hint.epoch(nonce)
-            if older[epoch] != nil { return [first, Self.olderBase | Int(epoch), Self.joinNumber] }
+    /// Which secret to try first, second and last: the newest; the older one that the nonce names, else the one before the
+    /// newest; the join veil.
+    private func number(_ place: Int, _ nonce: VeilNonce) -> Int {
+        switch place {
+        case 0: return sending[0]
+        case 1:
+            if let hint, !older.isEmpty {
+                let epoch = hint.epoch(nonce)
+                if older[epoch] != nil { return Self.olderBase | Int(epoch) }
+            }
+            // There are two places for the group's secrets.
+            return 1 - sending[0]
+        default: return Self.joinNumber
         }
-        return Array(slots.indices)
     }
 
     /// The cipher for opening; that of an older secret is made when it is first needed.

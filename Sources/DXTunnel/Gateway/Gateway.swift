@@ -209,7 +209,8 @@ public final class Gateway: Service {
 
     /// The port at which the group found this gateway last time.
     private var lastPort: UInt16? {
-        guard let group, configuration.listen.port == 0 else { return nil }
+        // What is advertised may be a router's port and none of ours.
+        guard let group, configuration.listen.port == 0, group.settings.advertise.isEmpty else { return nil }
         let record = group.file.records.first { $0.key.kind == .address && $0.author == identity.publicKey }
         return record.flatMap { try? AddressRecord($0.body) }?.addresses.first?.port
     }

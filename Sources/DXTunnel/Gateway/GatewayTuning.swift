@@ -19,6 +19,12 @@ struct GatewayTuning: Sendable {
     /// How long nothing may arrive before the channel to a peer is given up.
     var idleTimeout: Interval = .seconds(60)
 
+    /// How often a gateway of a group looks after what does not come by itself: listeners that failed, epochs that are
+    /// missing, tunnels that end, channels that nobody needs.
+    var groupUpkeepInterval: Interval = .seconds(5)
+    /// How long a channel without need is kept.
+    var needlessTime: Interval = .seconds(60)
+
     /// The defaults.
     init() {
         let secure = SecureConfiguration()

@@ -43,7 +43,7 @@ extension GroupAgent {
         if counts.dropped > 0 { problems.append("members sent \(counts.dropped) records more than they may") }
         return GroupStatus(
             name: state.name ?? "(no name)", revision: state.revision, epoch: epochs.last?.number ?? 0,
-            members: state.members.count, neighbours: neighbourCount, admin: isAdmin, problems: problems)
+            members: state.members.count, neighbours: neighbours.count, admin: isAdmin, problems: problems)
     }
 
     private static func words(_ problem: GroupState.Problem) -> String {

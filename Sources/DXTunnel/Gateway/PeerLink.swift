@@ -89,12 +89,12 @@ final class PeerLink {
 
     /// Ends the channel when it has been there for a minute and carries nothing but the group's exchange.
     func endIfNeedless(now: Instant) {
-        guard let channel, !isWanted, channel.streamCount <= 1, channel.since + Self.needlessTime <= now else { return }
+        guard let channel, !isWanted, channel.streamCount <= 1, channel.since + core.tuning.needlessTime <= now else {
+            return
+        }
         channel.transport.close(.shutdown, reason: "not needed", now: now)
         core.mark(channel)
     }
-
-    private static let needlessTime = Interval.seconds(60)
 
     /// It is a member no more: everything ends here and now, and no byte goes there.
     func cut(now: Instant) {

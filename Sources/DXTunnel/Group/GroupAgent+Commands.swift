@@ -17,15 +17,15 @@ extension GroupAgent {
         guard count == 1 || request.name == nil else {
             throw GroupError(.badRequest, "many members cannot have one name", "leave the name to the gateways")
         }
-        let model = try invite(from: request)
+        guard invites.invites.count + count <= InviteBook.most else {
+            throw GroupError(
+                .conflict, "\(invites.invites.count) invitations are open, of \(InviteBook.most)", "revoke some")
+        }
         let now = core.currentTime()
         var made: [Invitation] = []
         for _ in 0..<count {
-            var invite = model
-            if count > 1 { invite = try self.invite(from: request) }
-            guard invites.add(invite, now: now) else {
-                throw GroupError(.conflict, "\(InviteBook.most) invitations are open", "revoke some")
-            }
+            let invite = try invite(from: request)
+            _ = invites.add(invite, now: now)
             made.append(invitation(invite, tellsToken: true))
         }
         followVeils()
@@ -161,7 +161,10 @@ extension GroupAgent {
                     .conflict, "\(member.name) is an admin, and removing one takes the root key",
                     "put it back as \(writer.rootKeyPath) for the moment")
             }
-            let said = sync.document.records.values.filter { $0.author == member.record.key }.map(\.hash)
+            // All that it has said, as far as there is room: of one that said more than anybody needs, the first of it.
+            let said = sync.document.records.values.filter { $0.author == member.record.key }
+                .sorted { ($0.revision, $0.hash) < ($1.revision, $1.hash) }.prefix(CheckpointRecord.mostRecords).map(
+                    \.hash)
             try say(
                 .admin, id: member.record.key.bytes, isRemoval: true, body: AdminRecord(honoured: Set(said)).body,
                 signedBy: root)

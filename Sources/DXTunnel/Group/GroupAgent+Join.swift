@@ -125,10 +125,10 @@ extension GroupAgent {
         joins[session.session.receiveID]?.until = core.currentTime() + JoinSession.lifetimeAfterAnswer
     }
 
-    /// A name that no member has.
+    /// A name that no member has, nor one that is being made.
     private func freeName(_ wish: String?) -> String {
         let base = wish ?? "gateway"
-        let taken = Set(state.members.map(\.name))
+        let taken = Set(state.members.map(\.name) + invites.invites.values.compactMap(\.redeemed?.name))
         guard taken.contains(base) || wish == nil else { return base }
         for number in 2... where !taken.contains("\(base.prefix(56))-\(number)") {
             return "\(base.prefix(56))-\(number)"

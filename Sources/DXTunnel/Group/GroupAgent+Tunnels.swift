@@ -32,7 +32,7 @@ extension GroupAgent {
     func set(_ request: TunnelRequest) throws(GroupError) -> EventLoopFuture<UInt64> {
         try requireAdmin()
         let known = state.tunnels.first { $0.name == request.name }
-        let record = try record(request)
+        let record = try record(request, in: known?.record)
         try say(.tunnel, id: (known?.id ?? .random()).bytes, body: record.body)
         return commit()
     }
@@ -63,11 +63,12 @@ extension GroupAgent {
 
     // MARK: Reading
 
-    private func record(_ request: TunnelRequest) throws(GroupError) -> TunnelRecord {
+    /// All of a tunnel but what a newer version said of it is as the request says.
+    private func record(_ request: TunnelRequest, in known: TunnelRecord?) throws(GroupError) -> TunnelRecord {
         guard NameRule.isValid(request.name) else {
             throw GroupError(.badRequest, "\"\(request.name)\" is no name", "use letters, digits, '.', '-' and '_'")
         }
-        var record = TunnelRecord(name: request.name)
+        var record = TunnelRecord(name: request.name, keepingUnknownOf: known)
         for text in request.origins {
             let (selector, address) = try end(text)
             record.origins.append(TunnelRecord.Origin(selector: selector, listen: address))

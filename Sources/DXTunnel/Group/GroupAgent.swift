@@ -47,8 +47,6 @@ final class GroupAgent {
     /// What a neighbour can have logged.
     var complaints = ComplaintLimit()
 
-    /// How often listeners that failed are tried again, epochs asked for, tunnels that ended closed.
-    private static let upkeepInterval = Interval.seconds(5)
     private static let savePause = Interval.milliseconds(500)
     private static let addressSavePause = Interval.seconds(3_600)
     private static let saveAgainPause = Interval.seconds(60)
@@ -71,14 +69,11 @@ final class GroupAgent {
         invites = start.invites
         view = GroupView(
             state, member: member, introducer: introducer, ids: &ids, calendar: Timestamp.now().wholeSeconds)
-        nextUpkeep = core.currentTime() + Self.upkeepInterval
+        nextUpkeep = core.currentTime() + core.tuning.groupUpkeepInterval
     }
 
     /// The group.
     var group: GroupID { sync.document.group }
-
-    /// Neighbours with which documents are exchanged.
-    var neighbourCount: Int { streams.count }
 
     /// Whether this gateway may sign for the group.
     var isAdmin: Bool { state.admins.contains(identity.publicKey) }
@@ -249,7 +244,7 @@ final class GroupAgent {
             _ = writer.save(invites)
         }
         if nextUpkeep <= now {
-            nextUpkeep = now + Self.upkeepInterval
+            nextUpkeep = now + core.tuning.groupUpkeepInterval
             upkeep(now: now)
         }
         settle()
@@ -273,7 +268,7 @@ final class GroupAgent {
         }
         let since = adminSince ?? now
         adminSince = since
-        guard now - since >= Self.upkeepInterval * 2 else { return }
+        guard now - since >= core.tuning.groupUpkeepInterval * 2 else { return }
         isUpToDate = true
         refresh()
     }

@@ -70,8 +70,11 @@ struct TunnelRecord: Hashable, Sendable {
         static let order: UInt64 = 5
     }
 
-    /// A tunnel without ends.
-    init(name: String) { self.name = name }
+    /// A tunnel without ends; with what a newer version said of one that it takes the place of.
+    init(name: String, keepingUnknownOf other: TunnelRecord? = nil) {
+        self.name = name
+        unknown = other?.unknown ?? RecordFields()
+    }
 
     /// Reads a record's body.
     init(_ body: [UInt8]) throws(DecodeError) {

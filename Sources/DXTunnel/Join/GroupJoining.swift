@@ -1,7 +1,6 @@
 internal import DXSecure
 internal import DXSocket
 internal import DXWire
-public import Logging
 internal import NIOCore
 internal import NIOPosix
 
@@ -28,7 +27,7 @@ public struct GroupJoining: Sendable {
     /// Joins. May be called again after any failure, with the same token: it is this gateway's once it was used.
     ///
     /// - Throws: `StateProblem` for the token and the directory, `GroupError` for what the inviter says.
-    public func run(logger: Logger) async throws -> GroupSummary {
+    public func run() async throws -> GroupSummary {
         if let name, !NameRule.isValid(name) {
             throw StateProblem("\"\(name)\"", "is no name", "use letters, digits, '.', '-' and '_'")
         }

@@ -174,7 +174,6 @@ final class JoinClient {
                 .notFound, "the inviter does not know this token", "it was revoked or has expired: ask for another")
         case .used:
             GroupError(.conflict, "another gateway has used this token", "ask for another; each lets one gateway in")
-        case .expired: GroupError(.conflict, "the token has expired", "ask for another")
         case .otherKey:
             GroupError(.conflict, "the token is meant for another gateway", "ask for one that names this one")
         case .inviter: GroupError(.conflict, "the inviter is not an admin any more", "ask one for a token")

@@ -74,12 +74,10 @@ enum JoinAnswer: Sendable {
     /// Why a gateway may not join. A newer inviter may send others.
     struct Refusal: RawRepresentable, Hashable, Sendable, Error {
         var rawValue: UInt64
-        /// No such token, or its proof is wrong: one answer for both.
+        /// No such token (any more), or its proof is wrong: one answer for all.
         static let unknown = Refusal(rawValue: 1)
         /// Another gateway used it.
         static let used = Refusal(rawValue: 2)
-        /// Its time is over.
-        static let expired = Refusal(rawValue: 3)
         /// It was meant for another key.
         static let otherKey = Refusal(rawValue: 4)
         /// The inviter may not, or cannot, make members any more.

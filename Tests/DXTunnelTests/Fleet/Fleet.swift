@@ -78,7 +78,7 @@ final class Fleet: Sendable {
     @discardableResult
     func join(_ name: String, token: String, patience: Duration = .seconds(20)) async throws -> GroupSummary {
         try await GroupJoining(token: token, name: name, stateDirectory: state(name), patience: patience)
-            .run(logger: Self.logger)
+            .run()
     }
 
     /// Invites a gateway, has it join, starts it, and waits until it knows the group.

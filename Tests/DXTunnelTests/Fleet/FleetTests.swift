@@ -2,207 +2,239 @@ import Testing
 
 @testable import DXTunnel
 
-/// A group of real gateways: joining, tunnels by command, removal.
-@Suite(.serialized) struct FleetTests {
-    /// An echoing target, and where it is.
-    private func target() throws -> (server: TCPServer, address: String) {
-        let server = try TCPServer()
-        server.serveEcho()
-        return (server, "127.0.0.1:\(server.port)")
-    }
-
-    private func echo(_ client: TCPSocket, seed: UInt64 = 1) async throws {
-        let bytes = Pattern.bytes(200_000, seed: seed)
-        async let sent: Void = client.send(bytes)
-        #expect(try await client.receive(exactly: bytes.count) == bytes)
-        try await sent
-    }
-
-    @Test func joinsAndCarriesTunnelsBothWays() async throws {
-        let fleet = try await Fleet()
-        try await fleet.add("edge-1", InviteRequest(name: "edge-1", labels: ["kind=plc"]))
-        try await fleet.add("edge-2", InviteRequest(labels: ["kind=plc"]))
-        try await fleet.waitUntilAlike()
-        let names = try await fleet["edge-2"].members().map(\.name)
-        #expect(names == ["edge-1", "edge-2", "hq"])
-        let (first, second) = (try target(), try target())
-        _ = try await fleet["hq"].setTunnel(
-            TunnelRequest(name: "out", origins: ["edge-1@127.0.0.1:0"], destinations: ["hq@\(first.address)"]))
-        _ = try await fleet["hq"].setTunnel(
-            TunnelRequest(name: "in", origins: ["hq@127.0.0.1:0"], destinations: ["label:kind=plc@\(second.address)"]))
-        try await echo(try await .connect(to: try await fleet.port("out", at: "edge-1")))
-        try await echo(try await .connect(to: try await fleet.port("in", at: "hq")))
-        // Between two that did not invite each other.
-        _ = try await fleet["hq"].setTunnel(
-            TunnelRequest(name: "across", origins: ["edge-1@127.0.0.1:0"], destinations: ["edge-2@\(first.address)"]))
-        try await echo(try await .connect(to: try await fleet.port("across", at: "edge-1")))
-        try await fleet.stop()
-    }
-
-    @Test func membersFindEachOtherAgainAfterARestart() async throws {
-        let fleet = try await Fleet()
-        let target = try target()
-        try await fleet.add("edge-1")
-        _ = try await fleet["hq"].setTunnel(
-            TunnelRequest(name: "out", origins: ["edge-1@127.0.0.1:0"], destinations: ["hq@\(target.address)"]))
-        _ = try await fleet.port("out", at: "edge-1")
-        try await fleet.stop()
-        try await fleet.start("edge-1")
-        try await fleet.start("hq")
-        try await echo(try await .connect(to: try await fleet.port("out", at: "edge-1")))
-        try await fleet.stop()
-    }
-
-    /// Another tunnel, and a connection through this one, go on while it changes.
-    @Test func changesTakeEffectWithoutDisturbingTheRest() async throws {
-        let fleet = try await Fleet()
-        let (first, second) = (try target(), try target())
-        try await fleet.add("edge-1")
-        func request(_ name: String, _ target: String, origins: [String] = ["edge-1@127.0.0.1:0"]) -> TunnelRequest {
-            TunnelRequest(name: name, origins: origins, destinations: ["hq@\(target)"])
+extension GatewayTests {
+    /// A group of real gateways: joining, tunnels by command, removal.
+    @Suite(.serialized) struct FleetTests {
+        /// An echoing target, and where it is.
+        private func target() throws -> (server: TCPServer, address: String) {
+            let server = try TCPServer()
+            server.serveEcho()
+            return (server, "127.0.0.1:\(server.port)")
         }
-        _ = try await fleet["hq"].setTunnel(request("kept", first.address))
-        _ = try await fleet["hq"].setTunnel(request("moved", first.address))
-        let kept = try await TCPSocket.connect(to: try await fleet.port("kept", at: "edge-1"))
-        try await echo(kept)
-        let keptPort = try await fleet.port("kept", at: "edge-1")
-        let port = try TCPServer.unusedPort()
-        _ = try await fleet["hq"].setTunnel(
-            request("moved", second.address, origins: ["edge-1@127.0.0.1:\(port)"]))
-        try await Polling.wait(until: "the tunnel to have moved") {
-            try await fleet.port("moved", at: "edge-1") == port
-        }
-        try await echo(try await .connect(to: port))
-        _ = try await fleet["hq"].setTunnel("moved", isEnabled: false)
-        try await Polling.wait(until: "the disabled tunnel to be gone") {
-            try await fleet["edge-1"].status().tunnels.map(\.name) == ["kept"]
-        }
-        _ = try await fleet["hq"].setTunnel("moved", isEnabled: true)
-        try await echo(try await .connect(to: try await fleet.port("moved", at: "edge-1")))
-        _ = try await fleet["hq"].removeTunnel("moved")
-        try await Polling.wait(until: "the removed tunnel to be gone") {
-            try await fleet["edge-1"].status().tunnels.map(\.name) == ["kept"]
-        }
-        try await echo(kept, seed: 2)
-        #expect(try await fleet.port("kept", at: "edge-1") == keptPort)
-        try await fleet.stop()
-    }
 
-    @Test func aRemovedMemberIsCutOffAndStaysOut() async throws {
-        let fleet = try await Fleet()
-        let target = try target()
-        for name in ["edge-1", "edge-2"] { try await fleet.add(name) }
-        _ = try await fleet["hq"].setTunnel(
-            TunnelRequest(
-                name: "out", origins: ["edge-1@127.0.0.1:0", "edge-2@127.0.0.1:0"],
-                destinations: ["hq@\(target.address)"]))
-        let lost = try await TCPSocket.connect(to: try await fleet.port("out", at: "edge-1"))
-        try await echo(lost)
-        let other = try await TCPSocket.connect(to: try await fleet.port("out", at: "edge-2"))
-        _ = try await fleet["hq"].removeMember("edge-1")
-        try await Polling.wait(until: "the others to have cut it off") {
-            for name in ["hq", "edge-2"] {
-                guard try await fleet[name].members().allSatisfy({ $0.name != "edge-1" }) else { return false }
+        private func echo(_ client: TCPSocket, seed: UInt64 = 1) async throws {
+            let bytes = Pattern.bytes(200_000, seed: seed)
+            async let sent: Void = client.send(bytes)
+            #expect(try await client.receive(exactly: bytes.count) == bytes)
+            try await sent
+        }
+
+        @Test func joinsAndCarriesTunnelsBothWays() async throws {
+            let fleet = try await Fleet()
+            try await fleet.add("edge-1", InviteRequest(name: "edge-1", labels: ["kind=plc"]))
+            try await fleet.add("edge-2", InviteRequest(labels: ["kind=plc"]))
+            try await fleet.waitUntilAlike()
+            let names = try await fleet["edge-2"].members().map(\.name)
+            #expect(names == ["edge-1", "edge-2", "hq"])
+            let (first, second) = (try target(), try target())
+            _ = try await fleet["hq"].setTunnel(
+                TunnelRequest(name: "out", origins: ["edge-1@127.0.0.1:0"], destinations: ["hq@\(first.address)"]))
+            _ = try await fleet["hq"].setTunnel(
+                TunnelRequest(
+                    name: "in", origins: ["hq@127.0.0.1:0"], destinations: ["label:kind=plc@\(second.address)"]))
+            try await echo(try await .connect(to: try await fleet.port("out", at: "edge-1")))
+            try await echo(try await .connect(to: try await fleet.port("in", at: "hq")))
+            // Between two that did not invite each other.
+            _ = try await fleet["hq"].setTunnel(
+                TunnelRequest(
+                    name: "across", origins: ["edge-1@127.0.0.1:0"], destinations: ["edge-2@\(first.address)"]))
+            try await echo(try await .connect(to: try await fleet.port("across", at: "edge-1")))
+            try await fleet.stop()
+        }
+
+        @Test func membersFindEachOtherAgainAfterARestart() async throws {
+            let fleet = try await Fleet()
+            let target = try target()
+            try await fleet.add("edge-1")
+            _ = try await fleet["hq"].setTunnel(
+                TunnelRequest(name: "out", origins: ["edge-1@127.0.0.1:0"], destinations: ["hq@\(target.address)"]))
+            _ = try await fleet.port("out", at: "edge-1")
+            try await fleet.stop()
+            try await fleet.start("edge-1")
+            try await fleet.start("hq")
+            try await echo(try await .connect(to: try await fleet.port("out", at: "edge-1")))
+            try await fleet.stop()
+        }
+
+        /// Another tunnel, and a connection through this one, go on while it changes.
+        @Test func changesTakeEffectWithoutDisturbingTheRest() async throws {
+            let fleet = try await Fleet()
+            let (first, second) = (try target(), try target())
+            try await fleet.add("edge-1")
+            func request(_ name: String, _ target: String, origins: [String] = ["edge-1@127.0.0.1:0"]) -> TunnelRequest
+            {
+                TunnelRequest(name: name, origins: origins, destinations: ["hq@\(target)"])
             }
-            return true
+            _ = try await fleet["hq"].setTunnel(request("kept", first.address))
+            _ = try await fleet["hq"].setTunnel(request("moved", first.address))
+            let kept = try await TCPSocket.connect(to: try await fleet.port("kept", at: "edge-1"))
+            try await echo(kept)
+            let keptPort = try await fleet.port("kept", at: "edge-1")
+            let port = try TCPServer.unusedPort()
+            _ = try await fleet["hq"].setTunnel(
+                request("moved", second.address, origins: ["edge-1@127.0.0.1:\(port)"]))
+            try await Polling.wait(until: "the tunnel to have moved") {
+                try await fleet.port("moved", at: "edge-1") == port
+            }
+            try await echo(try await .connect(to: port))
+            _ = try await fleet["hq"].setTunnel("moved", isEnabled: false)
+            try await Polling.wait(until: "the disabled tunnel to be gone") {
+                try await fleet["edge-1"].status().tunnels.map(\.name) == ["kept"]
+            }
+            _ = try await fleet["hq"].setTunnel("moved", isEnabled: true)
+            try await echo(try await .connect(to: try await fleet.port("moved", at: "edge-1")))
+            _ = try await fleet["hq"].removeTunnel("moved")
+            try await Polling.wait(until: "the removed tunnel to be gone") {
+                try await fleet["edge-1"].status().tunnels.map(\.name) == ["kept"]
+            }
+            try await echo(kept, seed: 2)
+            #expect(try await fleet.port("kept", at: "edge-1") == keptPort)
+            try await fleet.stop()
         }
-        #expect(try await !fleet["hq"].status().peers.contains { $0.name == "edge-1" })
-        try await echo(other)
-        // The others have a secret that it has not.
-        try await Polling.wait(until: "the new secret to be with those that stay") {
-            try await fleet["edge-2"].onLoop { $0.group?.epochs.count } == 2
-        }
-        try await fleet.stop("edge-1")
-        try await fleet.start("edge-1")
-        let epochs = try await fleet["edge-1"].onLoop { $0.group?.epochs.map(\.number) }
-        #expect(epochs == [1])
-        try await fleet.stop()
-    }
 
-    @Test func onlyAdminsChangeTheGroup() async throws {
-        let fleet = try await Fleet()
-        try await fleet.add("edge-1")
-        await #expect(throws: GroupError.self) {
-            _ = try await fleet["edge-1"].setTunnel(
+        @Test func aRemovedMemberIsCutOffAndStaysOut() async throws {
+            let fleet = try await Fleet()
+            let target = try target()
+            for name in ["edge-1", "edge-2"] { try await fleet.add(name) }
+            _ = try await fleet["hq"].setTunnel(
+                TunnelRequest(
+                    name: "out", origins: ["edge-1@127.0.0.1:0", "edge-2@127.0.0.1:0"],
+                    destinations: ["hq@\(target.address)"]))
+            let lost = try await TCPSocket.connect(to: try await fleet.port("out", at: "edge-1"))
+            try await echo(lost)
+            let other = try await TCPSocket.connect(to: try await fleet.port("out", at: "edge-2"))
+            _ = try await fleet["hq"].removeMember("edge-1")
+            try await Polling.wait(until: "the others to have cut it off") {
+                for name in ["hq", "edge-2"] {
+                    guard try await fleet[name].members().allSatisfy({ $0.name != "edge-1" }) else { return false }
+                }
+                return true
+            }
+            #expect(try await !fleet["hq"].status().peers.contains { $0.name == "edge-1" })
+            try await echo(other)
+            // The others have a secret that it has not.
+            try await Polling.wait(until: "the new secret to be with those that stay") {
+                try await fleet["edge-2"].onLoop { $0.group?.epochs.count } == 2
+            }
+            try await fleet.stop("edge-1")
+            try await fleet.start("edge-1")
+            let epochs = try await fleet["edge-1"].onLoop { $0.group?.epochs.map(\.number) }
+            #expect(epochs == [1])
+            try await fleet.stop()
+        }
+
+        @Test func onlyAdminsChangeTheGroup() async throws {
+            let fleet = try await Fleet()
+            try await fleet.add("edge-1")
+            await #expect(throws: GroupError.self) {
+                _ = try await fleet["edge-1"].setTunnel(
+                    TunnelRequest(name: "x", origins: ["hq@127.0.0.1:0"], destinations: ["edge-1@127.0.0.1:1"]))
+            }
+            await #expect(throws: GroupError.self) { _ = try await fleet["edge-1"].invite(InviteRequest()) }
+            try await fleet.add("edge-2", InviteRequest(role: "admin"))
+            try await Polling.wait(until: "edge-2 to be an admin") {
+                try await fleet["edge-2"].members().contains { $0.thisGateway && $0.admin }
+            }
+            _ = try await fleet["edge-2"].setTunnel(
                 TunnelRequest(name: "x", origins: ["hq@127.0.0.1:0"], destinations: ["edge-1@127.0.0.1:1"]))
+            _ = try await fleet.port("x", at: "hq")
+            try await fleet.stop()
         }
-        await #expect(throws: GroupError.self) { _ = try await fleet["edge-1"].invite(InviteRequest()) }
-        try await fleet.add("edge-2", InviteRequest(role: "admin"))
-        try await Polling.wait(until: "edge-2 to be an admin") {
-            try await fleet["edge-2"].members().contains { $0.thisGateway && $0.admin }
-        }
-        _ = try await fleet["edge-2"].setTunnel(
-            TunnelRequest(name: "x", origins: ["hq@127.0.0.1:0"], destinations: ["edge-1@127.0.0.1:1"]))
-        _ = try await fleet.port("x", at: "hq")
-        try await fleet.stop()
-    }
 
-    /// Members that were off while others were removed come back unaided; those that were removed do not, whatever secrets
-    /// they hold.
-    @Test func stragglersReturnAndRemovedOnesDoNot() async throws {
-        let fleet = try await Fleet()
-        let names = (1...6).map { "edge-\($0)" }
-        for name in names { try await fleet.add(name) }
-        try await fleet.waitUntilAlike()
-        // Two sleep; of the others three are removed, one after the other.
-        for name in ["edge-1", "edge-2"] { try await fleet.stop(name) }
-        for name in ["edge-3", "edge-4", "edge-5"] { _ = try await fleet["hq"].removeMember(name) }
-        try await Polling.wait(until: "the one that stays to have all secrets") {
-            try await fleet["edge-6"].onLoop { $0.group?.epochs.count } == 4
-        }
-        for name in ["edge-1", "edge-2"] { try await fleet.start(name) }
-        try await Polling.wait(until: "the two to have slept enough") {
-            for name in ["edge-1", "edge-2"] {
-                guard try await fleet[name].onLoop({ $0.group?.epochs.count }) == 4,
-                    try await fleet[name].members().map(\.name) == ["edge-1", "edge-2", "edge-6", "hq"]
-                else { return false }
+        /// Members that were off while others were removed come back unaided; those that were removed do not, whatever secrets
+        /// they hold.
+        @Test func stragglersReturnAndRemovedOnesDoNot() async throws {
+            let fleet = try await Fleet()
+            let names = (1...6).map { "edge-\($0)" }
+            for name in names { try await fleet.add(name) }
+            try await fleet.waitUntilAlike()
+            // Two sleep; of the others three are removed, one after the other.
+            for name in ["edge-1", "edge-2"] { try await fleet.stop(name) }
+            for name in ["edge-3", "edge-4", "edge-5"] { _ = try await fleet["hq"].removeMember(name) }
+            try await Polling.wait(until: "the one that stays to have all secrets") {
+                try await fleet["edge-6"].onLoop { $0.group?.epochs.count } == 4
             }
-            return true
+            for name in ["edge-1", "edge-2"] { try await fleet.start(name) }
+            try await Polling.wait(until: "the two to have slept enough") {
+                for name in ["edge-1", "edge-2"] {
+                    guard try await fleet[name].onLoop({ $0.group?.epochs.count }) == 4,
+                        try await fleet[name].members().map(\.name) == ["edge-1", "edge-2", "edge-6", "hq"]
+                    else { return false }
+                }
+                return true
+            }
+            let before = try await fleet["hq"].status().drops["veil_unknown_peer"] ?? 0
+            try await fleet.stop("edge-3")
+            try await fleet.start("edge-3")
+            // It calls, its call is opened, as its secret is an old one of the group, and nobody answers.
+            try await Polling.wait(until: "the removed one to have called") {
+                try await fleet["hq"].status().drops["veil_unknown_peer"] ?? 0 > before
+            }
+            #expect(
+                try await fleet["edge-3"].status().peers.allSatisfy { $0.state != .connected && $0.bytesReceived == 0 })
+            #expect(try await fleet["edge-3"].onLoop { $0.group?.epochs.count } == 1)
+            try await fleet.stop()
         }
-        let before = try await fleet["hq"].status().drops["veil_unknown_peer"] ?? 0
-        try await fleet.stop("edge-3")
-        try await fleet.start("edge-3")
-        // It calls, its call is opened, as its secret is an old one of the group, and nobody answers.
-        try await Polling.wait(until: "the removed one to have called") {
-            try await fleet["hq"].status().drops["veil_unknown_peer"] ?? 0 > before
-        }
-        #expect(try await fleet["edge-3"].status().peers.allSatisfy { $0.state != .connected && $0.bytesReceived == 0 })
-        #expect(try await fleet["edge-3"].onLoop { $0.group?.epochs.count } == 1)
-        try await fleet.stop()
-    }
 
-    /// Status tells of the group, and of what somebody has to mend.
-    @Test func statusTellsOfTheGroup() async throws {
-        let fleet = try await Fleet()
-        try await fleet.add("edge-1")
-        try await fleet.add("edge-2", InviteRequest(name: "edge-2"))
-        try await fleet.waitUntilAlike()
-        let group = try #require(try await fleet["edge-1"].status().group)
-        #expect(group.name == "plant" && group.members == 3 && group.epoch == 1 && !group.admin)
-        #expect(try await fleet["hq"].status().group?.admin == true)
-        try await Polling.wait(until: "hq to have two neighbours") {
-            try await fleet["hq"].status().group?.neighbours == 2
+        /// Status tells of the group, and of what somebody has to mend.
+        @Test func statusTellsOfTheGroup() async throws {
+            let fleet = try await Fleet()
+            try await fleet.add("edge-1")
+            try await fleet.add("edge-2", InviteRequest(name: "edge-2"))
+            try await fleet.waitUntilAlike()
+            let group = try #require(try await fleet["edge-1"].status().group)
+            #expect(group.name == "plant" && group.members == 3 && group.epoch == 1 && !group.admin)
+            #expect(try await fleet["hq"].status().group?.admin == true)
+            try await Polling.wait(until: "hq to have two neighbours") {
+                try await fleet["hq"].status().group?.neighbours == 2
+            }
+            // One that is away is no problem; to be alone is one.
+            try await fleet.stop("edge-2")
+            try await Polling.wait(until: "edge-2 to be gone") {
+                try await fleet["hq"].status().group?.neighbours == 1
+            }
+            #expect(try await fleet["hq"].status().isHealthy)
+            try await fleet.stop("edge-1")
+            try await Polling.wait(until: "hq to be alone") { try await !fleet["hq"].status().isHealthy }
+            // An address that somebody else has is named at the origin alone, and taken once it is free.
+            try await fleet.start("edge-1")
+            let squatter = try TCPServer()
+            let target = try target()
+            _ = try await fleet["hq"].setTunnel(
+                TunnelRequest(
+                    name: "taken", origins: ["edge-1@127.0.0.1:\(squatter.port)"],
+                    destinations: ["hq@\(target.address)"]))
+            try await Polling.wait(until: "the conflict to be named") {
+                try await fleet["edge-1"].status().problems.contains { $0.contains("in use by another program") }
+            }
+            squatter.close()
+            try await echo(try await .connect(to: try await fleet.port("taken", at: "edge-1")))
+            try await fleet.stop()
         }
-        // One that is away is no problem; to be alone is one.
-        try await fleet.stop("edge-2")
-        try await Polling.wait(until: "edge-2 to be gone") {
-            try await fleet["hq"].status().group?.neighbours == 1
+
+        /// Channels are for tunnels and for the document to spread: none has more than four to call and four that call it, an
+        /// admin neither, though all call it at first.
+        @Test func aGatewayKeepsFewChannels() async throws {
+            var tuning = GatewayTuning()
+            tuning.groupUpkeepInterval = .milliseconds(200)
+            tuning.needlessTime = .seconds(1)
+            let fleet = try await Fleet(tuning: tuning)
+            let names = (1...12).map { "e\($0)" }
+            for name in names { try await fleet.add(name) }
+            try await fleet.waitUntilAlike()
+            try await Polling.wait(until: "all to have let needless channels go") {
+                for name in names + ["hq"] {
+                    let connected = try await fleet[name].status().peers.filter { $0.state == .connected }.count
+                    guard (1...8).contains(connected) else { return false }
+                }
+                return true
+            }
+            // What is said at one still reaches all.
+            _ = try await fleet["hq"].setTunnel(
+                TunnelRequest(name: "x", origins: ["e1@127.0.0.1:0"], destinations: ["e7@127.0.0.1:1"]))
+            try await fleet.waitUntilAlike()
+            _ = try await fleet.port("x", at: "e1")
+            try await fleet.stop()
         }
-        #expect(try await fleet["hq"].status().isHealthy)
-        try await fleet.stop("edge-1")
-        try await Polling.wait(until: "hq to be alone") { try await !fleet["hq"].status().isHealthy }
-        // An address that somebody else has is named at the origin alone, and taken once it is free.
-        try await fleet.start("edge-1")
-        let squatter = try TCPServer()
-        let target = try target()
-        _ = try await fleet["hq"].setTunnel(
-            TunnelRequest(
-                name: "taken", origins: ["edge-1@127.0.0.1:\(squatter.port)"], destinations: ["hq@\(target.address)"]))
-        try await Polling.wait(until: "the conflict to be named") {
-            try await fleet["edge-1"].status().problems.contains { $0.contains("in use by another program") }
-        }
-        squatter.close()
-        try await echo(try await .connect(to: try await fleet.port("taken", at: "edge-1")))
-        try await fleet.stop()
     }
 }
