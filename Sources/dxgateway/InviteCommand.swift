@@ -42,17 +42,21 @@ struct InviteMakeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The only gateway that may use it.", valueName: "gateway id"))
     var gateway: String?
 
+    @Flag(help: "Draw the token as a QR code, for a device with a camera or a phone.")
+    var qr = false
+
     @Flag(help: "Print JSON.")
     var json = false
 
     @OptionGroup var options: ControlOptions
 
     func validate() throws {
+        guard !(qr && json) else { throw ValidationError("--qr draws for people and --json is for programs: give one") }
         guard Self.seconds(ttl) != nil else { throw ValidationError("--ttl is a number and s, m, h or d, as in 24h") }
     }
 
     /// The seconds of a number with a unit.
-    private static func seconds(_ text: String) -> Int? {
+    static func seconds(_ text: String) -> Int? {
         let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
         guard let last = text.last, let unit = units[last], let number = Int(text.dropLast()), number > 0,
             number < 1_000_000
@@ -66,8 +70,17 @@ struct InviteMakeCommand: AsyncParsableCommand {
             gateway: gateway)
         let (reply, text) = try await options.group(.post, "/v1/invites", request, as: InvitationsReply.self)
         if json { return Output.line(text) }
-        for invitation in reply.invitations { Output.line(invitation.token ?? "") }
-        Output.error("valid until \(reply.invitations.first?.expires.description ?? ""), for one gateway each; there:")
+        Self.show(reply.invitations, qr: qr)
+    }
+
+    /// Prints tokens, and what to do with them.
+    static func show(_ invitations: [Invitation], qr: Bool) {
+        for invitation in invitations {
+            let token = invitation.token ?? ""
+            if qr, let code = QRCode(token) { Output.line(code.terminalText) }
+            Output.line(token)
+        }
+        Output.error("valid until \(invitations.first?.expires.description ?? ""), for one gateway each; there:")
         Output.error("  dxgateway join TOKEN")
     }
 }

@@ -37,6 +37,11 @@ struct ControlRoutes<Target: ControlTarget> {
             let id = try context.parameters.require("id")
             return try await answer { RevokedReply(revoked: try await $0.revokeInvitation(id)) }
         }
+        addMembers(to: router)
+        addTunnels(to: router)
+    }
+
+    private func addMembers(to router: Router<BasicRequestContext>) {
         router.get("/v1/members") { [self] _, _ in
             try await answer { MembersReply(members: try await $0.members()) }
         }
@@ -44,6 +49,18 @@ struct ControlRoutes<Target: ControlTarget> {
             let name = try context.parameters.require("name")
             return try await change { try await $0.removeMember(name) }
         }
+        router.patch("/v1/members/:name") { [self] request, context in
+            let name = try context.parameters.require("name")
+            let body = try await read(MemberChange.self, request, example: "{\"labels\": [\"site=north\"]}")
+            return try await change { try await $0.changeMember(name, body) }
+        }
+        router.post("/v1/members/:name/cut") { [self] _, context in
+            let name = try context.parameters.require("name")
+            return try await change { try await $0.cutMember(name) }
+        }
+    }
+
+    private func addTunnels(to router: Router<BasicRequestContext>) {
         router.get("/v1/tunnels") { [self] _, _ in
             try await answer { TunnelsReply(tunnels: try await $0.groupTunnels()) }
         }
@@ -74,7 +91,7 @@ struct ControlRoutes<Target: ControlTarget> {
     }
 
     private func change(_ body: (any GroupControl) async throws -> GroupChange) async throws -> Response {
-        try await answer { ChangeReply(revision: try await body($0).revision) }
+        try await answer { ChangeReply(try await body($0)) }
     }
 
     private func read<Body: Decodable>(_: Body.Type, _ request: Request, example: String) async throws -> Body {

@@ -12,6 +12,10 @@ public protocol GroupControl: Sendable {
     func members() async throws -> [GroupMember]
     /// Takes a member out of the group.
     func removeMember(_ name: String) async throws -> GroupChange
+    /// Changes a member's name, labels or role.
+    func changeMember(_ name: String, _ change: MemberChange) async throws -> GroupChange
+    /// Cuts a member's hardware off; its place waits for another.
+    func cutMember(_ name: String) async throws -> GroupChange
     /// The tunnels of the group.
     func groupTunnels() async throws -> [GroupTunnel]
     /// Adds a tunnel, or changes the one of that name.
@@ -62,4 +66,16 @@ public struct ChangeReply: Codable, Sendable {
     public var schema = GatewayStatus.schema
     /// The group's revision after the change.
     public var revision: UInt64
+    /// After a removal: members that have not said yet that they heard of it.
+    public var notAcknowledged: [String]
+
+    init(_ change: GroupChange) {
+        revision = change.revision
+        notAcknowledged = change.notAcknowledged
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case schema, revision
+        case notAcknowledged = "not_acknowledged"
+    }
 }

@@ -23,7 +23,17 @@ extension Gateway {
 
     /// Takes a member out of the group, by its name or the beginning of its gateway id.
     public func removeMember(_ name: String) async throws -> GroupChange {
-        GroupChange(revision: try await onGroup { try $0.remove(name) })
+        try await onGroup { $0.followed(try $0.remove(name)) }
+    }
+
+    /// Gives a member another name, other labels or another role.
+    public func changeMember(_ name: String, _ change: MemberChange) async throws -> GroupChange {
+        GroupChange(revision: try await onGroup { try $0.change(name, change) })
+    }
+
+    /// Cuts a member's hardware off at once; its name, labels and tunnels wait for new hardware (`InviteRequest.replaces`).
+    public func cutMember(_ name: String) async throws -> GroupChange {
+        try await onGroup { $0.followed(try $0.cutHardware(name)) }
     }
 
     /// The tunnels of the group.

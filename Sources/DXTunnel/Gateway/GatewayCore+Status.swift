@@ -30,7 +30,8 @@ extension GatewayCore {
         let state: PeerStatus.State = peer.isConnected ? .connected : (peer.hasFailed ? .down : .connecting)
         var result = PeerStatus(
             name: peer.name, id: peer.id.text, state: state, since: peer.stateSince, bytesSent: peer.pastBytes.sent,
-            bytesReceived: peer.pastBytes.received, lastError: peer.lastError)
+            bytesReceived: peer.pastBytes.received,
+            lastError: peer.twin.map { "its key is used twice, at \($0.used) and \($0.other)" } ?? peer.lastError)
         guard let channel = peer.channel else { return result }
         let counts = channel.transport.statistics
         result.bytesSent &+= counts.bytesSent
@@ -47,7 +48,7 @@ extension GatewayCore {
             return result
         }
         result.remoteAddress = session.remote.description
-        result.pathKind = session.remote.isPrivate ? .lan : .direct
+        result.pathKind = channel.pathKind
         result.rttMicroseconds = path.roundTrip.map { UInt64(max(0, $0.microseconds)) }
         result.mtuBytes = path.mtu
         result.congestionWindowBytes = UInt64(path.windowBytes)

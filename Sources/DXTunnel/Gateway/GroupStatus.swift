@@ -37,6 +37,17 @@ extension GroupAgent {
             problems.append(
                 "this gateway is no member of the group, as far as it knows: it was removed, or is not told yet")
         }
+        for peer in core.peers {
+            guard let twin = peer.twin else { continue }
+            problems.append(
+                "\(peer.name) runs twice with one key, at \(twin.used) and \(twin.other): stop one, and have it join as"
+                    + " another gateway from an empty state directory")
+        }
+        if presence.twinHeardAt != nil {
+            problems.append(
+                "another gateway runs with this one's key: stop one, and have it join as another gateway from an empty"
+                    + " state directory")
+        }
         if let saveProblem { problems.append("the group is not saved (it is tried again): \(saveProblem)") }
         let counts = sync.statistics
         if counts.invalid > 0 { problems.append("\(counts.invalid) records of other members did not verify") }

@@ -39,6 +39,7 @@ final class PeerLink {
     private(set) var hasFailed = false
     /// Counts of channels that have ended.
     private(set) var pastBytes: (sent: UInt64, received: UInt64) = (0, 0)
+    private var boots = BootHistory()
     /// Where the peer was last.
     private var lastRemote: Endpoint?
 
@@ -277,6 +278,7 @@ final class PeerLink {
             session.pathID = bind.pathID
             pathCount = max(pathCount, UInt32(truncatingIfNeeded: bind.pathID.rawValue &>> 1))
         }
+        guard isOnly(session, bind, now: now) else { return drop(session) }
         if let channel, channel.remoteHalf != bind.channelHalf {
             core.logger.info("peer restarted: its old channel ends", metadata: ["peer": "\(name)"])
             channel.transport.close(.replaced, reason: "the peer began a new channel", now: now)
@@ -298,6 +300,25 @@ final class PeerLink {
         reconnect.onConnected()
         rekeyWantedSince = nil
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
+    }
+
+    /// Whether the session's gateway may be used: false for the second one of two with one key.
+    private func isOnly(_ session: ChannelSession, _ bind: Bind, now: Instant) -> Bool {
+        let used = channel.flatMap { $0.isSilent ? nil : $0.newestSession?.remote }
+        let wasKnown = boots.twin != nil
+        let verdict = boots.judge(bind.bootID, from: session.remote, used: used, now: now)
+        if let twin = boots.twin, !wasKnown {
+            core.logger.warning(
+                "two gateways have this peer's key",
+                metadata: ["peer": "\(name)", "used": "\(twin.used)", "other": "\(twin.other)"])
+        }
+        return verdict == .use
+    }
+
+    /// The other gateway with this peer's key, if there is one.
+    var twin: BootHistory.Twin? {
+        boots.expire(now: core.currentTime())
+        return boots.twin
     }
 
     private func onChannelUp(_ channel: PeerChannel, now: Instant) {

@@ -10,16 +10,6 @@ public struct PeerStatus: Sendable, Hashable, Codable {
         case down
     }
 
-    /// What kind of way the datagrams go.
-    public enum PathKind: String, Sendable, Hashable, Codable {
-        /// Straight to a public or mapped address.
-        case direct
-        /// Straight, within one local network.
-        case lan
-        /// Through a forwarding member.
-        case forwarded
-    }
-
     /// The configured name.
     public var name: String
     /// The gateway id as text.

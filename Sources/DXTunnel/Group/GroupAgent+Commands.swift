@@ -21,6 +21,12 @@ extension GroupAgent {
             throw GroupError(
                 .conflict, "\(invites.invites.count) invitations are open, of \(InviteBook.most)", "revoke some")
         }
+        guard
+            request.replaces == nil || count == 1 && request.name == nil && request.labels == nil && request.role == nil
+        else {
+            throw GroupError(
+                .badRequest, "new hardware keeps the name, labels and role of the old", "give the member's name alone")
+        }
         let now = core.currentTime()
         var made: [Invitation] = []
         for _ in 0..<count {
@@ -55,20 +61,11 @@ extension GroupAgent {
         guard invite.labels.count <= MemberRecord.mostLabels else {
             throw GroupError(.badRequest, "more than \(MemberRecord.mostLabels) labels", "give fewer")
         }
-        switch request.role ?? "member" {
-        case "member": break
-        case "forwarder": invite.roles = .forwarder
-        case "admin":
-            guard try rootKey() != nil else {
-                throw GroupError(
-                    .conflict, "making an admin takes the root key, which is not here",
-                    "put it back as \(writer.rootKeyPath) for the moment")
-            }
-            invite.makesAdmin = true
-        default:
-            throw GroupError(
-                .badRequest, "\"\(request.role ?? "")\" is no role", "give member, forwarder or admin")
-        }
+        let role = try Role(text: request.role ?? Role.member.rawValue)
+        if role == .forwarder { invite.roles = .forwarder }
+        if role == .admin { try requireRootKey("making an admin") }
+        invite.makesAdmin = role == .admin
+        if let name = request.replaces { try replace(name, by: &invite) }
         if let text = request.gateway {
             guard let id = GatewayID(text: text) else {
                 throw GroupError(.badRequest, "\"\(text)\" is no gateway id", "give all 52 characters of it")
@@ -121,58 +118,5 @@ extension GroupAgent {
         followVeils()
         let revoked = count
         return writer.save(invites).map { revoked }
-    }
-
-    // MARK: Members
-
-    /// All members.
-    func members() -> [GroupMember] {
-        state.members.map { member in
-            let id = ids[member.record.key] ?? member.record.key.gatewayID
-            return GroupMember(
-                name: member.name, gateway: id?.text ?? "", admin: member.isAdmin,
-                thisGateway: member.id == self.member,
-                connected: id.flatMap { core.peersByID[$0] }?.isConnected ?? false,
-                labels: member.record.labels.sorted().map(\.description), addresses: member.addresses.map(\.description)
-            )
-        }
-    }
-
-    /// The member of a name, or of a gateway id that begins so.
-    func member(named text: String) throws(GroupError) -> GroupState.Member {
-        if let member = state.members.first(where: { $0.name == text }) { return member }
-        if text.utf8.count >= 8 {
-            let found = state.members.filter { $0.record.key.gatewayID?.text.hasPrefix(text) ?? false }
-            if found.count == 1 { return found[0] }
-        }
-        throw GroupError(.notFound, "there is no member \(text)", "dxgateway member list shows them")
-    }
-
-    /// Takes a member out and gives the group a new secret, which it does not learn.
-    func remove(_ text: String) throws(GroupError) -> EventLoopFuture<UInt64> {
-        try requireAdmin()
-        let member = try member(named: text)
-        guard member.id != self.member else {
-            throw GroupError(.conflict, "an admin cannot remove itself", "do it on another admin")
-        }
-        if member.isAdmin {
-            guard let root = try rootKey() else {
-                throw GroupError(
-                    .conflict, "\(member.name) is an admin, and removing one takes the root key",
-                    "put it back as \(writer.rootKeyPath) for the moment")
-            }
-            // All that it has said, as far as there is room: of one that said more than anybody needs, the first of it.
-            let said = sync.document.records.values.filter { $0.author == member.record.key }
-                .sorted { ($0.revision, $0.hash) < ($1.revision, $1.hash) }.prefix(CheckpointRecord.mostRecords).map(
-                    \.hash)
-            try say(
-                .admin, id: member.record.key.bytes, isRemoval: true, body: AdminRecord(honoured: Set(said)).body,
-                signedBy: root)
-        }
-        try say(.member, id: member.id.bytes, isRemoval: true)
-        let epoch = EpochSecret(number: (state.epochs.last?.number ?? 0) + 1, secret: .generate())
-        add(epoch)
-        try say(.epoch, id: epoch.recordID, body: EpochRecord(removes: [member.id]).body)
-        return commit()
     }
 }

@@ -45,7 +45,7 @@ extension GroupAgent {
     func tellEpoch(_ id: [UInt8], to neighbour: PublicKey) {
         guard let wanted = GroupState.Epoch(recordID: id),
             let epoch = epochs.first(where: { $0.number == wanted.number && $0.secret.name == wanted.name }),
-            let asker = state.member(neighbour), !state.epochs.contains(where: { $0.removes.contains(asker.id) })
+            state.member(neighbour) != nil, !state.epochs.contains(where: { $0.removes.contains(neighbour) })
         else { return }
         queueSecret(.epoch(epoch.number, epoch.secret.secretBytes), to: neighbour)
     }

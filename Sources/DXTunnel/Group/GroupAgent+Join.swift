@@ -59,20 +59,40 @@ extension GroupAgent {
             guard !wasRemoved(redemption) else { return refuse(.removedKey, session) }
             admit(redemption, invite, session)
         case .accept:
-            let known = state.member(request.key)
-            let redemption = Invite.Redemption(
-                key: request.key, member: known?.id ?? .random(),
-                name: known?.name ?? freeName(invite.name ?? request.name))
-            invites.redeem(request.token, redemption)
-            admit(redemption, invite, session)
+            switch redemption(of: invite, by: request) {
+            case .failure(let refusal): refuse(refusal, session)
+            case .success(let redemption):
+                invites.redeem(request.token, redemption)
+                admit(redemption, invite, session)
+            }
         }
+    }
+
+    /// Which member the gateway becomes.
+    private func redemption(
+        of invite: Invite, by request: JoinRequest
+    ) -> Result<Invite.Redemption, JoinAnswer.Refusal> {
+        let known = state.member(request.key)
+        guard let replaced = invite.replaces else {
+            return .success(
+                Invite.Redemption(
+                    key: request.key, member: known?.id ?? .random(),
+                    name: known?.name ?? freeName(invite.name ?? request.name)))
+        }
+        // A member cannot be new hardware for another; one that was removed meanwhile is not brought back.
+        guard known.map({ $0.id == replaced }) ?? true else { return .failure(.otherKey) }
+        guard let member = state.members.first(where: { $0.id == replaced }) else { return .failure(.unknown) }
+        return .success(Invite.Redemption(key: request.key, member: replaced, name: member.record.name))
     }
 
     /// Whether somebody took the member out again: its token is no way back. One that the group never heard of was made when
     /// this gateway crashed, and is made now.
     private func wasRemoved(_ redemption: Invite.Redemption) -> Bool {
         let key = GroupRecord.Key(kind: .member, id: redemption.member.bytes)
-        return state.member(redemption.key) == nil && sync.document.records.values.contains { $0.key == key }
+        return state.member(redemption.key) == nil
+            && sync.document.records.values.contains { record in
+                record.key == key && (try? MemberRecord(record.body))?.key == redemption.key
+            }
     }
 
     private func refuse(_ refusal: JoinAnswer.Refusal, _ session: ChannelSession) {
@@ -99,9 +119,14 @@ extension GroupAgent {
 
     private func makeMember(_ redemption: Invite.Redemption, _ invite: Invite) throws(GroupError) {
         guard state.member(redemption.key) == nil else { return }
-        let body = MemberRecord(name: redemption.name, key: redemption.key, roles: invite.roles, labels: invite.labels)
-        if invite.makesAdmin { try grantAdmin(redemption) }
-        try say(.member, id: redemption.member.bytes, body: body.body)
+        if invite.replaces != nil {
+            try giveNewKey(redemption, makesAdmin: invite.makesAdmin)
+        } else {
+            let body = MemberRecord(
+                name: redemption.name, key: redemption.key, roles: invite.roles, labels: invite.labels)
+            if invite.makesAdmin { try grantAdmin(redemption) }
+            try say(.member, id: redemption.member.bytes, body: body.body)
+        }
         core.logger.notice(
             "a gateway joined the group",
             metadata: ["name": "\(redemption.name)", "gateway": "\(redemption.key.gatewayID?.text ?? "")"])

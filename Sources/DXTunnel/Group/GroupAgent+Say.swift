@@ -33,12 +33,20 @@ extension GroupAgent {
             admins.isEmpty ? "run group recover with the root key" : "do it on one: \(admins.joined(separator: ", "))")
     }
 
-    /// Makes the holder of a key an admin. Takes the root key.
-    func grantAdmin(_ redemption: Invite.Redemption) throws(GroupError) {
+    /// The root key, for what takes it.
+    @discardableResult
+    func requireRootKey(_ purpose: String) throws(GroupError) -> Identity {
         guard let root = try rootKey() else {
             throw GroupError(
-                .conflict, "the group's root key is not here", "put it back as \(writer.rootKeyPath) for the moment")
+                .conflict, "\(purpose) takes the root key, which is not here",
+                "put it back as \(writer.rootKeyPath) for the moment")
         }
+        return root
+    }
+
+    /// Makes the holder of a key an admin. Takes the root key.
+    func grantAdmin(_ redemption: Invite.Redemption) throws(GroupError) {
+        let root = try requireRootKey("making an admin")
         try say(
             .admin, id: redemption.key.bytes, body: AdminRecord(id: redemption.member, name: redemption.name).body,
             signedBy: root)

@@ -23,10 +23,12 @@ final class GroupAgent {
     var view: GroupView
     var epochs: [EpochSecret]
     var invites: InviteBook
+    var presence: PresenceMap
     /// Gateways that are joining.
     var joins: [ConnectionID: JoinSession] = [:]
     /// Where this gateway is, as it tells the others.
     var ownAddresses: [HostAddress] = []
+    private var addressesSaidAt: Instant?
     /// What could not be written, for status; nil when all was.
     var saveProblem: String?
     /// Called with what the gateway now has, whenever that changes.
@@ -49,6 +51,7 @@ final class GroupAgent {
 
     private static let savePause = Interval.milliseconds(500)
     private static let addressSavePause = Interval.seconds(3_600)
+    private static let addressPause = Interval.seconds(10)
     private static let saveAgainPause = Interval.seconds(60)
 
     /// The gateway's part, before its sockets are open.
@@ -67,6 +70,8 @@ final class GroupAgent {
         state = GroupState(document)
         epochs = start.epochs
         invites = start.invites
+        presence = PresenceMap(
+            own: MemberTag(identity.gatewayID), boot: core.bootID, version: DXVersion.current)
         view = GroupView(
             state, member: member, introducer: introducer, ids: &ids, calendar: Timestamp.now().wholeSeconds)
         nextUpkeep = core.currentTime() + core.tuning.groupUpkeepInterval
@@ -132,6 +137,8 @@ final class GroupAgent {
     private func begin(_ stream: GroupStream) {
         streams[stream.neighbour] = stream
         sync.connected(stream.neighbour)
+        presence.connected(stream.neighbour)
+        notePresence()
         askForEpochs()
         settle()
     }
@@ -142,6 +149,8 @@ final class GroupAgent {
         streams[stream.neighbour] = nil
         secretMessages[stream.neighbour] = nil
         sync.disconnected(stream.neighbour, now: core.currentTime())
+        presence.disconnected(stream.neighbour)
+        notePresence()
         settle()
     }
 
@@ -152,7 +161,7 @@ final class GroupAgent {
             secretMessages[neighbour] = waiting
             return message
         }
-        return sync.pollMessage(to: neighbour)
+        return sync.pollMessage(to: neighbour) ?? presence.pollMessage(to: neighbour)
     }
 
     /// Of epochs' secrets, which are not the document's.
@@ -163,6 +172,8 @@ final class GroupAgent {
         switch message {
         case .epochWanted(let id): tellEpoch(id, to: stream.neighbour)
         case .epoch(let number, let secret): takeEpoch(number, secret)
+        case .presenceSummary, .presenceList, .presence, .reached:
+            presence.receive(message, from: stream.neighbour, now: core.currentTime())
         case .summary, .branches, .list, .have, .want, .records, .unknown:
             sync.receive(message, from: stream.neighbour, now: core.currentTime())
         }
@@ -203,24 +214,33 @@ final class GroupAgent {
         }
         if let introducer, let id = ids[introducer.key] { keys[id] = introducer.key }
         followEpochs()
+        followMembers()
         let configuration = core.apply(view)
         onView(configuration)
+        notePresence()
     }
 
     /// Tells the group where this gateway is, unless it says so already. Only a member is heard.
     private func sayAddresses() {
-        guard view.name != nil, !ownAddresses.isEmpty else { return }
+        let now = core.currentTime()
+        // Another gateway with this key says something else; the two must not contradict each other for ever.
+        guard view.name != nil, !ownAddresses.isEmpty, addressesSaidAt.map({ $0 + Self.addressPause <= now }) ?? true,
+            presence.twinHeardAt == nil
+        else { return }
         let key = GroupRecord.Key(kind: .address, id: identity.publicKey.bytes)
         let last = sync.document.history(of: key, by: identity.publicKey).first
         let body = AddressRecord(addresses: Array(ownAddresses.prefix(AddressRecord.mostAddresses))).body
         guard last?.body != body else { return }
+        addressesSaidAt = now
         _ = try? say(.address, id: key.id, revision: (last?.revision ?? 0) + 1, body: body)
     }
 
     // MARK: Time
 
     private func arm() {
-        let next = min(nextUpkeep, sync.nextDeadline ?? .distantFuture, saveAt, invites.nextDeadline ?? .distantFuture)
+        let next = min(
+            nextUpkeep, sync.nextDeadline ?? .distantFuture, presence.nextDeadline ?? .distantFuture, saveAt,
+            invites.nextDeadline ?? .distantFuture)
         guard next < tickAt || tick == nil else { return }
         tick?.cancel()
         tickAt = next
@@ -235,6 +255,7 @@ final class GroupAgent {
         guard !isStopped else { return }
         let now = core.currentTime()
         sync.tick(now: now)
+        presence.tick(now: now)
         if saveAt <= now {
             saveAt = .distantFuture
             save()
@@ -253,6 +274,8 @@ final class GroupAgent {
     private func upkeep(now: Instant) {
         expireJoins(now: now)
         askForEpochs()
+        notePresence()
+        sayAddresses()
         noteAdmins(now: now)
         core.endNeedlessChannels(keeping: view.wanted.union(view.wantedBy), now: now)
         core.retryListeners()

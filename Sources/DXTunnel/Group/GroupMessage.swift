@@ -19,9 +19,25 @@ enum GroupMessage: Equatable, Sendable {
     case epochWanted([UInt8])
     /// The secret of an epoch: its number and 32 bytes. Told to members only, as only they have a channel.
     case epoch(UInt64, [UInt8])
+    /// Who is there, as the sender knows it, in one fingerprint (§9).
+    case presenceSummary(GroupIndex.Fingerprint)
+    /// What the sender knows of each member, in short.
+    case presenceList([PresenceMap.Held])
+    /// What members say of themselves.
+    case presence([PresenceNote])
+    /// Up to which epoch members have followed the group.
+    case reached([Reached])
     /// A type of a newer version, skipped.
     case unknown
 
+    /// A member that has followed the group up to an epoch.
+    struct Reached: Hashable, Sendable {
+        var member: MemberTag
+        var epoch: UInt64
+    }
+
+    /// The most members of one message: a group has a few hundred.
+    static let mostReached = 4_096
     /// The most hashes of one message: 64 KiB of them.
     static let mostHashes = 2_048
     /// A message of records ends with the one that brings it to so many bytes.
@@ -38,6 +54,10 @@ enum GroupMessage: Equatable, Sendable {
         static let records: UInt64 = 6
         static let epochWanted: UInt64 = 7
         static let epoch: UInt64 = 8
+        static let presenceSummary: UInt64 = 9
+        static let presenceList: UInt64 = 10
+        static let presence: UInt64 = 11
+        static let reached: UInt64 = 12
     }
 
     /// Reads one message without its length.
@@ -62,6 +82,29 @@ enum GroupMessage: Equatable, Sendable {
             var secret: [UInt8] = []
             for _ in 0..<VeilSecret.byteCount { secret.append(try reader.readUInt8()) }
             self = .epoch(number, secret)
+        case Kind.presenceSummary: self = .presenceSummary(try Self.fingerprint(&reader))
+        case Kind.presenceList:
+            var held: [PresenceMap.Held] = []
+            while reader.remaining > 0 {
+                guard held.count < Self.mostReached else { throw .invalidValue }
+                held.append(
+                    PresenceMap.Held(
+                        member: MemberTag(value: try reader.readUInt64()), sequence: try reader.readVarInt(),
+                        reached: try reader.readVarInt()))
+            }
+            self = .presenceList(held)
+        case Kind.presence:
+            var notes: [PresenceNote] = []
+            while reader.remaining > 0 { notes.append(try PresenceNote(reading: &reader)) }
+            self = .presence(notes)
+        case Kind.reached:
+            var list: [Reached] = []
+            while reader.remaining > 0 {
+                guard list.count < Self.mostReached else { throw .invalidValue }
+                list.append(
+                    Reached(member: MemberTag(value: try reader.readUInt64()), epoch: try reader.readVarInt()))
+            }
+            self = .reached(list)
         default: self = .unknown
         }
     }
@@ -87,6 +130,29 @@ enum GroupMessage: Equatable, Sendable {
                 output.writeVarInt(Kind.epoch)
                 output.write(number)
                 unsafe output.write(secret.span.bytes)
+            }
+        case .presenceSummary(let fingerprint): [UInt8(Kind.presenceSummary)] + fingerprint.bytes
+        case .presenceList(let held):
+            TunnelMessageWriter.bytes(capacity: 8 + held.count * 24) { output in
+                output.writeVarInt(Kind.presenceList)
+                for one in held {
+                    output.write(one.member.value)
+                    output.writeVarInt(one.sequence)
+                    output.writeVarInt(one.reached)
+                }
+            }
+        case .presence(let notes):
+            TunnelMessageWriter.bytes(capacity: 8 + notes.reduce(0) { $0 + $1.byteCount }) { output in
+                output.writeVarInt(Kind.presence)
+                for note in notes { note.write(to: &output) }
+            }
+        case .reached(let list):
+            TunnelMessageWriter.bytes(capacity: 8 + list.count * 16) { output in
+                output.writeVarInt(Kind.reached)
+                for one in list {
+                    output.write(one.member.value)
+                    output.writeVarInt(one.epoch)
+                }
             }
         case .unknown: preconditionFailure("an unknown message is never sent")
         }

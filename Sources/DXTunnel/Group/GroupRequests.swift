@@ -12,11 +12,14 @@ public struct InviteRequest: Codable, Hashable, Sendable {
     public var count: Int?
     /// The id of the only gateway that may use it.
     public var gateway: String?
+    /// The member whose new hardware may use it: it gets that one's name, labels, role and tunnels, and the old hardware is
+    /// out from then on. Not with a name, labels, a role or a count.
+    public var replaces: String?
 
     /// A request from its parts.
     public init(
         name: String? = nil, labels: [String]? = nil, role: String? = nil, ttlSeconds: Int? = nil, count: Int? = nil,
-        gateway: String? = nil
+        gateway: String? = nil, replaces: String? = nil
     ) {
         self.name = name
         self.labels = labels
@@ -24,10 +27,11 @@ public struct InviteRequest: Codable, Hashable, Sendable {
         self.ttlSeconds = ttlSeconds
         self.count = count
         self.gateway = gateway
+        self.replaces = replaces
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, labels, role, count, gateway
+        case name, labels, role, count, gateway, replaces
         case ttlSeconds = "ttl_s"
     }
 }
@@ -50,6 +54,33 @@ public struct Invitation: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case id, token, name, labels, expires
         case usedBy = "used_by"
+    }
+}
+
+/// What is to change of a member; what is absent stays.
+public struct MemberChange: Codable, Hashable, Sendable {
+    /// Its new name.
+    public var name: String?
+    /// `key=value`: takes the place of what the member has of that key.
+    public var labels: [String]?
+    /// Keys of labels that go.
+    public var removeLabels: [String]?
+    /// `member`, `forwarder` or `admin`. To and from admin needs the root key to be here.
+    public var role: String?
+
+    /// A change from its parts.
+    public init(
+        name: String? = nil, labels: [String]? = nil, removeLabels: [String]? = nil, role: String? = nil
+    ) {
+        self.name = name
+        self.labels = labels
+        self.removeLabels = removeLabels
+        self.role = role
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name, labels, role
+        case removeLabels = "remove_labels"
     }
 }
 
@@ -119,7 +150,9 @@ public struct GroupMember: Codable, Hashable, Sendable {
     public var name: String
     /// Its gateway id.
     public var gateway: String
-    /// Whether it may sign for the group.
+    /// `member`, `forwarder`, or `admin`, which may sign for the group.
+    public var role: String
+    /// Whether it may.
     public var admin: Bool
     /// Whether it is the gateway that answers.
     public var thisGateway: Bool
@@ -129,18 +162,54 @@ public struct GroupMember: Codable, Hashable, Sendable {
     public var labels: [String]
     /// Where it says that it is.
     public var addresses: [String]
+    /// Whether it is there, as all members together know it.
+    public var presence: Presence
+
+    /// What is known of whether a member is there. At most a minute old.
+    public struct Presence: Codable, Hashable, Sendable {
+        /// Whether it can be reached over the group's channels.
+        public var online = false
+        /// Over how many channels; 0 for the gateway that answers.
+        public var hops: Int?
+        /// When it was heard last, of one that is not online; nil when nobody knows.
+        public var lastSeen: Timestamp?
+        /// The version of its program; nil when it has not said.
+        public var version: String?
+        /// The kind of the path to it; nil without a channel between the two.
+        public var path: PathKind?
+        /// Up to which epoch it has followed the group, and so heard of removals.
+        public var epoch: UInt64?
+        /// Members that see two gateways with its key, by name.
+        public var twiceAt: [String] = []
+
+        private enum CodingKeys: String, CodingKey {
+            case online, hops, version, path, epoch
+            case lastSeen = "last_seen"
+            case twiceAt = "twice_at"
+        }
+    }
 
     private enum CodingKeys: String, CodingKey {
-        case name, gateway, admin, connected, labels, addresses
+        case name, gateway, role, admin, connected, labels, addresses, presence
         case thisGateway = "this_gateway"
     }
 }
 
-/// What became of a change, and who has not confirmed it.
+/// What became of a change.
 public struct GroupChange: Codable, Hashable, Sendable {
     /// The group's revision now.
     public var revision: UInt64
+    /// After a removal: members that have not said within five seconds that they heard of it, by name; most of them are off.
+    public var notAcknowledged: [String]
 
     /// A change that led to that revision.
-    public init(revision: UInt64) { self.revision = revision }
+    public init(revision: UInt64, notAcknowledged: [String] = []) {
+        self.revision = revision
+        self.notAcknowledged = notAcknowledged
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case revision
+        case notAcknowledged = "not_acknowledged"
+    }
 }

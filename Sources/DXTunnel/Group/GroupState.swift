@@ -45,8 +45,8 @@ struct GroupState: Sendable {
     struct Epoch: Hashable, Sendable {
         let number: UInt64
         let name: Bytes32
-        /// Members that it keeps out.
-        var removes: Set<MemberRecord.ID> = []
+        /// Keys that it keeps out.
+        var removes: Set<PublicKey> = []
 
         /// What its record is about.
         var recordID: [UInt8] {

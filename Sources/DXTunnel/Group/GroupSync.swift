@@ -115,8 +115,8 @@ struct GroupSync: Sendable {
         case .have(let hashes): want(hashes, of: neighbour, now: now)
         case .want(let hashes): send(hashes.compactMap { document.records[$0] }, to: neighbour)
         case .records(let records): take(records, from: neighbour, now: now)
-        // Secrets are not the document's: their owner looks after them.
-        case .epochWanted, .epoch, .unknown: break
+        // Not the document's: their owners look after them.
+        case .epochWanted, .epoch, .presenceSummary, .presenceList, .presence, .reached, .unknown: break
         }
     }
 

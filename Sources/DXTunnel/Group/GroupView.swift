@@ -50,8 +50,7 @@ struct GroupView: Equatable, Sendable {
         readTunnels(state, own: own, calendar: calendar)
         wanted = tunnelPeers(own.name)
         if let ownID = Self.id(of: own.record.key, &ids) {
-            wanted.formUnion(neighbours(of: ownID))
-            wantedBy = wanted.union(callers(of: ownID))
+            findNeighbours(of: ownID, isCallable: !own.addresses.isEmpty)
         }
         guard callsAdmins else { return }
         let admins = state.members.filter { $0.isAdmin && $0.id != member }.prefix(Self.mostNeighbours)
@@ -127,26 +126,54 @@ struct GroupView: Equatable, Sendable {
         return Set(peers.lazy.filter { names.contains($0.name) }.map(\.id))
     }
 
-    /// The next ones on the ring of all ids that can be called. An id is a hash, so it is a random ring; all members make
-    /// the same one.
-    private func neighbours(of own: GatewayID) -> [GatewayID] {
-        let others = peers.filter { !$0.addresses.isEmpty }.map(\.id).sorted { $0.precedes($1) }
-        let next = others.firstIndex { own.precedes($0) } ?? 0
-        return (0..<min(Self.mostNeighbours, others.count)).map { others[(next + $0) % others.count] }
+    /// All that can be called, on a ring in the order of their ids. An id is a hash, so it is a random ring; all members
+    /// make the same one.
+    private struct Ring {
+        let ids: [GatewayID]
+        private let places: [GatewayID: Int]
+        private let steps: [Int]
+
+        init(_ ids: [GatewayID]) {
+            self.ids = ids.sorted { $0.precedes($1) }
+            places = Dictionary(zip(self.ids, self.ids.indices), uniquingKeysWith: { first, _ in first })
+            let root = Self.squareRoot(ids.count)
+            let fourth = Self.squareRoot(root)
+            var steps: [Int] = []
+            for step in [1, fourth, root, root * fourth] { steps.append(max(step, (steps.last ?? 0) + 1)) }
+            self.steps = steps
+        }
+
+        /// Rounded down. Of whole numbers, so that all machines come to the same.
+        private static func squareRoot(_ number: Int) -> Int {
+            var root = 1
+            while (root + 1) * (root + 1) <= number { root += 1 }
+            return root
+        }
+
+        /// The places of those that a member calls, which need not be on the ring itself: by one step, about the fourth root
+        /// of the count, its square root, and both multiplied. So 500 members are at most 12 channels from each other, and
+        /// each has 8.
+        func called(by id: GatewayID) -> [Int] {
+            if let place = places[id] { return steps.filter { $0 < ids.count }.map { (place + $0) % ids.count } }
+            var (low, high) = (0, ids.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if ids[middle].precedes(id) { low = middle + 1 } else { high = middle }
+            }
+            return steps.filter { $0 <= ids.count }.map { (low + $0 - 1) % ids.count }
+        }
+
+        func place(of id: GatewayID) -> Int? { places[id] }
     }
 
-    /// Those before it on the ring, of which it is one of the next that can be called.
-    private func callers(of own: GatewayID) -> [GatewayID] {
-        let others = peers.sorted { $0.id.precedes($1.id) }
-        let next = others.firstIndex { own.precedes($0.id) } ?? 0
-        var result: [GatewayID] = []
-        var between = 0
-        for step in 0..<others.count where between < Self.mostNeighbours {
-            let other = others[(next - 1 - step + 2 * others.count) % others.count]
-            result.append(other.id)
-            if !other.addresses.isEmpty { between += 1 }
-        }
-        return result
+    /// Calls others for the document to spread by, and is called.
+    private mutating func findNeighbours(of own: GatewayID, isCallable: Bool) {
+        let others = peers.filter { !$0.addresses.isEmpty }.map(\.id)
+        let ring = Ring(isCallable ? others + [own] : others)
+        wanted.formUnion(ring.called(by: own).map { ring.ids[$0] })
+        wantedBy = wanted
+        guard let place = ring.place(of: own) else { return }
+        for peer in peers where ring.called(by: peer.id).contains(place) { wantedBy.insert(peer.id) }
     }
 }
 

@@ -11,6 +11,8 @@ struct Invite: Sendable {
     var makesAdmin = false
     /// The only gateway that may use it; nil for any.
     var onlyFor: GatewayID?
+    /// The member that gets new hardware; nil for a new one.
+    var replaces: MemberRecord.ID?
     /// How long it was made for, in seconds.
     var lifetime: UInt64
     /// When it was made, by this gateway's calendar, in seconds since 1970.
@@ -117,6 +119,7 @@ struct InviteBook: Sendable {
         static let key: UInt64 = 9
         static let member: UInt64 = 10
         static let memberName: UInt64 = 11
+        static let replaces: UInt64 = 12
     }
 
     /// The content of the file, without what every state file has around it.
@@ -131,6 +134,7 @@ struct InviteBook: Sendable {
             if !invite.roles.isEmpty { entry.add(InviteField.roles, invite.roles.rawValue) }
             if invite.makesAdmin { entry.add(InviteField.admin, 1) }
             if let onlyFor = invite.onlyFor { entry.add(InviteField.onlyFor, onlyFor.bytes) }
+            if let replaces = invite.replaces { entry.add(InviteField.replaces, replaces.bytes) }
             entry.add(InviteField.lifetime, invite.lifetime)
             entry.add(InviteField.madeAt, UInt64(clamping: invite.madeAt))
             if let redeemed = invite.redeemed {
@@ -170,6 +174,10 @@ struct InviteBook: Sendable {
         if let id = try entry.only(InviteField.onlyFor) {
             guard let id = GatewayID(id) else { throw .invalidValue }
             invite.onlyFor = id
+        }
+        if let bytes = try entry.only(InviteField.replaces) {
+            guard let id = MemberRecord.ID(bytes) else { throw .invalidValue }
+            invite.replaces = id
         }
         if let key = try entry.only(InviteField.key) {
             guard let member = MemberRecord.ID(try entry.only(InviteField.member) ?? []),

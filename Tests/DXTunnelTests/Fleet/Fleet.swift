@@ -1,4 +1,5 @@
 import DXTestFiles
+import Foundation
 import Logging
 import NIOConcurrencyHelpers
 import Testing
@@ -55,6 +56,11 @@ final class Fleet: Sendable {
             if let failure = failure.withLockedValue({ $0 }) { throw failure }
             return (try? await gateway.status()) != nil
         }
+    }
+
+    /// Copies a gateway's memory card.
+    func copyState(from name: String, to copy: String) throws {
+        try FileManager.default.copyItem(atPath: state(name), toPath: state(copy))
     }
 
     /// Stops a gateway in good order.
