@@ -27,7 +27,7 @@ struct CommandFailure: Error {
     init(_ error: ControlClientError) {
         switch error {
         case .notRunning: self.init(.notRunning, "\(error)")
-        case .noPermission, .timedOut, .malformed, .refused: self.init(.failed, "\(error)")
+        case .noPermission, .timedOut, .broken, .malformed, .refused: self.init(.failed, "\(error)")
         }
     }
 }

@@ -4,7 +4,17 @@ import DXTunnel
 
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Look after configuration files.", subcommands: [ValidateCommand.self])
+        commandName: "config",
+        abstract: "Show the group's configuration, confirm a change, go back; check a configuration file.",
+        discussion: """
+              dxgateway config history
+              dxgateway config rollback 17
+              dxgateway config validate /etc/dx/gateway.yaml
+            """,
+        subcommands: [
+            ConfigShowCommand.self, ConfigExportCommand.self, ConfigHistoryCommand.self, ConfigRollbackCommand.self,
+            ConfigConfirmCommand.self, ConfigCheckpointCommand.self, ValidateCommand.self,
+        ])
 }
 
 struct ValidateCommand: ParsableCommand {

@@ -35,7 +35,7 @@ struct DXGateway: AsyncParsableCommand {
         subcommands: [
             KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PingCommand.self,
             DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
-            MemberCommand.self, TunnelCommand.self,
+            MemberCommand.self, TunnelCommand.self, NcCommand.self,
         ])
 
     static func main() async {

@@ -14,10 +14,10 @@ struct RunCommand: AsyncParsableCommand {
             Logs go to standard error. On SIGTERM the peers are told, connections end, ports are freed.
 
             A gateway that is in a group (init, join) runs from its state directory, and the file, if there is one, holds
-            nothing but listen, advertise, control and limits.
+            nothing but listen, advertise, control, local_policy and limits.
 
               dxgateway run
-              dxgateway run --state /var/lib/dx
+              dxgateway run --state /var/lib/dx --token-file /boot/dx-token
               dxgateway run --config gateway.yaml --log-format json --log-level debug
             """)
 
@@ -31,6 +31,17 @@ struct RunCommand: AsyncParsableCommand {
             valueName: "dir"))
     var state: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A token to join a group with when there is none in the state directory yet; it is erased (default:"
+                + " /etc/dx/token if it is there, with the default state directory).", valueName: "file"))
+    var tokenFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file that says what the group may have this gateway do (targets:, listeners:).", valueName: "file"))
+    var localPolicy: String?
+
     @Option(help: "How log lines are written.")
     var logFormat = LogFormat.text
 
@@ -43,6 +54,7 @@ struct RunCommand: AsyncParsableCommand {
         }
         raiseFileLimit()
         do {
+            try await joinAtFirstBoot(logger)
             let (gateway, controlPath) = try makeGateway(logger)
             logger.info("gateway starting", metadata: ["name": "\(gateway.name)", "id": "\(gateway.id)"])
             let control = ControlService(
@@ -66,6 +78,16 @@ struct RunCommand: AsyncParsableCommand {
 extension RunCommand {
     private static let defaultConfig = "/etc/dx/gateway.yaml"
     private static let defaultState = "/var/lib/dx"
+    private static let defaultToken = "/etc/dx/token"
+
+    /// A device that is switched on for the first time has a token and nothing else.
+    private func joinAtFirstBoot(_ logger: Logger) async throws {
+        let isDefault = config == nil && (state == nil || state == Self.defaultState)
+        guard let file = tokenFile ?? (isDefault ? Self.defaultToken : nil) else { return }
+        let boot = FirstBoot(tokenFile: file, stateDirectory: state ?? Self.defaultState)
+        guard boot.hasToken else { return }
+        try await boot.run(logger: logger)
+    }
 
     /// The gateway of the state directory, else of the configuration file; and where its control socket goes.
     private func makeGateway(_ logger: Logger) throws -> (Gateway, controlPath: String?) {
@@ -75,12 +97,23 @@ extension RunCommand {
                 var settings = LocalSettings()
                 let file = config ?? (unsafe access(Self.defaultConfig, F_OK) == 0 ? Self.defaultConfig : nil)
                 if let file { settings = try GatewayConfigurationFile.settings(path: file) }
+                if let localPolicy {
+                    guard settings.policy == LocalPolicy() else {
+                        throw CommandFailure(
+                            .failed, "there is a local_policy in \(file ?? "the file") and a --local-policy: keep one")
+                    }
+                    settings.policy = try GatewayConfigurationFile.localPolicy(path: localPolicy)
+                }
                 // The system's own gateway is found in the system's place.
                 if settings.controlPath == nil, state != Self.defaultState {
                     settings.controlPath = state + "/control.sock"
                 }
                 let gateway = try Gateway(stateDirectory: state, settings: settings, logger: logger)
                 return (gateway, settings.controlPath)
+            }
+            guard localPolicy == nil else {
+                throw CommandFailure(
+                    .failed, "a gateway that is in no group has no other policy than its configuration file")
             }
             let loaded = try GatewayConfigurationFile(path: config ?? Self.defaultConfig)
             let gateway = try Gateway(configuration: loaded.configuration, logger: logger)

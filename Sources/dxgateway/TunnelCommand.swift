@@ -11,8 +11,8 @@ struct TunnelCommand: ParsableCommand {
               dxgateway tunnel list
             """,
         subcommands: [
-            TunnelAddCommand.self, TunnelListCommand.self, TunnelEnableCommand.self, TunnelDisableCommand.self,
-            TunnelRemoveCommand.self,
+            TunnelAddCommand.self, TunnelListCommand.self, TunnelShowCommand.self, TunnelEnableCommand.self,
+            TunnelDisableCommand.self, TunnelRemoveCommand.self,
         ])
 }
 
@@ -25,6 +25,8 @@ struct TunnelAddCommand: AsyncParsableCommand {
 
               dxgateway tunnel add ssh --origin hq@127.0.0.1:2222 --destination edge-1@127.0.0.1:22
               dxgateway tunnel add logs --origin label:kind=plc@127.0.0.1:514 --destination hq@127.0.0.1:6514
+              dxgateway tunnel add web --origin edge-1@127.0.0.1:8080 --confirm 60s \\
+                --destination a@127.0.0.1:80,weight=3 --destination b@127.0.0.1:80 --destination c@127.0.0.1:80,order=1
             """)
 
     @Argument(help: "The tunnel's name.")
@@ -35,7 +37,8 @@ struct TunnelAddCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where connections come out; any number, with ,order=N behind the port.", valueName: "gateway@host:port"))
+            "Where connections come out; any number. Behind the port ,order=N: the lowest that is there is used;"
+                + " ,weight=N: how many of the connections among those of one order.", valueName: "gateway@host:port"))
     var destination: [String]
 
     @Option(help: ArgumentHelp("From where clients may connect; any number.", valueName: "cidr"))
@@ -50,6 +53,15 @@ struct TunnelAddCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Connections open at once at each gateway.", valueName: "number"))
     var maxConnections: Int?
 
+    @Option(help: ArgumentHelp("The most that each end sends, as 500K, 20M or 1G bits a second.", valueName: "rate"))
+    var rate: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Go back to what there was before unless config confirm comes within this time, as 60s.", valueName: "time")
+    )
+    var confirm: String?
+
     @Option(help: ArgumentHelp("When it ends, as 2027-01-31T12:00:00Z.", valueName: "time"))
     var until: String?
 
@@ -62,15 +74,25 @@ struct TunnelAddCommand: AsyncParsableCommand {
         guard until == nil || until.flatMap(Timestamp.init) != nil else {
             throw ValidationError("--until is a time as in 2027-01-31T12:00:00Z")
         }
+        guard rate == nil || rate.flatMap(Quantity.bitsPerSecond) != nil else {
+            throw ValidationError("--rate is bits a second, as 500K, 20M or 1G")
+        }
+        guard confirm == nil || confirm.flatMap(InviteMakeCommand.seconds) != nil else {
+            throw ValidationError("--confirm is a number and s, m, h or d, as in 60s")
+        }
     }
 
     func run() async throws {
         let request = TunnelRequest(
             name: name, origins: origin, destinations: destination, allow: allow.isEmpty ? nil : allow, share: share,
             schedulingClass: schedulingClass, maximumConnections: maxConnections,
-            until: until.flatMap(Timestamp.init))
+            rate: rate.flatMap(Quantity.bitsPerSecond), until: until.flatMap(Timestamp.init),
+            confirmSeconds: confirm.flatMap(InviteMakeCommand.seconds))
         let (reply, text) = try await options.group(.put, "/v1/tunnels", request, as: ChangeReply.self)
         Output.line(json ? text : "tunnel \(name) is in the group, revision \(reply.revision)")
+        if let confirm, !json {
+            Output.error("it holds for \(confirm), and for good after:  dxgateway config confirm \(name)")
+        }
     }
 }
 
@@ -86,10 +108,66 @@ struct TunnelListCommand: AsyncParsableCommand {
     func run() async throws {
         let (reply, text) = try await options.group(.get, "/v1/tunnels", as: TunnelsReply.self)
         if json { return Output.line(text) }
-        for tunnel in reply.tunnels {
-            let ends = "\(tunnel.origins.joined(separator: " ")) -> \(tunnel.destinations.joined(separator: " "))"
-            let notes = (tunnel.enabled ? "" : "  disabled") + (tunnel.until.map { "  until \($0)" } ?? "")
-            Output.line("\(tunnel.name)  \(ends)\(notes)")
+        for tunnel in reply.tunnels { Output.line(Self.line(tunnel)) }
+    }
+
+    private static func line(_ tunnel: GroupTunnel) -> String {
+        let definition = tunnel.definition
+        var notes: [String] = []
+        if !tunnel.enabled { notes.append("disabled") }
+        if let until = definition.until { notes.append("until \(until)") }
+        if let trial = tunnel.trial {
+            notes.append(
+                trial.holds ? "to be confirmed within \(trial.secondsLeft) s" : "not confirmed: as it was before")
+        }
+        let origins = definition.origins.joined(separator: ", ")
+        let destinations = definition.destinations.joined(separator: ", ")
+        return "\(definition.name)  \(origins) -> \(destinations)"
+            + (notes.isEmpty ? "" : "  (\(notes.joined(separator: "; ")))")
+    }
+}
+
+struct TunnelShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show all of one tunnel, and how it stands at this gateway.",
+        discussion: "  dxgateway tunnel show web")
+
+    @Argument(help: "The tunnel's name.")
+    var name: String
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var options: ControlOptions
+
+    func run() async throws {
+        let path = "/v1/tunnels/" + ControlOptions.escaped(name)
+        let (reply, text) = try await options.group(.get, path, as: TunnelReply.self)
+        if json { return Output.line(text) }
+        let definition = reply.tunnel.definition
+        Output.line("\(definition.name), since revision \(reply.tunnel.revision) by \(reply.tunnel.by)")
+        for origin in definition.origins { Output.line("  origin       \(origin)") }
+        for destination in definition.destinations { Output.line("  destination  \(destination)") }
+        for range in definition.allow ?? [] { Output.line("  clients from \(range)") }
+        var properties = [
+            "class \(definition.schedulingClass ?? "bulk")", "share \(definition.share ?? 0)",
+            "at most \(definition.maximumConnections ?? 0) connections",
+        ]
+        if let rate = definition.rate { properties.append("at most \(rate) bit/s") }
+        if let until = definition.until { properties.append("until \(until)") }
+        if !reply.tunnel.enabled { properties.append("disabled") }
+        Output.line("  " + properties.joined(separator: ", "))
+        if let trial = reply.tunnel.trial {
+            Output.line(
+                trial.holds
+                    ? "  to be confirmed within \(trial.secondsLeft) s:  dxgateway config confirm \(definition.name)"
+                    : "  was not confirmed: what there was before holds")
+        }
+        for end in reply.here {
+            let address = end.listen.isEmpty ? end.target ?? "the program" : end.listen.joined(separator: ", ")
+            Output.line(
+                "  here: \(end.role.rawValue), \(end.state.rawValue), \(address), \(end.openConnections) open of"
+                    + " \(end.totalConnections) connections" + (end.lastError.map { "; last error: \($0)" } ?? ""))
         }
     }
 }

@@ -17,28 +17,26 @@ public struct GatewayConfigurationFile: Sendable {
 
     /// Reads the file at `path`.
     public init(path: String) throws(ConfigurationFileError) {
-        let text: String
-        do throws(FileTextError) { text = try FileText.read(path, limit: Self.maximumBytes) } catch {
-            throw ConfigurationFileError(problems: [
-                ConfigurationFileProblem(
-                    file: path, position: nil, message: "the configuration file \(error.message)",
-                    remedy: "check the path and its permissions")
-            ])
-        }
+        let text = try Self.text(path)
         try self.init(text: text, path: path)
     }
 
-    /// Reads the settings of a gateway that is in a group: `listen`, `advertise`, `control` and `limits` alone, as all else is
-    /// the group's.
+    /// Reads the settings of a gateway that is in a group: `listen`, `advertise`, `control`, `local_policy` and `limits` alone,
+    /// as all else is the group's.
     public static func settings(path: String) throws(ConfigurationFileError) -> LocalSettings {
-        let text: String
-        do throws(FileTextError) { text = try FileText.read(path, limit: maximumBytes) } catch {
-            throw ConfigurationFileError(problems: [
-                ConfigurationFileProblem(
-                    file: path, position: nil, message: "the configuration file \(error.message)",
-                    remedy: "check the path and its permissions")
-            ])
-        }
+        try readPart(path, none: LocalSettings()) { $0.readSettings($1) }
+    }
+
+    /// Reads a file of its own with a gateway's local policy: `targets` and `listeners`, as under `local_policy`.
+    public static func localPolicy(path: String) throws(ConfigurationFileError) -> LocalPolicy {
+        try readPart(path, none: LocalPolicy()) { $0.readPolicy($1, at: ConfigurationPath()) }
+    }
+
+    /// Reads a file that is no whole configuration.
+    private static func readPart<Part>(
+        _ path: String, none: Part, _ read: (inout GatewayReading, Node) -> Part
+    ) throws(ConfigurationFileError) -> Part {
+        let text = try text(path)
         let composition: YAMLComposition
         do throws(YAMLComposition.Failure) { composition = try YAMLComposition(text) } catch {
             throw ConfigurationFileError(problems: [
@@ -46,9 +44,9 @@ public struct GatewayConfigurationFile: Sendable {
                     file: path, position: error.position, message: error.message, remedy: error.remedy)
             ])
         }
-        guard let root = composition.root else { return LocalSettings() }
+        guard let root = composition.root else { return none }
         var reading = GatewayReading(composition: composition, directory: directory(of: path))
-        let settings = reading.readSettings(root)
+        let part = read(&reading, root)
         guard reading.faults.isEmpty else {
             throw ConfigurationFileError(
                 problems: reading.faults.map { fault in
@@ -56,7 +54,17 @@ public struct GatewayConfigurationFile: Sendable {
                         file: path, position: fault.position, message: fault.message, remedy: fault.remedy)
                 })
         }
-        return settings
+        return part
+    }
+
+    private static func text(_ path: String) throws(ConfigurationFileError) -> String {
+        do throws(FileTextError) { return try FileText.read(path, limit: maximumBytes) } catch {
+            throw ConfigurationFileError(problems: [
+                ConfigurationFileProblem(
+                    file: path, position: nil, message: "the configuration file \(error.message)",
+                    remedy: "check the path and its permissions")
+            ])
+        }
     }
 
     /// Reads `text` as the file at `path`, which is used for messages and as the base of relative paths only.
@@ -175,15 +183,39 @@ private struct GatewayReading {
     mutating func readSettings(_ node: Node) -> LocalSettings {
         let fields = reader.fields(
             of: node, at: root,
-            keys: [.optional("listen"), .optional("advertise"), .optional("control"), .optional("limits")])
+            keys: [
+                .optional("listen"), .optional("advertise"), .optional("control"), .optional("local_policy"),
+                .optional("limits"),
+            ])
         var settings = LocalSettings()
         if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
         settings.advertise = reader.list(fields["advertise"], at: root.key("advertise")) { reader, node, path in
             Self.address(&reader, node, at: path, isTarget: true)
         }
         if let control = fields["control"] { settings.controlPath = path(control, at: root.key("control")) }
+        if let policy = fields["local_policy"] {
+            settings.policy = readPolicy(policy, at: root.key("local_policy"))
+        }
         settings.limits = readLimits(fields["limits"])
         return settings
+    }
+
+    mutating func readPolicy(_ node: Node, at path: ConfigurationPath) -> LocalPolicy {
+        let fields = reader.fields(of: node, at: path, keys: [.optional("targets"), .optional("listeners")])
+        func rules(_ key: String) -> [LocalPolicy.Rule]? {
+            guard let node = fields[key] else { return nil }
+            return reader.list(node, at: path.key(key)) { reader, node, path in
+                let text = reader.text(node, at: path)
+                if let rule = LocalPolicy.Rule(text) { return rule }
+                if !reader.broken.contains(path) {
+                    reader.fail(
+                        path, "\"\(text)\" is not an address, a range of addresses or *, with a port or ports",
+                        "write it as \"127.0.0.1:22\", \"10.0.0.0/8:8000-8999\" or \"*:443\"")
+                }
+                return nil
+            }.compactMap { $0 }
+        }
+        return LocalPolicy(targets: rules("targets"), listeners: rules("listeners"))
     }
 
     private mutating func readVeils(_ node: Node?) -> [VeilSource] {

@@ -1,5 +1,5 @@
 /// Numbers with units, as configuration files write them.
-enum Quantity {
+public enum Quantity {
     /// Bytes: digits alone, or followed by KiB, MiB or GiB; nil for anything else or beyond `Int`.
     static func bytes(_ text: String) -> Int? {
         number(text, units: ["": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30])
@@ -11,7 +11,7 @@ enum Quantity {
     }
 
     /// Bits per second: digits alone, or followed by K, M or G, which are decimal; nil for anything else or beyond `Int`.
-    static func bitsPerSecond(_ text: String) -> UInt64? {
+    public static func bitsPerSecond(_ text: String) -> UInt64? {
         number(text, units: ["": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000]).map(UInt64.init)
     }
 

@@ -14,6 +14,8 @@ public enum ControlClientError: Error, Sendable {
     case noPermission(path: String)
     /// No complete answer came in time.
     case timedOut(path: String, seconds: Int)
+    /// The connection ended before the answer did.
+    case broken(path: String)
     /// What came is not an answer of this API.
     case malformed(path: String, reason: String)
     /// The gateway answered with an error.
@@ -30,6 +32,7 @@ extension ControlClientError: CustomStringConvertible {
             "the control socket \(path) belongs to another user; run this as the gateway's user"
         case .timedOut(let path, let seconds):
             "the gateway at \(path) did not answer within \(seconds) s; see its log"
+        case .broken: "the connection was reset; dxgateway status shows the tunnel's last error"
         case .malformed(let path, let reason):
             "the answer at \(path) is not a gateway's (\(reason)); check that both have one version"
         case .refused(let error): error.description
@@ -100,7 +103,7 @@ public struct ControlClient: Sendable {
 
     // MARK: One request
 
-    private typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
+    typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
     /// Asks until the gateway is ready: its socket is there some milliseconds before the gateway has started, and scripts
     /// ask at once.
@@ -149,7 +152,7 @@ public struct ControlClient: Sendable {
         return text
     }
 
-    private func connect() async throws(ControlClientError) -> Connection {
+    func connect() async throws(ControlClientError) -> Connection {
         do {
             return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .connectTimeout(.seconds(Int64(timeoutSeconds)))

@@ -39,6 +39,32 @@ struct ControlRoutes<Target: ControlTarget> {
         }
         addMembers(to: router)
         addTunnels(to: router)
+        addConfiguration(to: router)
+    }
+
+    private func addConfiguration(to router: Router<BasicRequestContext>) {
+        router.get("/v1/config") { [self] _, _ in
+            try await answer { ConfigurationReply(configuration: try await $0.groupConfiguration()) }
+        }
+        router.get("/v1/config/export") { [self] _, _ in
+            try await answer {
+                ConfigurationReply(
+                    configuration: try await $0.groupConfiguration(), records: try await $0.groupRecords())
+            }
+        }
+        router.get("/v1/config/history") { [self] request, _ in
+            let limit = request.uri.queryParameters["limit"].flatMap { Int($0) } ?? 100
+            return try await answer { HistoryReply(history: try await $0.groupHistory(limit: max(1, limit))) }
+        }
+        router.post("/v1/config/confirm") { [self] request, _ in
+            let body = try await read(ConfirmRequest.self, request, example: "{\"tunnel\": \"web\"}")
+            return try await change { try await $0.confirm(body.tunnel) }
+        }
+        router.post("/v1/config/rollback") { [self] request, _ in
+            let body = try await read(RollbackRequest.self, request, example: "{\"revision\": 12}")
+            return try await change { try await $0.rollBack(to: body.revision) }
+        }
+        router.post("/v1/config/checkpoint") { [self] _, _ in try await change { try await $0.makeCheckpoint() } }
     }
 
     private func addMembers(to router: Router<BasicRequestContext>) {
@@ -64,6 +90,18 @@ struct ControlRoutes<Target: ControlTarget> {
         router.get("/v1/tunnels") { [self] _, _ in
             try await answer { TunnelsReply(tunnels: try await $0.groupTunnels()) }
         }
+        router.get("/v1/tunnels/:name") { [self] _, context in
+            let name = try context.parameters.require("name")
+            let here = try await target.status().tunnels.filter { $0.name == name }
+            return try await answer { group in
+                guard let tunnel = try await group.groupTunnels().first(where: { $0.definition.name == name }) else {
+                    throw ControlError(
+                        code: .notFound, message: "there is no tunnel \(name)",
+                        hint: "dxgateway tunnel list shows them")
+                }
+                return TunnelReply(tunnel: tunnel, here: here)
+            }
+        }
         router.put("/v1/tunnels") { [self] request, _ in
             let example =
                 "{\"name\": \"web\", \"origins\": [\"edge-1@127.0.0.1:8080\"],"
@@ -75,12 +113,48 @@ struct ControlRoutes<Target: ControlTarget> {
             let name = try context.parameters.require("name")
             return try await change { try await $0.removeTunnel(name) }
         }
+        router.post("/v1/tunnels/:name/connect") { [self] request, context in
+            let name = try context.parameters.require("name")
+            return try await connect(name, request)
+        }
         for (verb, isEnabled) in [("enable", true), ("disable", false)] {
             router.post("/v1/tunnels/:name/\(verb)") { [self] _, context in
                 let name = try context.parameters.require("name")
                 return try await change { try await $0.setTunnel(name, isEnabled: isEnabled) }
             }
         }
+    }
+
+    /// A connection through a tunnel: what the request's body brings goes in, what the answer's body brings comes out. Each
+    /// direction ends by itself, as TCP's do.
+    private func connect(_ name: String, _ request: Request) async throws -> Response {
+        guard let group = target.group else {
+            throw ControlError(code: .noGroup, message: "there is no group here", hint: "ask a gateway")
+        }
+        let destination = request.uri.queryParameters["to"].map(String.init)
+        let stream: TunnelStream
+        do { stream = try await group.dial(name, to: destination) } catch {
+            throw GatewayControlTarget.controlError(error)
+        }
+        return Response(
+            status: .ok, headers: [.contentType: "application/octet-stream"],
+            body: ResponseBody { writer in
+                try await withThrowingTaskGroup(of: Void.self) { tasks in
+                    tasks.addTask {
+                        do {
+                            for try await part in request.body { try await stream.write(part) }
+                            stream.finish()
+                        } catch {
+                            stream.reset()
+                            throw error
+                        }
+                    }
+                    while let part = try await stream.read() { try await writer.write(part) }
+                    // The client may still be sending, to a target that has said all it has to say.
+                    try await writer.finish(nil)
+                    try await tasks.waitForAll()
+                }
+            })
     }
 
     private func answer(_ body: (any GroupControl) async throws -> some Encodable) async throws -> Response {

@@ -39,8 +39,13 @@ public struct GatewayControlTarget: ControlTarget {
             case .unknownPeer(let name): (.unknownPeer, "there is no peer \(name)", "dxgateway status lists them")
             case .notConnected(let name): (.notConnected, "\(name) is not connected", "dxgateway status says why")
             case .noAnswer(let name): (.timedOut, "\(name) did not answer in time", "dxgateway status shows the path")
+            case .unknownTunnel(let name):
+                (.notFound, "there is no tunnel \(name) that begins at this gateway", "dxgateway tunnel list shows all")
+            case .notADestination(let name, let tunnel):
+                (.notFound, "\(name) is no destination of the tunnel \(tunnel)", "dxgateway tunnel show \(tunnel)")
+            case .connectionLimit: (.conflict, "\(error)", "end some, or raise the tunnel's limit")
             case .notRunning: (.notReady, "the gateway is starting or stopping", "ask again in a moment")
-            case .invalidConfiguration, .keyFile, .listen, .unknownTunnel, .connectionLimit, .system:
+            case .invalidConfiguration, .keyFile, .listen, .system:
                 (.failed, "\(error)", "see the gateway's log")
             }
         return ControlError(code: code, message: message, hint: hint)

@@ -24,6 +24,20 @@ public protocol GroupControl: Sendable {
     func setTunnel(_ name: String, isEnabled: Bool) async throws -> GroupChange
     /// Takes a tunnel away.
     func removeTunnel(_ name: String) async throws -> GroupChange
+    /// Opens a connection through a tunnel that begins here.
+    func dial(_ tunnel: String, to destination: String?) async throws -> TunnelStream
+    /// Confirms what holds for a time only.
+    func confirm(_ tunnel: String?) async throws -> GroupChange
+    /// Makes all tunnels what they were.
+    func rollBack(to revision: UInt64) async throws -> GroupChange
+    /// Has all members forget what is not in force.
+    func makeCheckpoint() async throws -> GroupChange
+    /// What the group has agreed on.
+    func groupConfiguration() async throws -> GroupConfiguration
+    /// What is held of the past.
+    func groupHistory(limit: Int) async throws -> [GroupHistoryEntry]
+    /// The signed records.
+    func groupRecords() async throws -> [String]
 }
 
 extension Gateway: GroupControl {}
@@ -60,6 +74,52 @@ public struct TunnelsReply: Codable, Sendable {
     public var tunnels: [GroupTunnel]
 }
 
+/// The answer to `GET /v1/tunnels/NAME`.
+public struct TunnelReply: Codable, Sendable {
+    /// The version of this layout.
+    public var schema = GatewayStatus.schema
+    /// The tunnel, as the group has it.
+    public var tunnel: GroupTunnel
+    /// Its ends at the gateway that answers.
+    public var here: [TunnelStatus]
+}
+
+/// The answer to `GET /v1/config`, and with the records to `GET /v1/config/export`.
+public struct ConfigurationReply: Codable, Sendable {
+    /// The version of this layout.
+    public var schema = GatewayStatus.schema
+    /// What the group has agreed on.
+    public var configuration: GroupConfiguration
+    /// The signed records in base64url; only in an export.
+    public var records: [String]?
+}
+
+/// The answer to `GET /v1/config/history`.
+public struct HistoryReply: Codable, Sendable {
+    /// The version of this layout.
+    public var schema = GatewayStatus.schema
+    /// Newest first.
+    public var history: [GroupHistoryEntry]
+}
+
+/// The body of `POST /v1/config/confirm`.
+public struct ConfirmRequest: Codable, Hashable, Sendable {
+    /// The tunnel; all when absent.
+    public var tunnel: String?
+
+    /// A request to confirm one tunnel, or all.
+    public init(tunnel: String? = nil) { self.tunnel = tunnel }
+}
+
+/// The body of `POST /v1/config/rollback`.
+public struct RollbackRequest: Codable, Hashable, Sendable {
+    /// Where to go back to.
+    public var revision: UInt64
+
+    /// A request to go back to a revision.
+    public init(revision: UInt64) { self.revision = revision }
+}
+
 /// The answer to whatever changes the group.
 public struct ChangeReply: Codable, Sendable {
     /// The version of this layout.
@@ -68,14 +128,17 @@ public struct ChangeReply: Codable, Sendable {
     public var revision: UInt64
     /// After a removal: members that have not said yet that they heard of it.
     public var notAcknowledged: [String]
+    /// What was changed, where the request did not say.
+    public var changed: [String]
 
     init(_ change: GroupChange) {
         revision = change.revision
         notAcknowledged = change.notAcknowledged
+        changed = change.changed
     }
 
     private enum CodingKeys: String, CodingKey {
-        case schema, revision
+        case schema, revision, changed
         case notAcknowledged = "not_acknowledged"
     }
 }

@@ -139,6 +139,10 @@ public struct GatewayConfiguration: Sendable, Hashable {
         /// The TCP address to which that gateway connects. Nil at the origin, which need not know, and when the
         /// embedding program itself is the target, by `Gateway.serve`.
         public var target: HostAddress?
+        /// Lower ones first; nil for the place in the list.
+        var order: UInt64?
+        /// Of those of one order, the part of the connections that it gets.
+        var weight: UInt64 = 1
 
         /// A destination from its parts.
         public init(gateway: String, target: HostAddress? = nil) {

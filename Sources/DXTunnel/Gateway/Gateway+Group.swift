@@ -23,17 +23,20 @@ extension Gateway {
 
     /// Takes a member out of the group, by its name or the beginning of its gateway id.
     public func removeMember(_ name: String) async throws -> GroupChange {
-        try await onGroup { $0.followed(try $0.remove(name)) }
+        try await onReadyGroup { $0.followed(try $0.remove(name)) }
     }
 
     /// Gives a member another name, other labels or another role.
     public func changeMember(_ name: String, _ change: MemberChange) async throws -> GroupChange {
-        GroupChange(revision: try await onGroup { try $0.change(name, change) })
+        GroupChange(revision: try await onReadyGroup { try $0.change(name, change) })
     }
 
     /// Cuts a member's hardware off at once; its name, labels and tunnels wait for new hardware (`InviteRequest.replaces`).
     public func cutMember(_ name: String) async throws -> GroupChange {
-        try await onGroup { $0.followed(try $0.cutHardware(name)) }
+        try await onReadyGroup { agent in
+            let member = try agent.member(named: name).name
+            return agent.followed(try agent.cutHardware(name), cut: member)
+        }
     }
 
     /// The tunnels of the group.
@@ -43,16 +46,44 @@ extension Gateway {
 
     /// Adds a tunnel, or changes the one of that name.
     public func setTunnel(_ request: TunnelRequest) async throws -> GroupChange {
-        GroupChange(revision: try await onGroup { try $0.set(request) })
+        GroupChange(revision: try await onReadyGroup { try $0.set(request) })
     }
 
     /// Uses a tunnel, or does not.
     public func setTunnel(_ name: String, isEnabled: Bool) async throws -> GroupChange {
-        GroupChange(revision: try await onGroup { try $0.setEnabled(isEnabled, tunnel: name) })
+        GroupChange(revision: try await onReadyGroup { try $0.setEnabled(isEnabled, tunnel: name) })
+    }
+
+    /// Confirms changes that hold for a time only: of one tunnel, or all.
+    public func confirm(_ tunnel: String?) async throws -> GroupChange {
+        try await onReadyGroup { try $0.confirm(tunnel) }
+    }
+
+    /// Makes all tunnels what they were at a revision.
+    public func rollBack(to revision: UInt64) async throws -> GroupChange {
+        try await onReadyGroup { try $0.rollBack(to: revision) }
+    }
+
+    /// Has all members forget what is not in force. Takes the root key.
+    public func makeCheckpoint() async throws -> GroupChange { try await onReadyGroup { try $0.makeCheckpoint() } }
+
+    /// What the group has agreed on.
+    public func groupConfiguration() async throws -> GroupConfiguration {
+        try await onGroup { $0.core.eventLoop.makeSucceededFuture($0.configuration()) }
+    }
+
+    /// What is held of the past, newest first.
+    public func groupHistory(limit: Int) async throws -> [GroupHistoryEntry] {
+        try await onGroup { $0.core.eventLoop.makeSucceededFuture($0.history(limit: limit)) }
+    }
+
+    /// The signed records of the group in base64url, as `docs/group.md` §2 says.
+    public func groupRecords() async throws -> [String] {
+        try await onGroup { $0.core.eventLoop.makeSucceededFuture($0.exportedRecords()) }
     }
 
     /// Takes a tunnel away.
     public func removeTunnel(_ name: String) async throws -> GroupChange {
-        GroupChange(revision: try await onGroup { try $0.removeTunnel(name) })
+        GroupChange(revision: try await onReadyGroup { try $0.removeTunnel(name) })
     }
 }

@@ -323,16 +323,16 @@ public final class Gateway: Service {
         return .nanoseconds(interval.nanoseconds)
     }
 
-    /// Opens a connection through a tunnel of which this gateway is an origin. Returns at once: whether the target accepts
-    /// shows when the stream is read.
+    /// Opens a connection through a tunnel of which this gateway is an origin, to the destination of that name or, without
+    /// one, to the best. Returns at once: whether the target accepts shows when the stream is read.
     ///
-    /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `notConnected`, `connectionLimit`.
-    public func dial(_ tunnel: String) async throws -> TunnelStream {
+    /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `notADestination`, `notConnected`, `connectionLimit`.
+    public func dial(_ tunnel: String, to destination: String? = nil) async throws -> TunnelStream {
         let running = try running()
         guard let known = configuration.tunnels.first(where: { $0.name == tunnel }) else {
             throw GatewayError.unknownTunnel(tunnel)
         }
-        return try await run({ try $0.dial(tunnel) }, on: running[plan.loop(ofOrigin: known)])
+        return try await run({ try $0.dial(tunnel, to: destination) }, on: running[plan.loop(ofOrigin: known)])
     }
 
     /// Takes the connections of a tunnel of which this gateway is the destination and which has no target address.
@@ -352,6 +352,20 @@ public final class Gateway: Service {
     }
 
     // MARK: The group
+
+    /// The same for what is signed: once this gateway has heard what the others know.
+    func onReadyGroup<Result: Sendable>(
+        _ body: @escaping @Sendable (GroupAgent) throws -> EventLoopFuture<Result>
+    ) async throws -> Result {
+        try await onGroup { agent in
+            let bound = NIOLoopBound(agent, eventLoop: agent.core.eventLoop)
+            return agent.whenReady().flatMap {
+                do { return try body(bound.value) } catch {
+                    return bound.value.core.eventLoop.makeFailedFuture(error)
+                }
+            }
+        }
+    }
 
     /// Runs `body` with the gateway's part in its group, and waits for what it returns.
     func onGroup<Result: Sendable>(

@@ -81,10 +81,11 @@ extension GatewayCore {
             + destinations.map { tunnel in
                 let usage = tunnel.usage
                 return TunnelStatus(
-                    name: tunnel.name, role: .destination, state: tunnel.isActivated ? .active : .waiting,
+                    name: tunnel.name, role: .destination,
+                    state: tunnel.forbidden != nil ? .failed : tunnel.isActivated ? .active : .waiting,
                     target: tunnel.targetText, openConnections: usage.open, totalConnections: usage.total,
                     refusedConnections: usage.refused, bytesToTarget: usage.bytesOut, bytesToClient: usage.bytesIn,
-                    lastError: usage.lastError
+                    lastError: tunnel.forbidden ?? usage.lastError
                 ).with(usage.limiter)
             }
     }

@@ -35,6 +35,9 @@ extension GatewayCore {
         destinations.first { $0.wireName == name && $0.origins.contains(peer.name) }
     }
 
+    /// What the gateway's owner lets its group do; nil without a group.
+    var localPolicy: LocalPolicy? { group?.settings.policy }
+
     /// What keeps this end of a tunnel within its rate; nil when it has none.
     func limiter(for tunnel: GatewayConfiguration.Tunnel) -> TunnelLimiter? {
         tunnel.maximumRate.map { TunnelLimiter(bitsPerSecond: $0, on: eventLoop) }
@@ -44,10 +47,10 @@ extension GatewayCore {
     func secretRandomPort() -> UInt32 { UInt32(truncatingIfNeeded: SecureRandom.next()) }
 
     /// Opens a stream through a tunnel for the embedding program.
-    func dial(_ name: String) throws(GatewayError) -> TunnelStream {
+    func dial(_ name: String, to member: String? = nil) throws(GatewayError) -> TunnelStream {
         guard let tunnel = origins.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
         var made: ProgramBridge?
-        try tunnel.connect { channel, id in
+        try tunnel.connect(to: member) { channel, id in
             let bridge = ProgramBridge(channel: channel, id: id, usage: tunnel.usage, core: self)
             made = bridge
             return .program(bridge)

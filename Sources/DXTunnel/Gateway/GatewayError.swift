@@ -14,6 +14,8 @@ public enum GatewayError: Error, Hashable, Sendable {
     case notConnected(String)
     /// This gateway is not that end of a tunnel of that name.
     case unknownTunnel(String)
+    /// The tunnel does not lead to that member.
+    case notADestination(String, tunnel: String)
     /// The peer did not answer in time.
     case noAnswer(String)
     /// As many connections are open as may be.
@@ -32,6 +34,7 @@ extension GatewayError: CustomStringConvertible {
         case .unknownPeer(let name): "there is no peer \(name): `dxgateway status` lists them"
         case .notConnected(let name): "\(name) is not connected: `dxgateway status` says why"
         case .unknownTunnel(let name): "there is no tunnel \(name) with that end here: check the configuration"
+        case .notADestination(let name, let tunnel): "\(name) is no destination of the tunnel \(tunnel)"
         case .noAnswer(let name): "\(name) did not answer"
         case .connectionLimit(let name): "tunnel \(name) has as many connections open as it may"
         }

@@ -25,6 +25,13 @@ struct GatewayTuning: Sendable {
     /// How long a channel without need is kept.
     var needlessTime: Interval = .seconds(60)
 
+    /// How long an admin that was started exchanges documents before it signs: twice the slowest round trip.
+    var settleTime: Interval = .seconds(2)
+    /// How long it waits for a neighbour to exchange them with.
+    var lonelyTime: Interval = .seconds(8)
+    /// What a second of `TunnelRequest.confirmSeconds` is.
+    var trialUnit: Interval = .seconds(1)
+
     /// The defaults.
     init() {
         let secure = SecureConfiguration()

@@ -48,14 +48,33 @@ extension GroupAgent {
                 "another gateway runs with this one's key: stop one, and have it join as another gateway from an empty"
                     + " state directory")
         }
+        if calendar == nil, state.tunnels.contains(where: { $0.record.until != nil }) {
+            let newest = Timestamp(claimed: state.newestTime)
+            problems.append(
+                "this gateway's clock is behind \(newest), when an admin said something: tunnels that end stay closed here"
+                    + " until the clock, here or there, is set")
+        }
+        for tunnel in state.tunnels where tunnel.trial != nil {
+            problems.append(
+                lapsed.contains(tunnel.hash)
+                    ? "the change of the tunnel \(tunnel.name) was not confirmed and does not hold: dxgateway config"
+                        + " confirm \(tunnel.name), or set it anew"
+                    : "the tunnel \(tunnel.name) is to be confirmed: dxgateway config confirm \(tunnel.name)")
+        }
         if let saveProblem { problems.append("the group is not saved (it is tried again): \(saveProblem)") }
-        let counts = sync.statistics
-        if counts.invalid > 0 { problems.append("\(counts.invalid) records of other members did not verify") }
-        if counts.dropped > 0 { problems.append("members sent \(counts.dropped) records more than they may") }
+        for (neighbour, count) in sync.suspicions where count >= Self.suspicious {
+            problems.append(
+                "\(authorName(neighbour)) sent \(count) records that do not verify, that it may not say, or that are too many:"
+                    + " look at it, or remove it")
+        }
+        problems.sort()
         return GroupStatus(
             name: state.name ?? "(no name)", revision: state.revision, epoch: epochs.last?.number ?? 0,
             members: state.members.count, neighbours: neighbours.count, admin: isAdmin, problems: problems)
     }
+
+    /// A few of them are an accident.
+    private static let suspicious = 16
 
     private static func words(_ problem: GroupState.Problem) -> String {
         switch problem {

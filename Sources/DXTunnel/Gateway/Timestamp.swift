@@ -55,6 +55,11 @@ extension Timestamp: CustomStringConvertible {
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
+    /// Seconds since 1970 as others say them; after the year 9999 its last one, for the text has four digits for the year.
+    init(claimed seconds: UInt64) {
+        self.init(unixMilliseconds: Int64(min(seconds, 253_402_300_799)) * 1_000)
+    }
+
     /// Reads the form that `description` writes, with or without the milliseconds; nil for anything else.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)

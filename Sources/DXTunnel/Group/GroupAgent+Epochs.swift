@@ -57,6 +57,21 @@ extension GroupAgent {
         else { return }
         add(EpochSecret(number: number, secret: secret))
         core.logger.info("the group has a new secret", metadata: ["epoch": "\(number)"])
+        notePresence()
+    }
+
+    /// Two admins that removed somebody at the same time made two epochs of one number, and whom one of them keeps out may know
+    /// the other's secret: any admin makes the next. Each time it is looked at one of four admins does, so that it is seldom
+    /// two again.
+    func mendEpochs() {
+        guard isAdmin, isReady, let last = state.epochs.last else { return }
+        let tied = state.epochs.filter { $0.number == last.number }
+        guard tied.count > 1, core.random.next() & 3 == 0 else { return }
+        do throws(GroupError) {
+            try keepOut(tied.reduce(into: []) { $0.formUnion($1.removes) })
+            core.logger.notice("two secrets came at once: there is a third now")
+            _ = commit()
+        } catch { core.logger.error("no new secret could be made", metadata: ["error": "\(error)"]) }
     }
 
     /// Keeps a secret and uses it.

@@ -89,8 +89,9 @@ extension GroupAgent {
     /// this gateway crashed, and is made now.
     private func wasRemoved(_ redemption: Invite.Redemption) -> Bool {
         let key = GroupRecord.Key(kind: .member, id: redemption.member.bytes)
-        return state.member(redemption.key) == nil
-            && sync.document.records.values.contains { record in
+        guard state.member(redemption.key) == nil else { return false }
+        return redemption.isMade
+            || sync.document.records.values.contains { record in
                 record.key == key && (try? MemberRecord(record.body))?.key == redemption.key
             }
     }
@@ -140,6 +141,10 @@ extension GroupAgent {
             // It asks again; until then the token is neither free nor used up for good.
             core.logger.error("a gateway could not be let in", metadata: ["error": "\(error)"])
             return
+        }
+        if !redemption.isMade {
+            invites.noteMade(redemption)
+            _ = writer.save(invites)
         }
         guard let epoch = epochs.last, joins[session.session.receiveID] != nil else { return }
         let key = GroupRecord.Key(kind: .admin, id: identity.publicKey.bytes)

@@ -120,10 +120,10 @@ extension GroupAgent {
     }
 
     /// A change that the others should have heard of before the operator goes away.
-    func followed(_ change: EventLoopFuture<UInt64>) -> EventLoopFuture<GroupChange> {
+    func followed(_ change: EventLoopFuture<UInt64>, cut: String? = nil) -> EventLoopFuture<GroupChange> {
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         return change.flatMap { revision in
-            bound.value.waitForFollowers(patience: Self.removalPatience).map { names in
+            bound.value.waitForFollowers(except: cut, patience: Self.removalPatience).map { names in
                 GroupChange(revision: revision, notAcknowledged: names)
             }
         }

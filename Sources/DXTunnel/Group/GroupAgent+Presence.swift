@@ -46,7 +46,7 @@ extension GroupAgent {
         }
         if !result.online {
             result.lastSeen = presence.lastHeard(tag).map {
-                Timestamp(unixMilliseconds: Int64(clamping: $0) &* 1_000)
+                Timestamp(claimed: $0)
             }
         }
         return result
@@ -55,14 +55,14 @@ extension GroupAgent {
     // MARK: Waiting for others
 
     /// Waits until all members that are there have followed the group to its newest epoch, at most `patience`; the names of
-    /// those that have not, and of those that are not there.
-    func waitForFollowers(patience: Interval) -> EventLoopFuture<[String]> {
+    /// those that have not, and of those that are not there, but for the one that was cut off and has no hardware.
+    func waitForFollowers(except cut: String? = nil, patience: Interval) -> EventLoopFuture<[String]> {
         let promise = core.eventLoop.makePromise(of: [String].self)
         let until = core.currentTime() + patience
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         @Sendable func look() {
             let agent = bound.value
-            let missing = agent.membersBehind()
+            let missing = agent.membersBehind().filter { $0.name != cut }
             guard missing.contains(where: \.isThere), agent.core.currentTime() < until else {
                 return promise.succeed(missing.map(\.name))
             }

@@ -7,12 +7,13 @@ extension GroupAgent {
     /// Signs a record and tells all neighbours. The revision is the next one unless given.
     func say(
         _ kind: GroupRecord.Kind, id: [UInt8], revision: UInt64? = nil, isRemoval: Bool = false, body: [UInt8] = [],
-        signedBy signer: Identity? = nil
+        signedBy signer: Identity? = nil, calendar: Int64 = Timestamp.now().wholeSeconds
     ) throws(GroupError) {
         let record: GroupRecord
         do throws(SecureError) {
             record = try GroupRecord(
-                kind, id: id, revision: revision ?? state.revision + 1, isRemoval: isRemoval, body: body,
+                kind, id: id, revision: revision ?? state.revision + 1, isRemoval: isRemoval,
+                body: kind.isDated ? RecordFields.dated(body, at: calendar) : body,
                 signedBy: signer ?? identity, group: group)
         } catch { throw GroupError(.failed, "the record could not be signed (\(error))", "check the system's OpenSSL") }
         switch sync.say(record) {

@@ -7,16 +7,25 @@ extension GroupAgent {
     func tunnels() -> [GroupTunnel] {
         state.tunnels.map { tunnel in
             GroupTunnel(
-                name: tunnel.name, enabled: tunnel.record.isEnabled,
-                origins: tunnel.record.origins.map { text($0.selector, $0.listen) },
-                destinations: tunnel.record.destinations.map { destination in
-                    text(destination.selector, destination.target)
-                        + (destination.weight == 1 ? "" : ",weight=\(destination.weight)")
-                        + (destination.order == 0 ? "" : ",order=\(destination.order)")
-                },
-                allow: tunnel.record.allowed.map(\.description),
-                until: tunnel.record.until.map { Timestamp(unixMilliseconds: Int64(clamping: $0) &* 1_000) })
+                definition: request(tunnel), enabled: tunnel.record.isEnabled, revision: tunnel.revision,
+                by: authorName(tunnel.author), trial: trialStatus(tunnel))
         }
+    }
+
+    /// A tunnel as it would be asked for.
+    func request(_ tunnel: GroupState.Tunnel) -> TunnelRequest {
+        let record = tunnel.record
+        return TunnelRequest(
+            name: tunnel.name, origins: record.origins.map { text($0.selector, $0.listen) },
+            destinations: record.destinations.map { destination in
+                text(destination.selector, destination.target)
+                    + (destination.weight == 1 ? "" : ",weight=\(destination.weight)")
+                    + (destination.order == 0 ? "" : ",order=\(destination.order)")
+            },
+            allow: record.allowed.map(\.description), share: record.share,
+            schedulingClass: record.schedulingClass.rawValue, maximumConnections: record.maximumConnections,
+            rate: record.maximumRate,
+            until: record.until.map { Timestamp(claimed: $0) })
     }
 
     private func text(_ selector: TunnelRecord.Selector, _ address: HostAddress?) -> String {
@@ -41,6 +50,11 @@ extension GroupAgent {
     func setEnabled(_ isEnabled: Bool, tunnel name: String) throws(GroupError) -> EventLoopFuture<UInt64> {
         try requireAdmin()
         let tunnel = try tunnel(name)
+        guard tunnel.trial == nil else {
+            throw GroupError(
+                .conflict, "a change of \(name) is not confirmed yet",
+                "dxgateway config confirm \(name), or set it anew")
+        }
         var record = tunnel.record
         record.isEnabled = isEnabled
         try say(.tunnel, id: tunnel.id.bytes, body: record.body)
@@ -54,7 +68,7 @@ extension GroupAgent {
         return commit()
     }
 
-    private func tunnel(_ name: String) throws(GroupError) -> GroupState.Tunnel {
+    func tunnel(_ name: String) throws(GroupError) -> GroupState.Tunnel {
         guard let tunnel = state.tunnels.first(where: { $0.name == name }) else {
             throw GroupError(.notFound, "there is no tunnel \(name)", "dxgateway tunnel list shows them")
         }
@@ -105,6 +119,7 @@ extension GroupAgent {
             record.schedulingClass = value
         }
         record.until = request.until.map { UInt64(clamping: $0.wholeSeconds) }
+        record.trialSeconds = try Self.number(request.confirmSeconds, "confirm_s", 5...86_400).map { UInt64($0) }
         return record
     }
 

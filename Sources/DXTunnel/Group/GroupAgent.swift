@@ -29,8 +29,14 @@ final class GroupAgent {
     /// Where this gateway is, as it tells the others.
     var ownAddresses: [HostAddress] = []
     private var addressesSaidAt: Instant?
+    /// Up to when ends of trials were noticed.
+    var trialsSeenAt: Instant
+    /// Whether the clock could be believed when it was looked at last.
+    private var calendarWasKnown = true
     /// What could not be written, for status; nil when all was.
     var saveProblem: String?
+    /// When what holds for a time only is over, by its hash.
+    var trials: [Bytes32: Instant] = [:]
     /// Called with what the gateway now has, whenever that changes.
     private let onView: (GatewayConfiguration) -> Void
     private var streams: [PublicKey: GroupStream] = [:]
@@ -46,6 +52,11 @@ final class GroupAgent {
     /// Nothing that happened while this gateway was off is missing any more.
     private var isUpToDate = false
     private var isStopped = false
+    let startedAt: Instant
+    /// Since when there is an exchange with anybody.
+    private(set) var neighbourSince: Instant?
+    /// It was up to date once since it was started.
+    var wasReady = false
     /// What a neighbour can have logged.
     var complaints = ComplaintLimit()
 
@@ -72,8 +83,12 @@ final class GroupAgent {
         invites = start.invites
         presence = PresenceMap(
             own: MemberTag(identity.gatewayID), boot: core.bootID, version: DXVersion.current)
+        // Nobody knows how long ago what is on the disk began to hold.
+        for tunnel in state.tunnels where tunnel.trial != nil { trials[tunnel.hash] = core.currentTime() }
         view = GroupView(
-            state, member: member, introducer: introducer, ids: &ids, calendar: Timestamp.now().wholeSeconds)
+            state, member: member, introducer: introducer, ids: &ids, calendar: nil, lapsed: Set(trials.keys))
+        trialsSeenAt = core.currentTime()
+        startedAt = core.currentTime()
         nextUpkeep = core.currentTime() + core.tuning.groupUpkeepInterval
     }
 
@@ -138,6 +153,7 @@ final class GroupAgent {
         streams[stream.neighbour] = stream
         sync.connected(stream.neighbour)
         presence.connected(stream.neighbour)
+        neighbourSince = neighbourSince ?? core.currentTime()
         notePresence()
         askForEpochs()
         settle()
@@ -205,14 +221,16 @@ final class GroupAgent {
 
     /// Has the gateway do what the document says.
     func refresh() {
+        followTrials()
         view = GroupView(
             state, member: member, introducer: introducer, callsAdmins: !isUpToDate, ids: &ids,
-            calendar: Timestamp.now().wholeSeconds)
+            calendar: calendar, lapsed: lapsed)
         keys = [:]
         for other in state.members where other.id != member {
             if let id = ids[other.record.key] { keys[id] = other.record.key }
         }
         if let introducer, let id = ids[introducer.key] { keys[id] = introducer.key }
+        calendarWasKnown = calendar != nil
         followEpochs()
         followMembers()
         let configuration = core.apply(view)
@@ -240,7 +258,7 @@ final class GroupAgent {
     private func arm() {
         let next = min(
             nextUpkeep, sync.nextDeadline ?? .distantFuture, presence.nextDeadline ?? .distantFuture, saveAt,
-            invites.nextDeadline ?? .distantFuture)
+            invites.nextDeadline ?? .distantFuture, nextTrialEnd ?? .distantFuture)
         guard next < tickAt || tick == nil else { return }
         tick?.cancel()
         tickAt = next
@@ -260,6 +278,10 @@ final class GroupAgent {
             saveAt = .distantFuture
             save()
         }
+        if nextTrialEnd.map({ $0 <= now }) ?? false {
+            trialsSeenAt = now
+            refresh()
+        }
         if invites.expire(now: now) {
             followVeils()
             _ = writer.save(invites)
@@ -277,9 +299,11 @@ final class GroupAgent {
         notePresence()
         sayAddresses()
         noteAdmins(now: now)
+        mendEpochs()
         core.endNeedlessChannels(keeping: view.wanted.union(view.wantedBy), now: now)
         core.retryListeners()
-        if let end = view.nextEnd, Int64(clamping: end) <= Timestamp.now().wholeSeconds { refresh() }
+        let isOver = view.nextEnd.map { end in calendar.map { Int64(clamping: end) <= $0 } ?? true } ?? false
+        if isOver || calendarWasKnown != (calendar != nil) { refresh() }
     }
 
     /// Whether an admin has told all that it knows.

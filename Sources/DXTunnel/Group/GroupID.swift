@@ -6,6 +6,9 @@ struct GroupID: Hashable, Sendable {
     /// The 32 bytes.
     let bytes: Bytes32
 
+    /// 64 hexadecimal digits.
+    var text: String { bytes.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
+
     /// The id of the group with that root key.
     init(rootKey: PublicKey) {
         let bytes = Array("DX group 1\0".utf8) + rootKey.bytes

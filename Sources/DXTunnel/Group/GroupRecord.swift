@@ -34,6 +34,9 @@ struct GroupRecord: Equatable, Sendable {
             }
         }
 
+        /// Whether its body says when it was said.
+        var isDated: Bool { self == .member || self == .tunnel || self == .epoch }
+
         /// Whether nobody but the root key may sign it.
         var isRootOnly: Bool { self == .admin || self == .checkpoint }
     }

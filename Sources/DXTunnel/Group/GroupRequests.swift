@@ -104,11 +104,15 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
     public var rate: UInt64?
     /// When it ends; never when absent.
     public var until: Timestamp?
+    /// For how many seconds it holds unless it is confirmed, 5 to 86,400; then what was there before holds again. For good when
+    /// absent.
+    public var confirmSeconds: Int?
 
     /// A tunnel from its parts.
     public init(
         name: String, origins: [String], destinations: [String], allow: [String]? = nil, share: Int? = nil,
-        schedulingClass: String? = nil, maximumConnections: Int? = nil, rate: UInt64? = nil, until: Timestamp? = nil
+        schedulingClass: String? = nil, maximumConnections: Int? = nil, rate: UInt64? = nil, until: Timestamp? = nil,
+        confirmSeconds: Int? = nil
     ) {
         self.name = name
         self.origins = origins
@@ -119,10 +123,12 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
         self.maximumConnections = maximumConnections
         self.rate = rate
         self.until = until
+        self.confirmSeconds = confirmSeconds
     }
 
     private enum CodingKeys: String, CodingKey {
         case name, origins, destinations, allow, share, rate, until
+        case confirmSeconds = "confirm_s"
         case schedulingClass = "class"
         case maximumConnections = "max_connections"
     }
@@ -130,18 +136,29 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
 
 /// A tunnel as the group has it.
 public struct GroupTunnel: Codable, Hashable, Sendable {
-    /// Its name.
-    public var name: String
+    /// What it is; in the form in which it could be asked for again.
+    public var definition: TunnelRequest
     /// Whether it is used.
     public var enabled: Bool
-    /// As in `TunnelRequest`.
-    public var origins: [String]
-    /// As in `TunnelRequest`.
-    public var destinations: [String]
-    /// From where clients may connect; empty: from everywhere.
-    public var allow: [String]
-    /// When it ends.
-    public var until: Timestamp?
+    /// The group's revision since which it is so.
+    public var revision: UInt64
+    /// The name of whoever said so.
+    public var by: String
+    /// Whether it waits to be confirmed; nil when it need not.
+    public var trial: Trial?
+
+    /// What becomes of a change that is to be confirmed, at the gateway that answers.
+    public struct Trial: Codable, Hashable, Sendable {
+        /// Whether the change holds; else what was there before does.
+        public var holds: Bool
+        /// For how many seconds it still holds.
+        public var secondsLeft: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case holds
+            case secondsLeft = "left_s"
+        }
+    }
 }
 
 /// A member of the group, as one of them sees it.
@@ -201,15 +218,18 @@ public struct GroupChange: Codable, Hashable, Sendable {
     public var revision: UInt64
     /// After a removal: members that have not said within five seconds that they heard of it, by name; most of them are off.
     public var notAcknowledged: [String]
+    /// What was changed, one sentence each, where the request did not say.
+    public var changed: [String]
 
     /// A change that led to that revision.
-    public init(revision: UInt64, notAcknowledged: [String] = []) {
+    public init(revision: UInt64, notAcknowledged: [String] = [], changed: [String] = []) {
         self.revision = revision
         self.notAcknowledged = notAcknowledged
+        self.changed = changed
     }
 
     private enum CodingKeys: String, CodingKey {
-        case revision
+        case revision, changed
         case notAcknowledged = "not_acknowledged"
     }
 }

@@ -17,14 +17,18 @@ public struct LocalSettings: Sendable, Hashable {
     public var advertise: [HostAddress]
     /// The path of the control socket; nil for `control.sock` in the state directory.
     public var controlPath: String?
+    /// What the group may have this gateway do.
+    public var policy: LocalPolicy
     /// What the gateway may use at most. It has one event loop, whatever is said of threads.
     public var limits: GatewayConfiguration.Limits
 
     /// Settings from their parts.
     public init(
         listen: HostAddress = HostAddress(host: "", port: 0), advertise: [HostAddress] = [],
-        controlPath: String? = nil, limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits()
+        controlPath: String? = nil, policy: LocalPolicy = LocalPolicy(),
+        limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits()
     ) {
+        self.policy = policy
         self.listen = listen
         self.advertise = advertise
         self.controlPath = controlPath

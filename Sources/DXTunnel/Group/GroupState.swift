@@ -22,6 +22,8 @@ struct GroupState: Sendable {
     private(set) var problems: [Problem] = []
     /// The highest revision that counts; a new record has a higher one.
     private(set) var revision: UInt64 = 0
+    /// The latest time at which anything that counts was said, by its author's calendar.
+    private(set) var newestTime: UInt64 = 0
 
     /// A member as it is now.
     struct Member: Hashable, Sendable {
@@ -39,6 +41,18 @@ struct GroupState: Sendable {
         let id: TunnelRecord.ID
         var name: String
         var record: TunnelRecord
+        /// Of the record that says so.
+        var hash: Bytes32
+        var revision: UInt64
+        var author: PublicKey
+        /// What holds when this one is in force for a time only and the time is over; a nil record is no tunnel.
+        var trial: Trial?
+    }
+
+    /// Something that is in force until it is confirmed or its time is over.
+    struct Trial: Hashable, Sendable {
+        var seconds: UInt64
+        var fallback: TunnelRecord?
     }
 
     /// An epoch of the group's secret, without the secret.
@@ -84,6 +98,7 @@ struct GroupState: Sendable {
         for record in document.records.values where Self.counts(record, in: document) {
             statements[record.key, default: []].append(record)
             revision = max(revision, record.revision)
+            if record.key.kind.isDated { newestTime = max(newestTime, RecordFields.time(of: record.body) ?? 0) }
         }
         for key in statements.keys { statements[key]?.sort { $0.supersedes($1) } }
         readMembers(statements)
@@ -124,7 +139,8 @@ struct GroupState: Sendable {
 
     // MARK: What counts
 
-    private static func counts(_ record: GroupRecord, in document: GroupDocument) -> Bool {
+    /// Whether a record is to be listened to.
+    static func counts(_ record: GroupRecord, in document: GroupDocument) -> Bool {
         if record.author == document.rootKey || record.key.kind == .address { return true }
         if let honoured = document.revoked[record.author] { return honoured.contains(record.hash) }
         return document.everAdmins.contains(record.author)
@@ -215,11 +231,28 @@ struct GroupState: Sendable {
             guard let id = TunnelRecord.ID(key.id), let record = records.first, !record.isRemoval,
                 let body = try? TunnelRecord(record.body)
             else { continue }
-            tunnels.append(Tunnel(id: id, name: body.name, record: body))
+            tunnels.append(
+                Tunnel(
+                    id: id, name: body.name, record: body, hash: record.hash, revision: record.revision,
+                    author: record.author, trial: Self.trial(body, before: records.dropFirst())))
         }
         tunnels.sort { $0.id < $1.id }
         problems += Self.rename(&tunnels, id: \.id, name: \.name)
         tunnels.sort { $0.name < $1.name }
+    }
+
+    /// A day; operators ask for minutes.
+    private static let longestTrial: UInt64 = 86_400
+
+    /// What was there before a tunnel that is in force for a time: the newest that is not, too.
+    private static func trial(_ body: TunnelRecord, before records: ArraySlice<GroupRecord>) -> Trial? {
+        guard let seconds = body.trialSeconds.map({ min($0, longestTrial) }) else { return nil }
+        for record in records {
+            if record.isRemoval { break }
+            guard let earlier = try? TunnelRecord(record.body), earlier.trialSeconds == nil else { continue }
+            return Trial(seconds: seconds, fallback: earlier)
+        }
+        return Trial(seconds: seconds, fallback: nil)
     }
 
     /// Gives things that are in the order of their ids different names: the first keeps its own.

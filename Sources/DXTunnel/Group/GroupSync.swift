@@ -47,6 +47,12 @@ struct GroupSync: Sendable {
         var dropped: UInt64 = 0
     }
 
+    /// Of each neighbour the records that did not verify, that nobody may say, or that were more than it may send. One whose
+    /// program does what it should sends hardly any.
+    private(set) var suspicions: [Neighbour: Int] = [:]
+    /// So many neighbours are remembered.
+    private static let mostSuspects = 64
+
     private struct Link: Sendable {
         /// This end begins to compare: the one with the lower key.
         var begins: Bool
@@ -77,6 +83,9 @@ struct GroupSync: Sendable {
 
     /// The time of the next `tick`.
     var nextDeadline: Instant? { [compareAt, asked.values.map(\.until).min()].compactMap { $0 }.min() }
+
+    /// Whether records were asked for that have not come yet.
+    var isAsking: Bool { !asked.isEmpty }
 
     // MARK: Inputs
 
@@ -221,6 +230,7 @@ struct GroupSync: Sendable {
             guard document.records[record.hash] == nil else { continue }
             guard links[neighbour]?.checks.take(now: now) == true else {
                 statistics.dropped &+= 1
+                suspect(neighbour)
                 compareSoon(now)
                 continue
             }
@@ -230,15 +240,22 @@ struct GroupSync: Sendable {
             case .outdated, .full: statistics.refused &+= 1
             case .notAllowed:
                 statistics.refused &+= 1
+                suspect(neighbour)
                 hold(record)
             case .invalid:
                 statistics.invalid &+= 1
+                suspect(neighbour)
                 links[neighbour]?.invalid += 1
             }
         }
         guard !added.isEmpty else { return }
         added += takeWaiting()
         announce(added, except: neighbour)
+    }
+
+    private mutating func suspect(_ neighbour: Neighbour) {
+        guard suspicions[neighbour] != nil || suspicions.count < Self.mostSuspects else { return }
+        suspicions[neighbour, default: 0] += 1
     }
 
     /// Keeps a record that is not allowed yet.

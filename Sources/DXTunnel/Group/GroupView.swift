@@ -25,10 +25,13 @@ struct GroupView: Equatable, Sendable {
     ///   - callsAdmins: it may have slept, and whoever is left of its neighbours may know no more than it does: it calls
     ///     admins, too.
     ///   - ids: the gateway ids of keys, which cost 40 microseconds each; missing ones are added.
-    ///   - calendar: the time now in seconds since 1970, for tunnels that end.
+    ///   - calendar: the time now in seconds since 1970, for tunnels that end; nil when it is not known: then they do not
+    ///     hold.
+    ///   - lapsed: the hashes of what was in force for a time that is over.
     init(
         _ state: GroupState, member: MemberRecord.ID, introducer: GroupFile.Introducer? = nil,
-        callsAdmins: Bool = false, ids: inout [PublicKey: GatewayID], calendar: Int64
+        callsAdmins: Bool = false, ids: inout [PublicKey: GatewayID], calendar: Int64?,
+        lapsed: Set<Bytes32> = []
     ) {
         guard let own = state.members.first(where: { $0.id == member }) else {
             // Not told yet what it is: whoever let it in knows.
@@ -47,7 +50,7 @@ struct GroupView: Equatable, Sendable {
             }
             peers.append(GatewayConfiguration.Peer(name: other.name, id: id, addresses: addresses))
         }
-        readTunnels(state, own: own, calendar: calendar)
+        readTunnels(state, own: own, calendar: calendar, lapsed: lapsed)
         wanted = tunnelPeers(own.name)
         if let ownID = Self.id(of: own.record.key, &ids) {
             findNeighbours(of: ownID, isCallable: !own.addresses.isEmpty)
@@ -74,11 +77,14 @@ struct GroupView: Equatable, Sendable {
 
     // MARK: Tunnels
 
-    private mutating func readTunnels(_ state: GroupState, own: GroupState.Member, calendar: Int64) {
-        for tunnel in state.tunnels where tunnel.record.isEnabled {
-            let record = tunnel.record
+    private mutating func readTunnels(
+        _ state: GroupState, own: GroupState.Member, calendar: Int64?, lapsed: Set<Bytes32>
+    ) {
+        for tunnel in state.tunnels {
+            let isOver = tunnel.trial != nil && lapsed.contains(tunnel.hash)
+            guard let record = isOver ? tunnel.trial?.fallback : tunnel.record, record.isEnabled else { continue }
             if let until = record.until {
-                guard Int64(clamping: until) > calendar else { continue }
+                guard let calendar, Int64(clamping: until) > calendar else { continue }
             }
             var origins: [GatewayConfiguration.Origin] = []
             for origin in record.origins {
@@ -93,8 +99,10 @@ struct GroupView: Equatable, Sendable {
             }) {
                 for end in state.members(destination.selector)
                 where !destinations.contains(where: { $0.gateway == end.name }) {
-                    destinations.append(
-                        .init(gateway: end.name, target: end.id == own.id ? destination.target : nil))
+                    var place = GatewayConfiguration.Destination(
+                        gateway: end.name, target: end.id == own.id ? destination.target : nil)
+                    (place.order, place.weight) = (destination.order, destination.weight)
+                    destinations.append(place)
                 }
             }
             let isOrigin = origins.contains { $0.gateway == own.name }

@@ -76,7 +76,22 @@ struct RecordFields: Hashable, Sendable {
         return text
     }
 
+    /// In any body that an admin signs: when it was said, in seconds since 1970 by its author's calendar (`docs/group.md` §3).
+    static let time: UInt64 = 0
+
+    /// When a body was said; nil when it does not say, or says nonsense.
+    static func time(of body: [UInt8]) -> UInt64? { (try? RecordFields(body)).flatMap { try? $0.integer(time) } }
+
     // MARK: Writing
+
+    /// A body that says when it is said, whatever it said of that before.
+    static func dated(_ body: [UInt8], at calendar: Int64) -> [UInt8] {
+        guard let fields = try? RecordFields(body) else { return body }
+        var dated = RecordFields()
+        dated.add(time, UInt64(clamping: calendar))
+        dated.add(fields.without([time]))
+        return dated.encoded
+    }
 
     /// Adds a field.
     mutating func add(_ number: UInt64, _ value: [UInt8]) { fields.append(Field(number: number, value: value)) }

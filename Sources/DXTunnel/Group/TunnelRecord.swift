@@ -43,6 +43,8 @@ struct TunnelRecord: Hashable, Sendable {
     var maximumRate: UInt64?
     /// Until when the destination serves it, in seconds since 1970; nil is for ever.
     var until: UInt64?
+    /// For how many seconds it is in force unless it is said again without this; then what was there before is again.
+    var trialSeconds: UInt64?
     private var unknown = RecordFields()
 
     /// At most so many origins, destinations and address ranges, each.
@@ -59,7 +61,8 @@ struct TunnelRecord: Hashable, Sendable {
         static let connections: UInt64 = 8
         static let rate: UInt64 = 9
         static let until: UInt64 = 10
-        static let all = Set<UInt64>(1...10)
+        static let trial: UInt64 = 11
+        static let all = Set<UInt64>(1...11)
     }
 
     private enum EndField {
@@ -103,6 +106,7 @@ struct TunnelRecord: Hashable, Sendable {
         maximumConnections = try Self.number(fields, Field.connections, in: 1...65_536) ?? maximumConnections
         maximumRate = try fields.integer(Field.rate)
         until = try fields.integer(Field.until)
+        trialSeconds = try fields.integer(Field.trial)
         unknown = fields.without(Field.all)
     }
 
@@ -128,6 +132,7 @@ struct TunnelRecord: Hashable, Sendable {
         }
         if let maximumRate { fields.add(Field.rate, maximumRate) }
         if let until { fields.add(Field.until, until) }
+        if let trialSeconds { fields.add(Field.trial, trialSeconds) }
         fields.add(unknown)
         return fields.encoded
     }

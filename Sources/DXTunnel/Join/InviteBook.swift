@@ -26,6 +26,8 @@ struct Invite: Sendable {
         var member: MemberRecord.ID
         /// What it is called.
         var name: String
+        /// Whether the group has heard of it; if it is no member then, it was removed.
+        var isMade = false
     }
 
     /// When its time is over, by this gateway's calendar.
@@ -100,6 +102,11 @@ struct InviteBook: Sendable {
     /// The gateway has joined.
     mutating func redeem(_ id: UInt64, _ redemption: Invite.Redemption) { invites[id]?.redeemed = redemption }
 
+    /// The group has heard of the member.
+    mutating func noteMade(_ redemption: Invite.Redemption) {
+        for (id, invite) in invites where invite.redeemed == redemption { invites[id]?.redeemed?.isMade = true }
+    }
+
     // MARK: Storing
 
     private enum Field {
@@ -120,6 +127,7 @@ struct InviteBook: Sendable {
         static let member: UInt64 = 10
         static let memberName: UInt64 = 11
         static let replaces: UInt64 = 12
+        static let made: UInt64 = 13
     }
 
     /// The content of the file, without what every state file has around it.
@@ -141,6 +149,7 @@ struct InviteBook: Sendable {
                 entry.add(InviteField.key, redeemed.key.bytes)
                 entry.add(InviteField.member, redeemed.member.bytes)
                 entry.add(InviteField.memberName, redeemed.name)
+                if redeemed.isMade { entry.add(InviteField.made, 1) }
             }
             fields.add(Field.invite, entry.encoded)
         }
@@ -183,7 +192,9 @@ struct InviteBook: Sendable {
             guard let member = MemberRecord.ID(try entry.only(InviteField.member) ?? []),
                 let name = try entry.text(InviteField.memberName)
             else { throw .invalidValue }
-            invite.redeemed = Invite.Redemption(key: try PublicKey(field: key), member: member, name: name)
+            invite.redeemed = Invite.Redemption(
+                key: try PublicKey(field: key), member: member, name: name,
+                isMade: try entry.integer(InviteField.made) == 1)
         }
         return invite
     }

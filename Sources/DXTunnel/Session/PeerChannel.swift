@@ -354,6 +354,9 @@ final class PeerChannel {
                     reason: "the destination has no tunnel of this name for this origin"))
             return
         }
+        if let reason = tunnel.forbidden {
+            return send(.refused(request: request, code: .notAllowed, reason: reason))
+        }
         guard blocks.count < Self.maximumBlocks else {
             send(.refused(request: request, code: .limit, reason: "too many listener blocks"))
             return

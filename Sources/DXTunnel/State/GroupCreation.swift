@@ -67,7 +67,9 @@ public struct GroupCreation: Sendable {
                 signedBy: root, group: id),
             try GroupRecord(
                 .member, id: member.bytes, revision: 2,
-                body: MemberRecord(name: gateway, key: identity.publicKey).body, signedBy: identity, group: id),
+                body: RecordFields.dated(
+                    MemberRecord(name: gateway, key: identity.publicKey).body, at: Timestamp.now().wholeSeconds),
+                signedBy: identity, group: id),
             try GroupRecord(
                 .policy, id: Array(GroupState.namePolicy.utf8), revision: 3, body: Array(group.utf8),
                 signedBy: identity, group: id),

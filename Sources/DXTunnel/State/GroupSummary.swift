@@ -58,7 +58,7 @@ public struct GroupSummary: Sendable, Encodable {
             throw StateProblem(stateDirectory, "holds no epoch's secret", "put a backup in its place, or join again")
         }
         group = meaning.name ?? "(no name)"
-        groupID = document.group.bytes.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        groupID = document.group.text
         self.state = stateDirectory
         epoch = newest.number
         revision = meaning.revision

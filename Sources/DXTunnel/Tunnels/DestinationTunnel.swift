@@ -56,12 +56,21 @@ final class DestinationTunnel {
     /// The target as text, for status.
     var targetText: String? { target?.description }
 
+    /// Why the owner of this gateway does not let it lead to its target, as far as that can be told from the address.
+    var forbidden: String? {
+        guard let endpoint = target?.endpoint, core.localPolicy?.allowsTarget(endpoint) == false else { return nil }
+        return "the destination's local policy does not allow \(endpoint)"
+    }
+
     /// An origin opened a stream.
     func accept(_ id: StreamID, on channel: PeerChannel) {
         guard usage.hasRoom else {
             return refuse(id, on: channel, code: .limit, "as many connections are open as may be")
         }
-        if let target { return connect(id, to: target, on: channel) }
+        if let target {
+            guard core.localPolicy?.targets != nil else { return connect(id, to: target, on: channel) }
+            return connectIfAllowed(id, to: target, on: channel)
+        }
         guard let acceptor else {
             return refuse(id, on: channel, code: .refused, "the program does not serve the tunnel")
         }
@@ -76,6 +85,25 @@ final class DestinationTunnel {
             "connection refused", ["tunnel": name, "origin": channel.peer.name, "reason": reason],
             limit: &channel.peer.complaints)
         channel.abort(id, code: code)
+    }
+
+    /// Looks the target up first: what a name means is for the policy to judge, not the name.
+    private func connectIfAllowed(_ id: StreamID, to target: HostAddress, on channel: PeerChannel) {
+        let bound = NIOLoopBound((self, channel), eventLoop: core.eventLoop)
+        NameResolver.resolve(target, on: core.eventLoop).whenComplete { result in
+            let (tunnel, channel) = bound.value
+            guard channel.isOwned(id) else { return }
+            switch result {
+            case .success(let endpoints):
+                guard let allowed = endpoints.first(where: { tunnel.core.localPolicy?.allowsTarget($0) ?? true }) else {
+                    return tunnel.refuse(
+                        id, on: channel, code: .refused, "this gateway's local policy does not allow \(target)")
+                }
+                tunnel.connect(
+                    id, to: HostAddress(host: allowed.addressText, port: allowed.port), on: channel)
+            case .failure(let error): tunnel.refuse(id, on: channel, code: .unreachable, "\(error)")
+            }
+        }
     }
 
     private func connect(_ id: StreamID, to target: HostAddress, on channel: PeerChannel) {

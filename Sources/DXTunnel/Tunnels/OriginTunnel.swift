@@ -10,8 +10,10 @@ final class OriginTunnel {
     /// What destinations know it by.
     let wireName: String
     let usage: TunnelUsage
-    /// The names of the destinations, in order of preference.
-    private(set) var destinations: [String]
+    /// The destinations, in order of preference.
+    private var ends: [GatewayConfiguration.Destination]
+    /// Their names.
+    var destinations: [String] { ends.map(\.gateway) }
     private(set) var listeners: [TCPListener] = []
     private let core: GatewayCore
     private var streamClass: StreamClass
@@ -34,13 +36,15 @@ final class OriginTunnel {
         var internalPort: UInt32
         /// The channel is silent: nothing new is sent there until it is heard again.
         var isSuspended = false
+        /// How much it is owed among those of one order.
+        var credit: Int64 = 0
     }
 
     init(_ tunnel: GatewayConfiguration.Tunnel, core: GatewayCore) {
         name = tunnel.name
         wireName = tunnel.wireName ?? tunnel.name
         allowed = tunnel.allowed
-        destinations = tunnel.destinations.map(\.gateway)
+        ends = tunnel.destinations
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
         usage = core.share.usage(of: tunnel, limiter: core.limiter(for: tunnel))
@@ -52,6 +56,8 @@ final class OriginTunnel {
         listeners.append(try TCPListener(address, endpoint: endpoint))
     }
 
+    /// The destinations that have activated it and are heard, in the order of their names.
+    var activeNames: [String] { active.filter { !$0.isSuspended }.map(\.channel.peer.name).sorted() }
     /// Whether a destination has activated it.
     var isActive: Bool { active.contains { !$0.isSuspended } }
     /// Why it cannot listen, if so.
@@ -68,14 +74,9 @@ final class OriginTunnel {
     func onActivated(by channel: PeerChannel, internalPort: UInt32) {
         active.removeAll { $0.channel === channel }
         active.append(Activation(channel: channel, internalPort: internalPort))
-        active.sort { rank($0) < rank($1) }
         pauses[ObjectIdentifier(channel)] = nil
         usage.lastError = nil
         open()
-    }
-
-    private func rank(_ activation: Activation) -> Int {
-        destinations.firstIndex(of: activation.channel.peer.name) ?? destinations.count
     }
 
     /// The destination will have none.
@@ -171,8 +172,7 @@ final class OriginTunnel {
             active.removeAll { $0.channel === channel }
             channel.endStreams(of: usage)
         }
-        destinations = kept
-        active.sort { rank($0) < rank($1) }
+        ends = tunnel.destinations
         for channel in core.peers.compactMap(\.channel) { ask(channel) }
         closeUnlessActive()
     }
@@ -192,6 +192,12 @@ final class OriginTunnel {
         var left: [(address: HostAddress, endpoint: Endpoint)] = []
         failure = nil
         for (address, endpoint) in missing {
+            if core.localPolicy?.allowsListener(endpoint) == false {
+                left.append((address, endpoint))
+                failure = "this gateway's local policy does not allow it to listen at \(endpoint)"
+                usage.lastError = failure
+                continue
+            }
             do throws(GatewayError) { try reserve(address, endpoint: endpoint) } catch {
                 left.append((address, endpoint))
                 failure = "\(error)"
@@ -249,12 +255,35 @@ final class OriginTunnel {
         return allowed.contains { $0.contains(client) }
     }
 
-    /// Opens a stream to the best destination.
-    func connect(_ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner) throws(GatewayError) {
-        guard usage.hasRoom else { throw .connectionLimit(name) }
-        guard let destination = active.first(where: { !$0.isSuspended }) else {
-            throw .notConnected(destinations.first ?? name)
+    /// Chooses the destination of a connection: of those that are there the lowest order, of these in turn by weight (as smooth
+    /// weighted round robin does); the one of that name only, if one is given.
+    private func choose(_ name: String?) -> Activation? {
+        var order = UInt64.max
+        var candidates: [(index: Int, weight: Int64)] = []
+        for index in active.indices where !active[index].isSuspended {
+            let peer = active[index].channel.peer.name
+            guard name == nil || name == peer, let place = ends.firstIndex(where: { $0.gateway == peer }) else {
+                continue
+            }
+            let own = ends[place].order ?? UInt64(place)
+            if own < order { candidates.removeAll() }
+            order = min(order, own)
+            if own == order { candidates.append((index, Int64(clamping: ends[place].weight))) }
         }
+        let total = candidates.reduce(0) { $0 + $1.weight }
+        for candidate in candidates { active[candidate.index].credit += candidate.weight }
+        guard let best = candidates.max(by: { active[$0.index].credit < active[$1.index].credit }) else { return nil }
+        active[best.index].credit -= total
+        return active[best.index]
+    }
+
+    /// Opens a stream to the best destination, or to the one of that name.
+    func connect(to member: String? = nil, _ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner)
+        throws(GatewayError)
+    {
+        guard usage.hasRoom else { throw .connectionLimit(name) }
+        if let member, !destinations.contains(member) { throw .notADestination(member, tunnel: name) }
+        guard let destination = choose(member) else { throw .notConnected(member ?? destinations.first ?? name) }
         do throws(StreamError) {
             _ = try destination.channel.openStream(
                 internalPort: destination.internalPort, streamClass: streamClass, share: share

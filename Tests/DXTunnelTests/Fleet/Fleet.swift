@@ -41,9 +41,9 @@ final class Fleet: Sendable {
     }
 
     /// Starts a gateway from its state, and waits until it runs.
-    func start(_ name: String) async throws {
+    func start(_ name: String, settings: LocalSettings? = nil) async throws {
         let gateway = try Gateway(
-            stateDirectory: state(name), settings: settings, logger: Self.logger, tuning: tuning)
+            stateDirectory: state(name), settings: settings ?? self.settings, logger: Self.logger, tuning: tuning)
         let failure = NIOLockedValueBox<(any Error)?>(nil)
         let task = Task {
             do { try await gateway.run() } catch {

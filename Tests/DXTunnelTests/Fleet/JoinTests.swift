@@ -1,5 +1,7 @@
 import DXSecure
+import DXTestFiles
 import Foundation
+import Logging
 import Testing
 
 @testable import DXTunnel
@@ -158,6 +160,42 @@ extension GatewayTests {
             #expect(joined == 60)
             #expect(try await fleet["hq"].members().count == 61)
             try await fleet.stop()
+        }
+
+        /// A device with a token and nothing else: it asks until somebody answers, and the token is gone then.
+        @Test func aTokenInAFileIsUsedOnce() async throws {
+            let fleet = try await Fleet()
+            let directory = TemporaryDirectory()
+            let token = try await fleet.token(InviteRequest(name: "edge-1"))
+            let path = directory.write("  \(token)\n", to: "token")
+            try await fleet.stop("hq")
+            let boot = FirstBoot(tokenFile: path, stateDirectory: fleet.state("edge-1"))
+            #expect(boot.hasToken)
+            let logger = Logger(label: "boot", factory: { _ in SwiftLogNoOpLogHandler() })
+            let joining = Task { try await boot.run(logger: logger) }
+            try await fleet.start("hq")
+            try await joining.value
+            #expect(!boot.hasToken)
+            try await fleet.start("edge-1")
+            try await fleet.waitUntilAlike()
+            #expect(try await fleet["hq"].members().map(\.name) == ["edge-1", "hq"])
+            // It ended before it erased it.
+            directory.write(token, to: "token")
+            try await boot.run(logger: logger)
+            #expect(!boot.hasToken)
+            // Another one is not ours to erase; one that is refused stays, too.
+            let other = try await Fleet()
+            directory.write(try await other.token(), to: "token")
+            try await boot.run(logger: logger)
+            #expect(boot.hasToken)
+            directory.write(token, to: "token")
+            let late = FirstBoot(tokenFile: path, stateDirectory: fleet.state("late"))
+            #expect(await refusal { try await late.run(logger: logger) }?.code == .conflict)
+            directory.write("nonsense", to: "token")
+            await #expect(throws: StateProblem.self) { try await late.run(logger: logger) }
+            #expect(late.hasToken)
+            try await fleet.stop()
+            try await other.stop()
         }
     }
 }
