@@ -104,6 +104,7 @@ final class GroupAgent {
     func start(local: [Endpoint]) {
         ownAddresses =
             settings.advertise.isEmpty ? LocalAddresses.reachable(local).map(HostAddress.init) : settings.advertise
+        wasReady = isReady
         followVeils()
         refresh()
         sayAddresses()

@@ -5,5 +5,5 @@ from . import story  # noqa: F401
 # What these tests and the lab need (see scripts/packages for the notation).
 PACKAGES = (
     "ip=iproute2", "nft=nftables", "gcc=gcc", "/usr/include/stdio.h=libc6-dev", "curl=curl", "nginx=nginx",
-    "redis-server=redis-server", "redis-benchmark=redis-tools",
+    "redis-server=redis-server", "redis-benchmark=redis-tools", "/usr/lib/*/faketime/libfaketime.so.1=libfaketime",
 )

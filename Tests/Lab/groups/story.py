@@ -1,14 +1,18 @@
 """The life of a group on five hosts."""
 
+import concurrent.futures
+
+from harness.gateway import binary
 from harness.lab import check, wait_until
 from harness.runner import test
 
 from .fleet import NAMES, Fleet
 
 
-def grow(run):
-    """Five gateways: `a` made the group, `b` is an admin too, the others are members."""
+def grow(run, **clocks):
+    """Five gateways: `a` made the group, `b` is an admin too, the others are members. Some may have clocks of their own."""
     fleet = Fleet(run.lab, run.directory / "fleet")
+    fleet.clocks = clocks
     # An admin is made by the root key, which lies where it was put for the moment.
     key = fleet.state("a") / "root.key"
     key.write_bytes((run.directory / "fleet" / "root.key").read_bytes())
@@ -49,9 +53,12 @@ def tunnels_in_all_directions(run):
     server = run.lab.start("d", ["redis-server", "--port", 6390, "--bind", "127.0.0.1", "--save", "", "--appendonly",
                                  "no", "--dir", run.directory], "redis", run.directory / "redis.log")
     wait_until(lambda: run.lab.listening("d", 6390), "redis listens", 60.0, alive=[server])
-    fleet.add_tunnel("a", "up", "c", first, "a", 8000)          # device to cloud
-    fleet.add_tunnel("b", "down", "a", second, "e", 8000)       # cloud to device
-    fleet.add_tunnel("a", "across", "e", redis, "d", 6390)      # device to device
+    tunnels = [("a", "up", "c", first, "a", 8000),              # device to cloud
+               ("b", "down", "a", second, "e", 8000),           # cloud to device
+               ("a", "across", "e", redis, "d", 6390)]          # device to device
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for done in [pool.submit(fleet.add_tunnel, *tunnel) for tunnel in tunnels]:
+            done.result()
     took = max(fleet.wait_listening(host, port) for host, port in (("c", first), ("a", second), ("e", redis)))
     check(fetch(run, "c", first) == pages["a"], "the page of a came to c changed")
     check(fetch(run, "a", second) == pages["e"], "the page of e came to a changed")
@@ -130,3 +137,66 @@ def stragglers_return(run):
     fleet.wait_listening("c", port)
     check(fetch(run, "c", port) == page, "the page came changed")
     return f"alike {took:.1f} s after they were started, and the tunnel works"
+
+
+@test(topology="group", seconds=300)
+def clocks_do_not_matter(run):
+    """Of devices whose clocks say 1970 and 2037 both join, carry, and follow a change; a tunnel with an end is closed at the
+    one whose clock is certainly wrong, and at it alone."""
+    fleet = grow(run, c="1970-01-02 00:00:00", d="2037-06-01 00:00:00")
+    page, first, second, ending = nginx(run, "a", 8000), run.port(), run.port(), run.port()
+    fleet.add_tunnel("a", "one", "c", first, "a", 8000)
+    fleet.add_tunnel("b", "two", "d", second, "a", 8000)
+    for host, port in (("c", first), ("d", second)):
+        fleet.wait_listening(host, port)
+        check(fetch(run, host, port) == page, f"the page came to {host} changed")
+    for name, host, port in (("past", "c", ending), ("present", "e", ending)):
+        fleet.verb("a", "tunnel", "add", name, "--origin", f"{NAMES[host]}@127.0.0.1:{port}", "--destination",
+                   f"{NAMES['a']}@127.0.0.1:8000", "--until", "2036-01-01T00:00:00Z")
+    fleet.wait_listening("e", ending)
+    check(fetch(run, "e", ending) == page, "the page came to e changed")
+    wait_until(lambda: any("clock is behind" in problem for problem in fleet.verb("c", "status")["group"]["problems"]),
+               "c says that its clock is behind", 60.0)
+    check(not run.lab.listening("c", ending), "a tunnel with an end is open where nobody knows the time")
+    return "1970 and 2037 joined, carried and followed"
+
+
+@test(topology="group", seconds=300)
+def one_tunnel_serves_all_devices(run):
+    """`nc` through a tunnel whose destinations are a label, to each device by its name; a device that joins later is in it."""
+    fleet = grow(run)
+    pages = {host: nginx(run, host, 8000) for host in "cde"}
+    fleet.verb("a", "tunnel", "add", "web", "--origin", f"{NAMES['a']}@127.0.0.1:0", "--destination",
+               "label:site=lab@127.0.0.1:8000")
+
+    def answer(host):
+        said = run.lab.run("a", [binary(), "nc", "web", "--to", NAMES[host], "--state", fleet.state("a")], ok=False,
+                           input="GET /page HTTP/1.0\r\n\r\n")
+        return said.stdout.partition("\r\n\r\n")[2]
+    for host in "cde":
+        wait_until(lambda: answer(host) == pages[host], f"{host} answers by name", 60.0)
+    fleet.verb("a", "member", "label", NAMES["e"], "--remove", "site")
+    wait_until(lambda: "no destination" in run.lab.run(
+        "a", [binary(), "nc", "web", "--to", NAMES["e"], "--state", fleet.state("a")], ok=False, input="").stderr,
+        "e is no destination any more", 60.0)
+    check(answer("c") == pages["c"], "c is one still")
+    return "3 devices by name through one tunnel"
+
+
+@test(topology="group", seconds=300)
+def all_see_who_is_there(run):
+    """Each gateway shows who is there; one that loses its network without a word is missed by all."""
+    fleet = grow(run)
+
+    def online(host):
+        return sorted(member["name"] for member in fleet.verb(host, "member", "list")["members"]
+                      if member["presence"]["online"])
+    everybody = sorted(NAMES.values())
+    first = wait_until(lambda: all(online(host) == everybody for host in "abcde"), "all see all", 60.0)[1]
+    fleet.part("e", "abcd")
+    left = sorted(set(everybody) - {NAMES["e"]})
+    took = wait_until(lambda: all(online(host) == left for host in "abcd"), "e is missed", 90.0)[1]
+    seen = [member["presence"].get("last_seen") for member in fleet.verb("a", "member", "list")["members"]
+            if member["name"] == NAMES["e"]]
+    check(seen and seen[0], "nobody knows when e was there")
+    return f"all seen by all {first:.1f} s after they had joined; e missed by all after {took:.0f} s"
