@@ -46,6 +46,8 @@ let package = Package(
         .target(name: "DXWire", swiftSettings: strict),
         .target(name: "DXStream", dependencies: ["DXWire", nioCore, collections], swiftSettings: strict),
 
+        .target(name: "DXMatch", dependencies: ["DXWire"], swiftSettings: strict),
+
         // OpenSSL inside, datagrams at both ends.
         .target(name: "DXSecure", dependencies: ["CDXOpenSSL", "DXWire"], swiftSettings: strict),
         // The one module that touches UDP sockets.
@@ -83,6 +85,7 @@ let package = Package(
 
         .testTarget(name: "DXWireTests", dependencies: ["DXWire"], swiftSettings: strict),
         .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "CDXOpenSSL", "DXWire"], swiftSettings: strict),
+        .testTarget(name: "DXMatchTests", dependencies: ["DXMatch", "DXSimulator", "DXWire"], swiftSettings: strict),
         .testTarget(
             name: "DXStreamTests", dependencies: ["DXStream", "DXSimulator", "DXWire", nioCore, collections],
             exclude: ["Golden"],
