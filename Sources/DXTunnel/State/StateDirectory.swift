@@ -47,7 +47,7 @@ final class StateDirectory: Sendable {
         guard lock >= 0 else {
             throw StateProblem(lockPath, "cannot be opened (\(Self.errorText()))", "check the directory's permissions")
         }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+        guard Self.take(lock) else {
             close(lock)
             throw StateProblem(path, "is in use by another dxgateway", "stop that one first")
         }
@@ -55,6 +55,20 @@ final class StateDirectory: Sendable {
     }
 
     deinit { if lock >= 0 { close(lock) } }
+
+    /// Locks the file; false when somebody else keeps it. Whoever ends at this moment, and a child that this process was
+    /// making when it let the lock go (it has a copy until it executes its program), is waited for.
+    private static func take(_ lock: Int32) -> Bool {
+        for _ in 0..<lockAttempts {
+            if flock(lock, LOCK_EX | LOCK_NB) == 0 { return true }
+            usleep(lockPause)
+        }
+        return false
+    }
+    /// A second in all: longer than a process takes to end or to begin on a busy host, and no long wait for who has made a
+    /// mistake.
+    private static let lockAttempts = 50
+    private static let lockPause: UInt32 = 20_000
 
     // MARK: What is there
 
