@@ -1,4 +1,5 @@
 #include "CDXOpenSSL.h"
+#include "dtls.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,73 +25,13 @@ struct dx_dtls {
     SSL *ssl;
     const uint8_t *input; // The one inbound datagram, NULL when it was read.
     size_t input_count;
-    uint8_t *output; // Where `dx_dtls_seal` wants its record; NULL otherwise.
-    size_t output_capacity;
-    dx_pieces input_pieces, output_pieces;
-    size_t output_count;
     datagram *first, *last; // Handshake datagrams to send.
     int pending_count;
     unsigned long error;
     int is_wrong_key;
     uint8_t peer_id[32];
-    const void *read_buffer, *write_buffer; // Where OpenSSL had the last record.
-    size_t head_count;
+    uint64_t next_number, explicit_nonce; // Of the records written under the handshake's keys: see dtls.h.
 };
-
-// MARK: Copies
-
-// On AMD's Zen 3 and 4 `rep movsb`, which glibc takes for copies of some KB, is thirty times slower where the target begins
-// 1 to 63 bytes behind the source, counted within a page (8 us for a record of 16 KB; glibc bug 30994). Which addresses
-// OpenSSL's buffers have is chance, and holds for the life of a process. There the bytes go by way of a place in between.
-#define PAGE 4096
-#define SLOW_DISTANCE 64
-#define LARGE 2048
-
-static int is_slow(const void *to, const void *from, size_t count) {
-    uintptr_t distance = ((uintptr_t)to - (uintptr_t)from) & (PAGE - 1);
-    return count >= LARGE && distance != 0 && distance < SLOW_DISTANCE;
-}
-
-// The place in `way`, which has a page more than it must hold, that lies half a page from `from`.
-static uint8_t *half_a_page_from(const void *from, uint8_t *way) {
-    return way + (((uintptr_t)from + PAGE / 2 - (uintptr_t)way) & (PAGE - 1));
-}
-
-static void copy(void *to, const void *from, size_t count) {
-    uint8_t way[SSL3_RT_MAX_ENCRYPTED_LENGTH + PAGE];
-    if (!is_slow(to, from, count) || count > SSL3_RT_MAX_ENCRYPTED_LENGTH) {
-        memcpy(to, from, count);
-        return;
-    }
-    uint8_t *between = half_a_page_from(from, way);
-    memcpy(between, from, count);
-    memcpy(to, between, count);
-}
-
-// From the record in `pieces` at `from` to one piece, or back; `count` bytes of the record.
-static void gather(uint8_t *to, const uint8_t *from, size_t count, dx_pieces pieces) {
-    size_t part = pieces.first;
-    while (part < count) {
-        copy(to, from, part);
-        to += part;
-        from += part + pieces.gap;
-        count -= part;
-        part = pieces.slice;
-    }
-    copy(to, from, count);
-}
-
-static void scatter(uint8_t *to, const uint8_t *from, size_t count, dx_pieces pieces) {
-    size_t part = pieces.first;
-    while (part < count) {
-        copy(to, from, part);
-        to += part + pieces.gap;
-        from += part;
-        count -= part;
-        part = pieces.slice;
-    }
-    copy(to, from, count);
-}
 
 // MARK: The BIO. Each read gives one whole datagram, each write makes one.
 
@@ -117,26 +58,34 @@ static int bio_read(BIO *bio, char *buffer, int capacity) {
         return -1;
     }
     size_t count = dtls->input_count < (size_t)capacity ? dtls->input_count : (size_t)capacity;
-    if (dtls->input_pieces.slice > 0) gather((uint8_t *)buffer, dtls->input, count, dtls->input_pieces);
-    else copy(buffer, dtls->input, count);
-    dtls->read_buffer = buffer;
+    memcpy(buffer, dtls->input, count);
     dtls->input = NULL;
     return (int)count;
+}
+
+// Notes the records of epoch 1 among those that OpenSSL wrote: whoever seals after it must go on behind them.
+static void note_records(dx_dtls *dtls, const uint8_t *bytes, size_t count) {
+    while (count >= DTLS1_RT_HEADER_LENGTH) {
+        size_t size = DTLS1_RT_HEADER_LENGTH + ((size_t)bytes[11] << 8 | bytes[12]);
+        if (size > count) return;
+        if (bytes[3] == 0 && bytes[4] == 1) {
+            uint64_t number = 0, nonce = 0;
+            for (int i = 5; i < 11; i++) number = number << 8 | bytes[i];
+            for (size_t i = DTLS1_RT_HEADER_LENGTH; i < DTLS1_RT_HEADER_LENGTH + 8 && i < size; i++)
+                nonce = nonce << 8 | bytes[i];
+            if (dtls->next_number == 0) dtls->explicit_nonce = nonce;
+            if (number >= dtls->next_number) dtls->next_number = number + 1;
+        }
+        bytes += size;
+        count -= size;
+    }
 }
 
 static int bio_write(BIO *bio, const char *bytes, int count) {
     dx_dtls *dtls = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     if (count < 0) return -1;
-    if (dtls->output) {
-        if (dtls->output_count != 0 || (size_t)count > dtls->output_capacity) return -1;
-        if (dtls->output_pieces.slice > 0)
-            scatter(dtls->output, (const uint8_t *)bytes, (size_t)count, dtls->output_pieces);
-        else copy(dtls->output, bytes, (size_t)count);
-        dtls->write_buffer = bytes;
-        dtls->output_count = (size_t)count;
-        return count;
-    }
+    note_records(dtls, (const uint8_t *)bytes, (size_t)count);
     if (dtls->pending_count >= MAXIMUM_PENDING || count > MAXIMUM_DATAGRAM) return count;
     datagram *next = malloc(sizeof *next);
     if (!next) return count;
@@ -328,62 +277,17 @@ int dx_dtls_has_explicit_nonce(const dx_dtls *dtls) {
 
 int dx_dtls_has_extended_master_secret(const dx_dtls *dtls) { return SSL_get_extms_support(dtls->ssl) == 1; }
 
-// ERR_clear_error walks the whole queue, empty or not: 7 % of the time of a record.
-static void clear_errors_quickly(void) {
-    if (ERR_peek_error() != 0) ERR_clear_error();
-}
-
 int dx_dtls_export(dx_dtls *dtls, const char *label, void *secret, size_t count) {
     ERR_clear_error();
     return SSL_export_keying_material(dtls->ssl, secret, count, label, strlen(label), NULL, 0, 0);
 }
 
-// The bytes before a record's plaintext: its header, and the explicit nonce.
-static size_t record_head(dx_dtls *dtls) {
-    if (dtls->head_count == 0) dtls->head_count = 13 + (dx_dtls_has_explicit_nonce(dtls) ? 8 : 0);
-    return dtls->head_count;
-}
+SSL *dx_dtls_ssl(const dx_dtls *dtls) { return dtls->ssl; }
 
-long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity, dx_pieces pieces) {
-    if (count == 0 || count > SSL3_RT_MAX_PLAIN_LENGTH) return -1;
-    clear_errors_quickly();
-    dtls->output = record;
-    dtls->output_capacity = capacity;
-    dtls->output_count = 0;
-    dtls->output_pieces = pieces;
-    uint8_t way[SSL3_RT_MAX_PLAIN_LENGTH + PAGE];
-    const uint8_t *write_buffer = dtls->write_buffer;
-    if (write_buffer && is_slow(write_buffer + record_head(dtls), packet, count)) {
-        uint8_t *between = half_a_page_from(packet, way);
-        memcpy(between, packet, count);
-        packet = between;
-    }
-    int result = SSL_write(dtls->ssl, packet, (int)count);
-    dtls->output = NULL;
-    return result == (int)count ? (long)dtls->output_count : -1;
-}
-
-long dx_dtls_open(dx_dtls *dtls, const void *record, size_t count, dx_pieces pieces, void *packet, size_t capacity) {
-    clear_errors_quickly();
-    dtls->input = record;
-    dtls->input_count = count;
-    dtls->input_pieces = pieces;
-    // What OpenSSL copies from: the record before this one lay there too.
-    const uint8_t *plain = dtls->read_buffer ? (const uint8_t *)dtls->read_buffer + record_head(dtls) : NULL;
-    uint8_t way[SSL3_RT_MAX_PLAIN_LENGTH + PAGE];
-    int goes_by_way = plain && capacity >= SSL3_RT_MAX_PLAIN_LENGTH && is_slow(packet, plain, count);
-    void *target = goes_by_way ? half_a_page_from(plain, way) : packet;
-    int limit = goes_by_way ? SSL3_RT_MAX_PLAIN_LENGTH : (int)(capacity < INT32_MAX ? capacity : INT32_MAX);
-    int result = SSL_read(dtls->ssl, target, limit);
-    dtls->input = NULL;
-    dtls->input_pieces.slice = 0;
-    if (result > 0) {
-        if (goes_by_way) memcpy(packet, target, (size_t)result);
-        return result;
-    }
-    int kind = SSL_get_error(dtls->ssl, result);
-    ERR_clear_error();
-    return kind == SSL_ERROR_WANT_READ ? 0 : -1;
+int dx_dtls_written(const dx_dtls *dtls, uint64_t *next_number, uint64_t *explicit_nonce) {
+    *next_number = dtls->next_number;
+    *explicit_nonce = dtls->explicit_nonce;
+    return dtls->next_number > 0;
 }
 
 long dx_dtls_live(void) { return atomic_load(&live); }

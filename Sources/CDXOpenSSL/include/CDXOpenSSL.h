@@ -78,16 +78,33 @@ int dx_dtls_has_explicit_nonce(const dx_dtls *dtls);
 int dx_dtls_has_extended_master_secret(const dx_dtls *dtls);
 // Keying material exported from a complete handshake (RFC 5705), without a context.
 int dx_dtls_export(dx_dtls *dtls, const char *label, void *secret, size_t count);
-// How a record lies in memory when it is not in one piece: `first` bytes, and then pieces of `slice` bytes, the last one
-// perhaps shorter, each after a gap of `gap` bytes. A slice of 0 means one piece.
-typedef struct dx_pieces {
-    size_t first, slice, gap;
-} dx_pieces;
-// Writes one application-data record with its 13-byte header, in pieces; its size without the gaps, or -1. `capacity`
-// is that of the record; the caller has room for the gaps too.
-long dx_dtls_seal(dx_dtls *dtls, const void *packet, size_t count, void *record, size_t capacity, dx_pieces pieces);
-// Opens one application-data record of `count` bytes that lies there in pieces; the size of the plaintext, 0 when the record is refused
-// and the association lives on, -1 when it is dead.
-long dx_dtls_open(dx_dtls *dtls, const void *record, size_t count, dx_pieces pieces, void *packet, size_t capacity);
 // The associations alive in this process, for tests that look for leaks.
 long dx_dtls_live(void);
+
+// Records (records.c): the application data of a complete handshake, without the association.
+
+typedef struct dx_records dx_records;
+
+// How a record's body lies in memory when it is not in one piece: pieces of `slice` bytes, the last one perhaps shorter, with
+// `gap` bytes between them. A slice of 0 means one piece.
+typedef struct dx_pieces {
+    size_t slice, gap;
+} dx_pieces;
+
+// The keys of a complete handshake. The association may seal or open nothing afterwards, and may be freed. NULL on failure.
+dx_records *dx_records_new(dx_dtls *dtls);
+// Zeroes the keys.
+void dx_records_free(dx_records *records);
+// The number of the first record to seal: what comes after those of the handshake.
+uint64_t dx_records_first_number(const dx_records *records);
+// The bytes that a record's body has beside the packet: 24 with AES-GCM, 16 with ChaCha20-Poly1305.
+size_t dx_records_overhead(const dx_records *records);
+// Writes the body (explicit nonce, ciphertext, tag) of the application-data record with this number, which must be used once
+// only and lie below 2^48, in pieces. `count` is 1 to 16,384.
+int dx_records_seal(dx_records *records, uint64_t number, const void *packet, size_t count, void *body, dx_pieces pieces);
+// Opens the body of the record with this number; `body_count` is its size without the gaps. 0 when it is not the peer's; then
+// nothing of it is left in `packet`, which must have room for all but the overhead.
+int dx_records_open(
+    dx_records *records, uint64_t number, const void *body, size_t body_count, dx_pieces pieces, void *packet);
+// Those alive in this process, for tests that look for leaks.
+long dx_records_live(void);

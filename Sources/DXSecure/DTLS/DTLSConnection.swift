@@ -1,8 +1,8 @@
 import CDXOpenSSL
 import DXWire
 
-/// One DTLS association in OpenSSL: owns the `SSL` object and its datagram-shaped BIO. Datagrams in, datagrams out; no
-/// clock, no socket, no retransmission (the owner sends the last flight again).
+/// One DTLS handshake in OpenSSL: owns the `SSL` object and its datagram-shaped BIO. Datagrams in, datagrams out; no
+/// clock, no socket, no retransmission (the owner sends the last flight again). What comes after it is `RecordCipher`'s.
 ///
 /// After `failed` only `takeFlight` (the alert) and release make sense. The error queue of OpenSSL is cleared before
 /// each call.
@@ -14,7 +14,7 @@ final class DTLSConnection {
     enum Outcome: Equatable {
         /// It needs another datagram.
         case incomplete
-        /// Both ends are authenticated; `seal` and `open` work.
+        /// Both ends are authenticated; there are keys for records.
         case complete
         /// It is over.
         case failed(HandshakeFailure)
@@ -36,8 +36,8 @@ final class DTLSConnection {
     /// The negotiated suite in OpenSSL's spelling, or nil.
     var cipherName: String? { unsafe dx_dtls_cipher(pointer).map { unsafe String(cString: $0) } }
 
-    /// What a record adds to its plaintext, the 13-byte header included. Only after the handshake.
-    var recordOverhead: Int { 13 + (unsafe dx_dtls_has_explicit_nonce(pointer) == 1 ? 8 : 0) + 16 }
+    /// What seals and opens records with the handshake's keys, once; nil before the handshake is complete.
+    func takeRecordCipher() -> RecordCipher? { unsafe RecordCipher(pointer) }
 
     /// 32 bytes that only the two ends know, for connection ids (RFC 5705); nil before the handshake is complete.
     func exportIDSecret() -> SecretBytes? { export("EXPORTER-dx connection id 1") }
@@ -73,37 +73,6 @@ final class DTLSConnection {
                     initialized = unsafe dx_dtls_take(pointer, memory.baseAddress, count)
                 })
         }
-    }
-
-    /// Writes the whole record of `packet` to `record`; its size, or nil when the association is dead.
-    func seal(_ packet: RawSpan, into record: UnsafeMutableRawBufferPointer) -> Int? {
-        unsafe seal(packet, into: record, byteCount: record.count, pieces: dx_pieces())
-    }
-
-    /// The same, for a record of `byteCount` bytes that lies in `memory` in pieces, the gaps included.
-    func seal(
-        _ packet: RawSpan, into memory: UnsafeMutableRawBufferPointer, byteCount: Int, pieces: dx_pieces
-    ) -> Int? {
-        let count = unsafe packet.withUnsafeBytes { packet in
-            unsafe dx_dtls_seal(pointer, packet.baseAddress, packet.count, memory.baseAddress, byteCount, pieces)
-        }
-        return count > 0 ? count : nil
-    }
-
-    /// Opens a datagram that holds one whole record. The size of its plaintext in `packet`; 0 when the record is refused
-    /// and the association lives on; nil when it is dead. `packet` must have room for the whole plaintext.
-    func open(_ record: UnsafeRawBufferPointer, into packet: UnsafeMutableRawBufferPointer) -> Int? {
-        unsafe open(record, byteCount: record.count, pieces: dx_pieces(), into: packet)
-    }
-
-    /// The same, for a record of `byteCount` bytes that lies in `memory` in pieces, the gaps included.
-    func open(
-        _ memory: UnsafeRawBufferPointer, byteCount: Int, pieces: dx_pieces,
-        into packet: UnsafeMutableRawBufferPointer
-    ) -> Int? {
-        let count = unsafe dx_dtls_open(
-            pointer, memory.baseAddress, byteCount, pieces, packet.baseAddress, packet.count)
-        return count >= 0 ? count : nil
     }
 
     private func outcome(_ result: Int32) -> Outcome {

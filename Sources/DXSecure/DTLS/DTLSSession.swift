@@ -2,15 +2,14 @@ import CDXOpenSSL
 public import DXWire
 
 /// A DTLS 1.2 session with one gateway on one path (`docs/wire-format.md` §2). Made by `SecureEndpoint`, which also
-/// carries its handshake; once `isEstablished`, `seal` and `open` are the hot path: no allocation of ours, one copy of
-/// the record beside OpenSSL's own work.
+/// carries its handshake, by OpenSSL; once `isEstablished`, `seal` and `open` are the hot path: no allocation, and no copy
+/// but the cipher's own (`docs/decisions/0014-records-of-our-own.md`).
 ///
-/// The wire form of a record leaves out what never varies. `seal` lets OpenSSL write the whole record from byte 1 of the
-/// datagram on, then overwrites the 13-byte header with connection id and record number; `open` does the reverse:
+/// The wire form of a record leaves out what never varies of a DTLS record (type, version, epoch, length), and names the
+/// session:
 ///
-///     byte         0    1    2   3    4   5    6 ... 11   12 13   14 ...
-///     DTLS              type version  epoch    number     length  nonce, ciphertext, tag
-///     datagram     connection id (0...7)         8 ... 13: number nonce, ciphertext, tag
+///     byte         0 ... 7          8 ... 13    14 ...
+///     datagram     connection id    number      explicit nonce (AES-GCM only), ciphertext, tag
 ///
 /// Bound to one event loop.
 public final class DTLSSession: SecureSession {
@@ -38,9 +37,15 @@ public final class DTLSSession: SecureSession {
     /// The bytes that `seal` adds to a packet: 38 with AES-GCM, 30 with ChaCha20-Poly1305. 38 until established.
     public private(set) var sealOverhead = 38
 
-    /// Nil once closed.
+    /// The handshake's; nil once it is over.
     private var connection: DTLSConnection?
+    /// Nil unless established.
+    private var cipher: RecordCipher?
+    /// The number of the next record to seal is that of the first one and `statistics.sealed`.
+    private var firstNumber: UInt64 = 0
     private var window = ReplayWindow()
+    /// What proves tokens in this session, once established.
+    private var joinSecret: SecretBytes?
     /// The connection ids, once established.
     private var ids: SessionIDs?
     /// What `seal` writes and `open` reads, out of `ids`: the hot path takes no optional apart.
@@ -84,12 +89,11 @@ public final class DTLSSession: SecureSession {
     /// What proves in this session, and in no other, that its sender has a token (`docs/group.md` §8); nil unless
     /// established.
     public func proof(of secret: TokenSecret) -> Bytes32? {
-        guard phase == .established, let exported = connection?.exportJoinSecret() else { return nil }
-        return exported.withBytes { secret.proof(over: $0) }
+        joinSecret?.withBytes { secret.proof(over: $0) }
     }
 
     /// The negotiated cipher suite in OpenSSL's spelling, for logs; nil before the handshake is complete.
-    public var cipherName: String? { connection?.cipherName }
+    public private(set) var cipherName: String?
 
     /// The larger of the records sealed and of the records that `open` has tried, failed ones included.
     public var recordCount: UInt64 { max(statistics.sealed, statistics.opened &+ statistics.rejected) }
@@ -102,27 +106,22 @@ public final class DTLSSession: SecureSession {
     /// Appends the datagram that carries `packet`. See `SecureSession.seal`; `cryptography` ends the session.
     @_lifetime(output: copy output)
     public func seal(_ packet: RawSpan, into output: inout OutputRawSpan) throws(SecureError) {
-        guard phase == .established, let connection else {
-            throw phase == .handshaking ? .notEstablished : .closed
-        }
-        let count = packet.byteCount
-        guard count > 0, count <= SecureConstants.maximumPacket, output.freeCapacity >= count + sealOverhead else {
-            throw .packetSize
-        }
+        guard phase == .established, let cipher else { throw phase == .handshaking ? .notEstablished : .closed }
+        let datagramCount = packet.byteCount &+ sealOverhead
+        guard packet.byteCount > 0, packet.byteCount <= SecureConstants.maximumPacket,
+            output.freeCapacity >= datagramCount
+        else { throw .packetSize }
         guard statistics.sealed < maximumRecords else { throw .recordsExhausted }
-        let datagramCount = count &+ sealOverhead
+        let number = firstNumber &+ statistics.sealed
         let id = sendID.rawValue
         let isSealed = unsafe output.withUnsafeMutableBytes { memory, initialized in
             let datagram = unsafe UnsafeMutableRawBufferPointer(
                 rebasing: memory[initialized..<(initialized &+ datagramCount)])
-            let record = unsafe UnsafeMutableRawBufferPointer(rebasing: datagram[1...])
-            guard unsafe connection.seal(packet, into: record) == record.count else { return false }
-            // Bytes 4 to 11 are epoch and number. The number goes to 8 to 13, the id to 0 to 7; the second store writes
-            // the id's last two bytes once more.
-            let number = unsafe UInt64(bigEndian: datagram.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
+            // The second store writes the id's last two bytes once more.
             unsafe datagram.storeBytes(of: id.bigEndian, toByteOffset: 0, as: UInt64.self)
-            let tail = id &<< 48 | number & 0xffff_ffff_ffff
-            unsafe datagram.storeBytes(of: tail.bigEndian, toByteOffset: 6, as: UInt64.self)
+            unsafe datagram.storeBytes(of: (id &<< 48 | number).bigEndian, toByteOffset: 6, as: UInt64.self)
+            let body = unsafe datagram.baseAddress! + FragmentHeader.recordHeadByteCount
+            guard unsafe cipher.seal(packet, number: number, into: body) else { return false }
             initialized &+= datagramCount
             return true
         }
@@ -134,7 +133,7 @@ public final class DTLSSession: SecureSession {
     @_lifetime(datagram: copy datagram)
     @_lifetime(plaintext: copy plaintext)
     public func open(_ datagram: inout MutableRawSpan, into plaintext: inout OutputRawSpan) -> OpenOutcome {
-        guard phase == .established, let connection else { return phase == .handshaking ? .notEstablished : .closed }
+        guard phase == .established, let cipher else { return phase == .handshaking ? .notEstablished : .closed }
         let packetCount = datagram.byteCount &- sealOverhead
         guard packetCount > 0, packetCount <= SecureConstants.maximumPacket, plaintext.freeCapacity >= packetCount
         else {
@@ -148,21 +147,29 @@ public final class DTLSSession: SecureSession {
         let tail = unsafe UInt64(bigEndian: datagram.unsafeLoadUnaligned(fromUncheckedByteOffset: 6, as: UInt64.self))
         let number = tail & 0xffff_ffff_ffff
         if let refusal = refusal(id, number) { return refusal }
-        let opened = unsafe datagram.withUnsafeMutableBytes { datagram in
-            // Type 23, version 254.253, epoch 1, the number, the length: see the picture above.
-            unsafe datagram.storeBytes(of: 0x0017_fefd_0001_0000 as UInt64, big: 0)
-            unsafe datagram.storeBytes(
-                of: number &<< 16 | UInt64(truncatingIfNeeded: datagram.count &- 14), big: 6)
-            let record = unsafe UnsafeRawBufferPointer(rebasing: datagram[1...])
-            return unsafe plaintext.withUnsafeMutableBytes { memory, initialized in
-                let room = unsafe UnsafeMutableRawBufferPointer(
-                    rebasing: memory[initialized..<(initialized &+ packetCount)])
-                let count = unsafe connection.open(record, into: room)
-                initialized &+= count ?? 0
-                return count
-            }
+        let isOpened = unsafe datagram.withUnsafeMutableBytes { datagram in
+            let head = FragmentHeader.recordHeadByteCount
+            return unsafe Self.open(
+                datagram.baseAddress! + head, byteCount: datagram.count &- head, number: number, pieces: dx_pieces(),
+                packetByteCount: packetCount, with: cipher, into: &plaintext)
         }
-        return outcome(opened, id, number)
+        return outcome(isOpened, id, number)
+    }
+
+    /// Opens a record's body and appends its plaintext, for which there is room; false when it is none of the peer's.
+    @_lifetime(plaintext: copy plaintext)
+    private static func open(
+        _ body: UnsafeMutableRawPointer, byteCount: Int, number: UInt64, pieces: dx_pieces, packetByteCount: Int,
+        with cipher: RecordCipher, into plaintext: inout OutputRawSpan
+    ) -> Bool {
+        unsafe plaintext.withUnsafeMutableBytes { memory, initialized in
+            let room = unsafe memory.baseAddress! + initialized
+            guard unsafe cipher.open(body, byteCount: byteCount, number: number, pieces: pieces, into: room) else {
+                return false
+            }
+            initialized &+= packetByteCount
+            return true
+        }
     }
 
     /// Why a record with this id and number is not even tried; nil when it may be good.
@@ -178,10 +185,9 @@ public final class DTLSSession: SecureSession {
         return nil
     }
 
-    /// What OpenSSL made of the record: see `DTLSConnection.open`.
-    private func outcome(_ opened: Int?, _ id: ConnectionID, _ number: UInt64) -> OpenOutcome {
-        guard let opened else { return die() }
-        guard opened > 0 else {
+    /// What the cipher made of the record.
+    private func outcome(_ isOpened: Bool, _ id: ConnectionID, _ number: UInt64) -> OpenOutcome {
+        guard isOpened else {
             statistics.rejected &+= 1
             return .rejected
         }
@@ -194,8 +200,8 @@ public final class DTLSSession: SecureSession {
     // MARK: Records in fragments
 
     /// Appends the fragments of the record that carries `packet`, of `datagramByteCount` bytes each, the last one perhaps
-    /// shorter (`docs/wire-format.md` §2.2). Nothing is copied in between: OpenSSL's record goes to where the fragments'
-    /// bodies are, and then each gets its header.
+    /// shorter (`docs/wire-format.md` §2.2). Nothing is copied in between: the record's body is written to where the
+    /// fragments' bodies are, and each gets its header.
     ///
     /// Throws as `seal` does. `packetSize` also when the packet fits one datagram, or takes more than
     /// `FragmentHeader.maximumCount`.
@@ -203,9 +209,7 @@ public final class DTLSSession: SecureSession {
     public func sealInFragments(
         _ packet: RawSpan, of datagramByteCount: Int, into output: inout OutputRawSpan
     ) throws(SecureError) {
-        guard phase == .established, let connection else {
-            throw phase == .handshaking ? .notEstablished : .closed
-        }
+        guard phase == .established, let cipher else { throw phase == .handshaking ? .notEstablished : .closed }
         let body = packet.byteCount &+ sealOverhead &- FragmentHeader.recordHeadByteCount
         let count = FragmentHeader.count(body: body, datagramByteCount: datagramByteCount)
         let whole = body &+ count &* FragmentHeader.byteCount
@@ -213,21 +217,18 @@ public final class DTLSSession: SecureSession {
             output.freeCapacity >= whole
         else { throw .packetSize }
         guard statistics.sealed < maximumRecords else { throw .recordsExhausted }
-        let pieces = Self.pieces(of: datagramByteCount)
+        let run = FragmentRun(
+            connectionID: sendID, recordNumber: firstNumber &+ statistics.sealed, bodyByteCount: body,
+            datagramByteCount: datagramByteCount)
         let isSealed = unsafe output.withUnsafeMutableBytes { memory, initialized in
             let fragments = unsafe UnsafeMutableRawBufferPointer(
                 rebasing: memory[initialized..<(initialized &+ whole)])
-            let record = unsafe UnsafeMutableRawBufferPointer(rebasing: fragments[Self.recordStart...])
-            let size = body &+ Self.recordHeader
-            guard unsafe connection.seal(packet, into: record, byteCount: size, pieces: pieces) == size else {
+            let start = unsafe fragments.baseAddress! + FragmentHeader.byteCount
+            guard unsafe cipher.seal(packet, number: run.recordNumber, into: start, pieces: Self.pieces(of: run)) else {
                 return false
             }
-            let number = unsafe UInt64(bigEndian: record.loadUnaligned(fromByteOffset: 3, as: UInt64.self))
             var span = unsafe MutableRawSpan(_unsafeBytes: fragments)
-            FragmentRun(
-                connectionID: sendID, recordNumber: number & 0xffff_ffff_ffff, bodyByteCount: body,
-                datagramByteCount: datagramByteCount
-            ).writeHeaders(into: &span)
+            run.writeHeaders(into: &span)
             initialized &+= whole
             return true
         }
@@ -237,13 +238,13 @@ public final class DTLSSession: SecureSession {
 
     /// Opens the record that `fragments` carry, as `open` does with one in one piece.
     ///
-    /// - Parameter fragments: what `run` was read from. Its bytes are changed.
+    /// - Parameter fragments: what `run` was read from.
     @_lifetime(fragments: copy fragments)
     @_lifetime(plaintext: copy plaintext)
     public func open(
         _ run: FragmentRun, in fragments: inout MutableRawSpan, into plaintext: inout OutputRawSpan
     ) -> OpenOutcome {
-        guard phase == .established, let connection else { return phase == .handshaking ? .notEstablished : .closed }
+        guard phase == .established, let cipher else { return phase == .handshaking ? .notEstablished : .closed }
         let packetCount = run.bodyByteCount &+ FragmentHeader.recordHeadByteCount &- sealOverhead
         guard packetCount > 0, packetCount <= SecureConstants.maximumPacket, plaintext.freeCapacity >= packetCount,
             fragments.byteCount >= run.byteCount
@@ -252,36 +253,17 @@ public final class DTLSSession: SecureSession {
             return .rejected
         }
         if let refusal = refusal(run.connectionID, run.recordNumber) { return refusal }
-        let pieces = Self.pieces(of: run.datagramByteCount)
-        let opened = unsafe fragments.withUnsafeMutableBytes { memory in
-            // Over the first fragment's header, right before its body: type 23, version 254.253, epoch 1, number, length.
-            let record = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[Self.recordStart...])
-            let number = run.recordNumber
-            unsafe record.storeBytes(of: 0x17fe_fd00_0100_0000 as UInt64, big: 0)
-            unsafe record.storeBytes(
-                of: (1 &<< 48 | number) &<< 16 | UInt64(truncatingIfNeeded: run.bodyByteCount), big: 5)
-            unsafe record.storeBytes(of: 1 &<< 48 | number, big: 3)
-            return unsafe plaintext.withUnsafeMutableBytes { room, initialized in
-                let room = unsafe UnsafeMutableRawBufferPointer(
-                    rebasing: room[initialized..<(initialized &+ packetCount)])
-                let count = unsafe connection.open(
-                    UnsafeRawBufferPointer(record), byteCount: run.bodyByteCount &+ Self.recordHeader, pieces: pieces,
-                    into: room)
-                initialized &+= count ?? 0
-                return count
-            }
+        let isOpened = unsafe fragments.withUnsafeMutableBytes { memory in
+            unsafe Self.open(
+                memory.baseAddress! + FragmentHeader.byteCount, byteCount: run.bodyByteCount, number: run.recordNumber,
+                pieces: Self.pieces(of: run), packetByteCount: packetCount, with: cipher, into: &plaintext)
         }
-        return outcome(opened, run.connectionID, run.recordNumber)
+        return outcome(isOpened, run.connectionID, run.recordNumber)
     }
 
-    /// DTLS's record header, which takes the end of the first fragment's header.
-    private static let recordHeader = 13
-    private static let recordStart = FragmentHeader.byteCount - recordHeader
-
-    /// Where OpenSSL's record lies in fragments of that size.
-    private static func pieces(of datagramByteCount: Int) -> dx_pieces {
-        let slice = datagramByteCount &- FragmentHeader.byteCount
-        return dx_pieces(first: slice &+ recordHeader, slice: slice, gap: FragmentHeader.byteCount)
+    /// Where the record's body lies in its fragments.
+    private static func pieces(of run: FragmentRun) -> dx_pieces {
+        dx_pieces(slice: run.slice, gap: FragmentHeader.byteCount)
     }
 
     // MARK: Connection ids
@@ -327,21 +309,25 @@ public final class DTLSSession: SecureSession {
         return (outcome, !flight.isEmpty)
     }
 
-    /// The handshake is complete: the record layer takes over.
+    /// The handshake is complete: the keys are taken out of it, and OpenSSL's association goes.
     func establish(now: Instant) {
         guard let connection, let id = handshake.peerConnectionID else {
             preconditionFailure("a handshake is complete only after datagrams of a known source")
         }
-        guard let secret = connection.exportIDSecret() else {
-            preconditionFailure("OpenSSL exports keys of a complete handshake")
-        }
+        guard let secret = connection.exportIDSecret(), let joinSecret = connection.exportJoinSecret(),
+            let cipher = connection.takeRecordCipher()
+        else { preconditionFailure("OpenSSL gives the keys of a complete handshake") }
         ids = SessionIDs(secret: secret, isInitiator: isInitiator, sent: id, received: receiveID)
         sendID = id
         idChanges = 1
-        // The record's header goes, its number stays; the connection id comes.
-        sealOverhead = connection.recordOverhead - 13 + 6 + ConnectionID.byteCount
+        self.joinSecret = joinSecret
+        self.cipher = cipher
+        cipherName = connection.cipherName
+        firstNumber = cipher.firstNumber
+        sealOverhead = FragmentHeader.recordHeadByteCount + cipher.overhead
         rekeyAt = now + rekeyInterval
         phase = .established
+        self.connection = nil
     }
 
     /// The handshake is over; its last flight may still hold an alert to send.
@@ -353,6 +339,8 @@ public final class DTLSSession: SecureSession {
 
     private func release() {
         connection = nil
+        cipher = nil
+        joinSecret = nil
         ids = nil
     }
 
@@ -363,22 +351,7 @@ public final class DTLSSession: SecureSession {
         close()
         return error
     }
-
-    /// OpenSSL gave the association up, which no datagram of a stranger can bring about.
-    @inline(never)
-    private func die() -> OpenOutcome {
-        statistics.rejected &+= 1
-        close()
-        return .closed
-    }
 }
 
 @available(*, unavailable)
 extension DTLSSession: Sendable {}
-
-extension UnsafeMutableRawBufferPointer {
-    /// Stores eight bytes, highest first.
-    fileprivate func storeBytes(of value: UInt64, big offset: Int) {
-        unsafe storeBytes(of: value.bigEndian, toByteOffset: offset, as: UInt64.self)
-    }
-}
