@@ -29,7 +29,7 @@ struct dx_dtls {
     int pending_count;
     unsigned long error;
     int is_wrong_key;
-    uint8_t peer_id[32];
+    uint8_t peer_id[32], seen_id[32]; // Whom it must be, and who it was when it was another.
     uint64_t next_number, explicit_nonce; // Of the records written under the handshake's keys: see dtls.h.
 };
 
@@ -157,12 +157,16 @@ static int verify_peer(X509_STORE_CTX *store, void *argument) {
     if (dtls && key && dx_key_point(key, point) && dx_gateway_id(point, id) &&
         CRYPTO_memcmp(id, dtls->peer_id, sizeof id) == 0)
         return 1;
-    if (dtls) dtls->is_wrong_key = 1;
+    if (dtls) {
+        dtls->is_wrong_key = 1;
+        if (key && dx_key_point(key, point)) dx_gateway_id(point, dtls->seen_id);
+    }
     X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
     return 0;
 }
 
-SSL_CTX *dx_dtls_context_new(EVP_PKEY *key, X509 *certificate, int prefers_chacha) {
+// `key` may be NULL, for an end that shows none; `mode` says what it wants of the other end.
+static SSL_CTX *context_new(EVP_PKEY *key, X509 *certificate, int prefers_chacha, int mode) {
     static const char aes_first[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305";
     static const char chacha_first[] = "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256";
     SSL_CTX *context = SSL_CTX_new(DTLS_method());
@@ -172,7 +176,7 @@ SSL_CTX *dx_dtls_context_new(EVP_PKEY *key, X509 *certificate, int prefers_chach
                                      SSL_OP_NO_QUERY_MTU | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                      SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify(context, mode, NULL);
     SSL_CTX_set_cert_verify_callback(context, verify_peer, NULL);
     // A wrapper certificate has about 330 bytes; a stranger's chain need not be kept.
     SSL_CTX_set_max_cert_list(context, 4096);
@@ -181,11 +185,19 @@ SSL_CTX *dx_dtls_context_new(EVP_PKEY *key, X509 *certificate, int prefers_chach
         SSL_CTX_set_cipher_list(context, prefers_chacha ? chacha_first : aes_first) &&
         SSL_CTX_set1_groups_list(context, "X25519:P-256") &&
         SSL_CTX_set1_sigalgs_list(context, "ECDSA+SHA256") &&
-        SSL_CTX_set1_client_sigalgs_list(context, "ECDSA+SHA256") && SSL_CTX_use_certificate(context, certificate) &&
-        SSL_CTX_use_PrivateKey(context, key))
+        SSL_CTX_set1_client_sigalgs_list(context, "ECDSA+SHA256") &&
+        (!key || (SSL_CTX_use_certificate(context, certificate) && SSL_CTX_use_PrivateKey(context, key))))
         return context;
     SSL_CTX_free(context);
     return NULL;
+}
+
+SSL_CTX *dx_dtls_context_new(EVP_PKEY *key, X509 *certificate, int prefers_chacha) {
+    return context_new(key, certificate, prefers_chacha, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
+}
+
+SSL_CTX *dx_dtls_context_one_sided(EVP_PKEY *key, X509 *certificate, int prefers_chacha) {
+    return context_new(key, certificate, prefers_chacha, key ? SSL_VERIFY_NONE : SSL_VERIFY_PEER);
 }
 
 // MARK: The association
@@ -250,6 +262,8 @@ int dx_dtls_handshake(dx_dtls *dtls, const void *bytes, size_t count) {
 unsigned long dx_dtls_error(const dx_dtls *dtls) { return dtls->error; }
 
 int dx_dtls_wrong_key(const dx_dtls *dtls) { return dtls->is_wrong_key; }
+
+void dx_dtls_seen_id(const dx_dtls *dtls, uint8_t id[32]) { memcpy(id, dtls->seen_id, sizeof dtls->seen_id); }
 
 size_t dx_dtls_pending(const dx_dtls *dtls) { return dtls->first ? dtls->first->count : 0; }
 

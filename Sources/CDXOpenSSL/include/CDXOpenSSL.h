@@ -48,12 +48,21 @@ int dx_gcm_seal(EVP_CIPHER_CTX *context, const uint8_t nonce[12], const void *pl
 // Writes count - 16 bytes; count must be at least 16.
 int dx_gcm_open(EVP_CIPHER_CTX *context, const uint8_t nonce[12], const void *sealed, size_t count, void *plain);
 
+// AES-128-SIV (RFC 5297), for messages that may be repeated with the same nonce or none (siv.c). Writes the 16 bytes of the
+// synthetic initialization vector, then `count` bytes. `count` is at least 1.
+int dx_siv_seal(const uint8_t key[32], const void *data, size_t data_count, const void *plain, size_t count, void *sealed);
+// Writes count - 16 bytes; 0, with nothing left there, when it does not open.
+int dx_siv_open(const uint8_t key[32], const void *data, size_t data_count, const void *sealed, size_t count, void *plain);
+
 // DTLS (dtls.c).
 
 // Whether this CPU has instructions for AES and for GCM's hash.
 int dx_cpu_accelerates_aes(void);
 // A context for both roles. Owned by the caller: free with SSL_CTX_free. NULL on failure.
 SSL_CTX *dx_dtls_context_new(EVP_PKEY *key, X509 *certificate, int prefers_chacha);
+// A context for a handshake in which one end alone shows a key: that end has it, and takes anybody; for the other `key` and
+// `certificate` are NULL. Owned by the caller, as above.
+SSL_CTX *dx_dtls_context_one_sided(EVP_PKEY *key, X509 *certificate, int prefers_chacha);
 
 // One association: the SSL object and the datagrams on their way in and out of it.
 typedef struct dx_dtls dx_dtls;
@@ -68,6 +77,8 @@ int dx_dtls_handshake(dx_dtls *dtls, const void *datagram, size_t count);
 // After a failed handshake: OpenSSL's error code, and whether the peer showed another key.
 unsigned long dx_dtls_error(const dx_dtls *dtls);
 int dx_dtls_wrong_key(const dx_dtls *dtls);
+// After a wrong key: whose it was.
+void dx_dtls_seen_id(const dx_dtls *dtls, uint8_t id[32]);
 // The size of the next handshake datagram to send, 0 when there is none; and that datagram, which is then gone.
 size_t dx_dtls_pending(const dx_dtls *dtls);
 size_t dx_dtls_take(dx_dtls *dtls, void *datagram, size_t capacity);

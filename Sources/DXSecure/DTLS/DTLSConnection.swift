@@ -21,12 +21,17 @@ final class DTLSConnection {
     }
 
     /// An association that accepts only `peer`. Throws `cryptography` when OpenSSL is out of memory.
-    init(_ context: DTLSContext, isInitiator: Bool, peer: GatewayID) throws(SecureError) {
+    convenience init(_ context: DTLSContext, isInitiator: Bool, peer: GatewayID) throws(SecureError) {
+        unsafe try self.init(context.pointer, isInitiator: isInitiator, peer: peer)
+    }
+
+    /// The same, of an OpenSSL context that outlives the call.
+    init(_ context: OpaquePointer, isInitiator: Bool, peer: GatewayID) throws(SecureError) {
         ERR_clear_error()
         let id = peer.bytes
         guard
             let pointer = unsafe dx_dtls_new(
-                context.pointer, isInitiator ? 1 : 0, id, SecureConstants.handshakeDatagram)
+                context, isInitiator ? 1 : 0, id, SecureConstants.handshakeDatagram)
         else { throw .lastOpenSSL() }
         unsafe self.pointer = unsafe pointer
     }
@@ -40,16 +45,25 @@ final class DTLSConnection {
     func takeRecordCipher() -> RecordCipher? { unsafe RecordCipher(pointer) }
 
     /// 32 bytes that only the two ends know, for connection ids (RFC 5705); nil before the handshake is complete.
-    func exportIDSecret() -> SecretBytes? { export("EXPORTER-dx connection id 1") }
+    func exportIDSecret() -> SecretBytes? { export("EXPORTER-dx connection id 1", count: 32) }
 
     /// The same, for proving in this session that one has a token.
-    func exportJoinSecret() -> SecretBytes? { export("EXPORTER-dx join 1") }
+    func exportJoinSecret() -> SecretBytes? { export("EXPORTER-dx join 1", count: 32) }
 
-    private func export(_ label: String) -> SecretBytes? {
-        let secret = unsafe SecretBytes(capacity: 32) { memory in
-            unsafe dx_dtls_export(pointer, label, memory.baseAddress, 32) == 1 ? 32 : 0
+    /// Bytes that only the two ends know, for one purpose (RFC 5705, no context); nil before the handshake is complete.
+    func export(_ label: String, count: Int) -> SecretBytes? {
+        let secret = unsafe SecretBytes(capacity: count) { memory in
+            unsafe dx_dtls_export(pointer, label, memory.baseAddress, count) == 1 ? count : 0
         }
-        return secret.count == 32 ? secret : nil
+        return secret.count == count ? secret : nil
+    }
+
+    /// After `failed(.wrongPeerKey)`: whose key it was.
+    var seenPeer: GatewayID {
+        var bytes = [UInt8](repeating: 0, count: GatewayID.byteCount)
+        unsafe dx_dtls_seen_id(pointer, &bytes)
+        guard let id = GatewayID(bytes) else { preconditionFailure("an id has 32 bytes") }
+        return id
     }
 
     /// Begins the handshake. The initiator's first flight is there afterwards.
