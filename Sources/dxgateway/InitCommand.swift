@@ -87,7 +87,7 @@ struct GroupShowCommand: ParsableCommand {
         abstract: "Show what a state directory says about the group.",
         discussion: """
               dxgateway group show
-              dxgateway group show --state /var/lib/dx --json
+              dxgateway group show --state /var/lib/dx/gateway --json
             """)
 
     @OptionGroup var place: StateOption
@@ -115,7 +115,10 @@ struct GroupShowCommand: ParsableCommand {
 /// Where a gateway keeps what it knows of its group.
 struct StateOption: ParsableArguments {
     @Option(help: ArgumentHelp("The directory with the gateway's identity and group.", valueName: "dir"))
-    var state = "/var/lib/dx"
+    var state = StateOption.standard
+
+    /// The system's own gateway's.
+    static let standard = "/var/lib/dx/gateway"
 }
 
 /// A group as JSON.

@@ -17,7 +17,7 @@ struct RunCommand: AsyncParsableCommand {
             nothing but listen, advertise, control, local_policy and limits.
 
               dxgateway run
-              dxgateway run --state /var/lib/dx --token-file /boot/dx-token
+              dxgateway run --state /var/lib/dx/gateway --token-file /boot/dx-token
               dxgateway run --config gateway.yaml --log-format json --log-level debug
             """)
 
@@ -27,7 +27,7 @@ struct RunCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The directory of a gateway that is in a group (default: /var/lib/dx if it is, and no file is given).",
+            "The directory of a gateway that is in a group (default: /var/lib/dx/gateway if it is, and no file is given).",
             valueName: "dir"))
     var state: String?
 
@@ -77,7 +77,7 @@ struct RunCommand: AsyncParsableCommand {
 
 extension RunCommand {
     private static let defaultConfig = "/etc/dx/gateway.yaml"
-    private static let defaultState = "/var/lib/dx"
+    private static let defaultState = StateOption.standard
     private static let defaultToken = "/etc/dx/token"
 
     /// A device that is switched on for the first time has a token and nothing else.

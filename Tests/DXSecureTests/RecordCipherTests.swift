@@ -21,7 +21,8 @@ import Testing
                     let head = Array(rest.prefix(13))
                     let size = 13 + Int(head[11]) << 8 + Int(head[12])
                     if head[4] == 1 {
-                        handshake.append((head[5..<11].reduce(0) { $0 << 8 | UInt64($1) }, rest.prefix(size).dropFirst(13)))
+                        handshake.append(
+                            (head[5..<11].reduce(0) { $0 << 8 | UInt64($1) }, rest.prefix(size).dropFirst(13)))
                     }
                     rest = rest.dropFirst(size)
                 }

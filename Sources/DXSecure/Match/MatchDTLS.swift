@@ -50,7 +50,8 @@ public final class MatchDTLS {
     /// A new association. Throws `cryptography` when OpenSSL is out of memory.
     public init(_ context: Context) throws(SecureError) {
         // Whom a matchmaker expects does not matter: it asks nobody for a key.
-        connection = unsafe try DTLSConnection(context.context.pointer, isInitiator: !context.isMatchmaker, peer: context.pin)
+        connection = unsafe try DTLSConnection(
+            context.context.pointer, isInitiator: !context.isMatchmaker, peer: context.pin)
         expected = context.pin
     }
 

@@ -147,8 +147,10 @@ private final class TicketCipher {
             unsafe sealed.withUnsafeBytes { sealed in
                 guard sealed.count == Self.sealedByteCount else { return 0 }
                 let nonce = unsafe sealed.baseAddress!.assumingMemoryBound(to: UInt8.self)
-                let isOpened = unsafe dx_gcm_open(
-                    opens, nonce, nonce + Self.nonceByteCount, sealed.count - Self.nonceByteCount, memory.baseAddress) == 1
+                let isOpened =
+                    unsafe dx_gcm_open(
+                        opens, nonce, nonce + Self.nonceByteCount, sealed.count - Self.nonceByteCount,
+                        memory.baseAddress) == 1
                 return isOpened ? Self.messageByteCount : 0
             }
         }

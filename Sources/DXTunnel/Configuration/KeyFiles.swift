@@ -102,7 +102,8 @@ public enum KeyFiles {
             (message, remedy) = ("belongs to user \(user)", "run as that user, or give it to this one with chown")
         case .foreignDirectory(let directory, let user):
             (message, remedy) = (
-                "is in a directory of user \(user), who may replace it", "move it out of \(directory)"
+                "is in a directory of user \(user), who may replace it",
+                "run this as that user (sudo -u '#\(user)' dxgateway ...), or move it out of \(directory)"
             )
         case .notAnIdentity:
             (message, remedy) = ("is not a P-256 key in PEM", name)

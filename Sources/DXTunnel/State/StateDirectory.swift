@@ -38,6 +38,10 @@ final class StateDirectory: Sendable {
     /// finish left behind.
     init(locking path: String) throws(StateProblem) {
         self.path = path
+        // The one above is made too: /var/lib/dx, which is everybody's to see, comes with the system's own gateway.
+        if unsafe mkdir(path, Self.mode) != 0, errno == ENOENT, let end = path.lastIndex(of: "/") {
+            _ = unsafe mkdir(String(path[..<end]), 0o755)
+        }
         if unsafe mkdir(path, Self.mode) != 0 && errno != EEXIST {
             throw StateProblem(
                 path, "cannot be made (\(Self.errorText()))", "make it with mkdir -m 700, or name another")
