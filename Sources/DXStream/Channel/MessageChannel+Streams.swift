@@ -68,13 +68,15 @@ extension MessageChannel {
     /// How much more a stream may take. Beside `writeAhead`, the memory for all streams is bounded, and what a stream
     /// holds beyond the peer's limit: a slow reader must not fill the sender's memory.
     private func writeRoom(_ slot: Int32) -> Int {
-        let send = streams[slot].send
-        let beyondPeer = Int(clamping: Int64(bitPattern: send.buffer.endOffset) &- Int64(bitPattern: send.peerMaximum))
+        // Field by field: a copy of the stream would count references up and down for each of many that wait.
+        let end = streams[slot].send.buffer.endOffset
+        let beyondPeer = Int(clamping: Int64(bitPattern: end) &- Int64(bitPattern: streams[slot].send.peerMaximum))
         let free = max(configuration.sendMemory &- bufferedByteCount, 0)
         // Past the total, a stream that holds little still gets its minimum: a full neighbour must not silence it.
         return min(
-            writeAhead(slot) &- send.unsentByteCount, max(free, Self.leastWriteAhead &- send.bufferedByteCount),
-            Self.writeAheadOfPeer &- beyondPeer)
+            writeAhead(slot) &- streams[slot].send.unsentByteCount,
+            max(free, Self.leastWriteAhead &- streams[slot].send.bufferedByteCount), Self.writeAheadOfPeer &- beyondPeer
+        )
     }
 
     /// What a stream may hold at least while there is memory: below it sockets are read and written in bits, each of which
@@ -178,13 +180,11 @@ extension MessageChannel {
         var left = waitingWriters.count
         while left > 0, let slot = waitingWriters.popFirst() {
             left &-= 1
-            guard Int(slot) < streams.slots.count, let stream = streams.slots[Int(slot)], stream.isWriterWaiting else {
-                continue
-            }
+            guard streams.isUsed(slot), streams[slot].isWriterWaiting else { continue }
             let room = writeRoom(slot)
-            if room >= min(16_384, max(1, room &+ stream.send.unsentByteCount) / 2) && room > 0 {
+            if room >= min(16_384, max(1, room &+ streams[slot].send.unsentByteCount) / 2) && room > 0 {
                 streams[slot].isWriterWaiting = false
-                events.append(.writable(stream.id))
+                events.append(.writable(streams[slot].id))
             } else {
                 waitingWriters.append(slot)
             }
@@ -210,8 +210,8 @@ extension MessageChannel {
 
     /// Forgets a stream when both halves have ended, and lets the peer open another in its place.
     mutating func endIfDone(_ slot: Int32) {
+        guard streams[slot].isEnded else { return }
         let stream = streams[slot]
-        guard stream.isEnded else { return }
         // It may still stand in a queue; whoever takes it from there finds the place empty or used by another stream,
         // whose own flags then tell the truth. So it leaves only when it stands in none.
         guard !stream.isScheduled, !stream.isInService else { return }

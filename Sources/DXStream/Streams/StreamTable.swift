@@ -39,6 +39,9 @@ struct StreamTable: Sendable {
         _modify { yield &slots[Int(slot)]! }
     }
 
+    /// Whether there is a stream at a place.
+    func isUsed(_ slot: Int32) -> Bool { slot >= 0 && Int(slot) < slots.count && slots[Int(slot)] != nil }
+
     /// Whether the stream with this id is at this place.
     func holds(_ id: UInt64, at slot: Int32) -> Bool {
         slot >= 0 && Int(slot) < slots.count && slots[Int(slot)]?.id.rawValue == id

@@ -2,7 +2,7 @@ import DXStream
 import DXWire
 import NIOCore
 
-/// One stream through two whole channels in memory, without sealing: bytes in, packets, ACKs, bytes out. Packets count at
+/// Streams through two whole channels in memory, without sealing: bytes in, packets, ACKs, bytes out. Packets count at
 /// the sender; what the receiver does with them and sends back is in the figure.
 struct ChannelWorkload: Workload {
     /// How a batch of packets arrives.
@@ -18,10 +18,11 @@ struct ChannelWorkload: Workload {
     private var lower: End
     private var upper: End
     private let order: Order
-    private let stream: StreamID
-    private let chunk = ByteBuffer(repeating: 5, count: 65_536)
+    private let streams: [StreamID]
+    private let chunk: ByteBuffer
     private var now = Instant(nanoseconds: 1_000_000_000)
     private var read = 0
+    private var isFilled = false
     private let slots = Scratch(byteCount: Self.batch * Self.slotByteCount)
     private let answerSlot = Scratch(byteCount: Self.slotByteCount)
     private var sizes: [(packet: Int, wire: Int)] = []
@@ -45,17 +46,22 @@ struct ChannelWorkload: Workload {
         }
     }
 
-    init(maximumPacket: Int, order: Order, congestion: CongestionAlgorithm) {
+    init(maximumPacket: Int, order: Order, congestion: CongestionAlgorithm, streamCount: Int = 1) {
         var configuration = ChannelConfiguration()
         configuration.maximumDatagram = 1_472
         configuration.maximumPacket = maximumPacket
         configuration.congestion = congestion
         configuration.maximumAckDelay = .milliseconds(5)
+        configuration.maximumStreams = UInt64(max(streamCount, 128))
         lower = End(.lower, configuration, now: now)
         upper = End(.upper, configuration, now: now)
         self.order = order
+        chunk = ByteBuffer(repeating: 5, count: streamCount == 1 ? 65_536 : 16_384)
         do {
-            stream = try lower.channel.openStream(internalPort: 1, streamClass: .bulk, share: 16, now: now)
+            let (channel, now) = (lower, now)
+            streams = try (0..<streamCount).map { _ in
+                try channel.channel.openStream(internalPort: 1, streamClass: .bulk, share: 16, now: now)
+            }
         } catch { preconditionFailure("no stream: \(error)") }
         sizes.reserveCapacity(Self.batch)
         // Slow start, the window of the stream and the search for the path's MTU are over after this.
@@ -75,12 +81,18 @@ struct ChannelWorkload: Workload {
             _ = transmit(from: upper, limit: Self.batch)
             now = now + .microseconds(200)
             deliver(to: lower)
-            while lower.channel.pollEvent() != nil {}
             fireTimers()
         }
     }
 
-    private func fill() {
+    /// Writes to each stream that has room, as sockets do: at the beginning to all, then to those that are told of.
+    private mutating func fill() {
+        if !isFilled { for stream in streams { fill(stream) } }
+        isFilled = true
+        while let event = lower.channel.pollEvent() { if case .writable(let stream) = event { fill(stream) } }
+    }
+
+    private func fill(_ stream: StreamID) {
         while lower.channel.writableByteCount(stream) > 0 {
             do { try lower.channel.write(chunk, to: stream, now: now) } catch {
                 preconditionFailure("the stream broke: \(error)")
@@ -125,8 +137,10 @@ struct ChannelWorkload: Workload {
     }
 
     private mutating func drain() {
-        while upper.channel.pollEvent() != nil {}
-        while case .bytes(let bytes) = upper.channel.read(stream, now: now) { read &+= bytes.readableBytes }
+        while let event = upper.channel.pollEvent() {
+            guard case .readable(let stream) = event else { continue }
+            while case .bytes(let bytes) = upper.channel.read(stream, now: now) { read &+= bytes.readableBytes }
+        }
     }
 
     private mutating func fireTimers() {

@@ -19,6 +19,10 @@ public enum Workloads {
             ("channel-16k", { ChannelWorkload(maximumPacket: 16_384, order: .inOrder, congestion: .cubic) }),
             ("channel-reordered", { ChannelWorkload(maximumPacket: 0, order: .reversed, congestion: .cubic) }),
             ("channel-acks", { ChannelWorkload(maximumPacket: 0, order: .onePerBatch, congestion: .cubic) }),
+            (
+                "channel-100-streams",
+                { ChannelWorkload(maximumPacket: 16_384, order: .inOrder, congestion: .cubic, streamCount: 100) }
+            ),
             ("channel-bbr", { ChannelWorkload(maximumPacket: 0, order: .inOrder, congestion: .bbr) }),
             ("congestion-cubic", { CongestionWorkload(.cubic) }),
             ("congestion-automatic", { CongestionWorkload(.automatic) }),
