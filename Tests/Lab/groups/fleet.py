@@ -18,6 +18,8 @@ class Fleet:
     def __init__(self, lab, directory):
         self.lab, self.directory, self.running = lab, directory, {}
         self.clocks = {}            # what some hosts take for the time
+        self.cuts = set()           # (host, address) that cannot be reached from it
+        lab.at_end(self.heal)
         directory.mkdir()
         directory.chmod(0o711)
         command("init", "--group", "plant", "--name", NAMES["a"], "--state", self.state("a"),
@@ -40,7 +42,9 @@ class Fleet:
         """What a program is started with so that it takes another time for the present one."""
         time = self.clocks.get(host)
         library = "/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1".format(os.uname().machine)
-        return ["env", f"LD_PRELOAD={library}", f"FAKETIME={time}", "DONT_FAKE_MONOTONIC=1"] if time else []
+        # The library adds to the environment, which moves it, and Swift finds a program's arguments beside it: a program in
+        # between has it in order before. With the @ the clock runs from there on.
+        return ["env", f"LD_PRELOAD={library}", f"FAKETIME=@{time}", "DONT_FAKE_MONOTONIC=1", "env"] if time else []
 
     def stop(self, host):
         check(self.running.pop(host).stop(30.0), f"the gateway on {host} did not end on SIGTERM")
@@ -89,14 +93,24 @@ class Fleet:
         return sum(int(counts[name]) for name in ("InDatagrams", "NoPorts", "InErrors"))
 
     def part(self, one, other):
-        """Cuts every path between two sets of hosts."""
-        self._routes("add", one, other)
+        """Cuts every path between two sets of hosts, until `join_parts` or the end of the test."""
+        for host, address in self._paths(one, other) - self.cuts:
+            self.lab.run(host, ["ip", "route", "add", "blackhole", f"{address}/32"])
+            self.cuts.add((host, address))
 
     def join_parts(self, one, other):
-        self._routes("del", one, other)
+        self._open(self._paths(one, other))
 
-    def _routes(self, action, one, other):
-        for near, far in ((one, other), (other, one)):
-            for host in near:
-                for to in far:
-                    self.lab.run(host, ["ip", "route", action, "blackhole", f"{ADDRESSES[to]}/32"])
+    def heal(self):
+        """Opens all that was cut."""
+        self._open(self.cuts)
+
+    def _open(self, paths):
+        for host, address in paths & self.cuts:
+            self.lab.run(host, ["ip", "route", "del", "blackhole", f"{address}/32"])
+            self.cuts.discard((host, address))
+
+    @staticmethod
+    def _paths(one, other):
+        pairs = [(near, far) for near in one for far in other]
+        return {(near, ADDRESSES[far]) for near, far in pairs} | {(far, ADDRESSES[near]) for near, far in pairs}
