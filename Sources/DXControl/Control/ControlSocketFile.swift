@@ -11,6 +11,8 @@ public struct ControlSocketError: Error, Hashable, Sendable, CustomStringConvert
     public let message: String
     /// What to do, as an instruction.
     public let remedy: String
+    /// Whether there was no room on the disk: there may be some later.
+    public var isDiskFull = false
 
     /// One line: the path, what is wrong, what to do.
     public var description: String { "control socket \(path) \(message); \(remedy)" }
@@ -53,9 +55,16 @@ struct ControlSocketFile {
             throw refusal("has a path that is too long for a socket", "set a control: path of at most 90 bytes")
         }
         guard unsafe mkdir(bindDirectory, 0o700) == 0 else {
+            if errno == ENOSPC || errno == EDQUOT { throw full(path) }
             throw refusal("could not be made (\(text(errno)))", "make \(directory) writable for this user")
         }
         return ControlSocketFile(path: path, bindPath: bindPath, bindDirectory: bindDirectory)
+    }
+
+    /// What a disk without room is told as.
+    static func full(_ path: String) -> ControlSocketError {
+        ControlSocketError(
+            path: path, message: "could not be made: the disk is full", remedy: "make room", isDiskFull: true)
     }
 
     private init(path: String, bindPath: String, bindDirectory: String) {
@@ -72,6 +81,7 @@ struct ControlSocketFile {
         else {
             let code = errno
             abandon()
+            if code == ENOSPC || code == EDQUOT { throw Self.full(path) }
             throw ControlSocketError(
                 path: path, message: "could not be put in place (\(Self.text(code)))", remedy: "check its directory")
         }
