@@ -92,9 +92,13 @@ class Fleet:
         return self.verb(host, "status")["problems"]
 
     def wait_alike(self, hosts, members, seconds=60.0):
-        """Until these hosts' gateways know exactly these members; the seconds it took."""
+        """Until these hosts' gateways know exactly these members, and where they are; the seconds it took."""
         wanted = sorted(NAMES[host] for host in members)
-        return wait_until(lambda: all(self.members(host) == wanted for host in hosts),
+
+        def alike(host):
+            known = self.verb(host, "member", "list")["members"]
+            return sorted(member["name"] for member in known) == wanted and all(member["addresses"] for member in known)
+        return wait_until(lambda: all(alike(host) for host in hosts),
                           f"{', '.join(hosts)} know the members {wanted}", seconds)[1]
 
     def add_tunnel(self, admin, name, origin, port, destination, target):
