@@ -149,10 +149,7 @@ private struct ControlService: Service {
     let logger: Logger
 
     func run() async throws {
-        if let path {
-            try await ControlServer(path: path, target: target, logger: logger).run()
-            return
-        }
+        if let path { return try await serve(path) }
         let locator = ControlLocator(environment: ProgramEnvironment.variables)
         guard let path = locator.defaultPath(isRoot: geteuid() == 0) else {
             logger.notice("no control socket: set control: in the configuration to have one")
@@ -165,6 +162,21 @@ private struct ControlService: Service {
             // Nobody asked for this path: a second gateway on one machine must not fail for it.
             logger.warning("no control socket", metadata: ["reason": "\(error)"])
             try? await gracefulShutdown()
+        }
+    }
+
+    /// Serves at a path that was asked for. A full disk may have no room for the socket: what the gateway is for goes on.
+    private func serve(_ path: String) async throws {
+        var isTold = false
+        while true {
+            do { return try await ControlServer(path: path, target: target, logger: logger).run() } catch let error
+                as ControlSocketError where error.isDiskFull
+            {
+                if !isTold { logger.error("no control socket; it is tried again", metadata: ["reason": "\(error)"]) }
+                isTold = true
+            }
+            try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(10)) }
+            if Task.isShuttingDownGracefully || Task.isCancelled { return }
         }
     }
 }

@@ -3,6 +3,7 @@
 //
 //   DX_CRASH_DIR    the directory; only calls that concern what is below it count
 //   DX_CRASH_AT     n, from 1; 0 only counts; one more than there are such calls: when the program ends by itself
+//   DX_CRASH_ARM    a file; nothing counts before it is there. For a program that runs until it is asked for something
 //   DX_CRASH_MODE   kill: what was written so far stays, as the kernel has it
 //                   lose: what was not flushed is gone: bytes of a file before its fsync, and names (rename, unlink) before the
 //                   fsync of their directory
@@ -10,13 +11,14 @@
 //   DX_CRASH_COUNT  a file that gets the number of such calls when the program ends by itself
 //
 // Calls that count: write, fsync, rename, unlink, mkdir. The program that is tested does them one after the other; a lock
-// keeps other threads out of the tables.
+// keeps other threads out of the tables. SIGUSR2 ends the program at once, in the way of DX_CRASH_MODE.
 
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +33,7 @@ static int file_count;
 // A name that changed and whose directory was not flushed: `to` was `from` (empty: it was removed); what was at `to` before is kept.
 static struct { char from[LENGTH], to[LENGTH], kept[LENGTH]; } changes[MOST];
 static int change_count;
-static int calls, kept_count;
+static int calls, kept_count, is_armed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -82,14 +84,29 @@ static void lose(void) {
     }
 }
 
-// One more call that counts; does not return when it is the one.
-static void count(void) {
-    const char *at = getenv("DX_CRASH_AT"), *mode = getenv("DX_CRASH_MODE");
-    calls++;
-    if (!at || atoi(at) != calls) return;
+static void die(void) {
+    const char *mode = getenv("DX_CRASH_MODE");
     if (mode && strcmp(mode, "lose") == 0) lose();
     _exit(137);
 }
+
+// One more call that counts; does not return when it is the one.
+static void count(void) {
+    const char *at = getenv("DX_CRASH_AT"), *arm = getenv("DX_CRASH_ARM");
+    if (!is_armed) is_armed = !arm || access(arm, F_OK) == 0;
+    if (!is_armed) return;
+    calls++;
+    if (at && atoi(at) == calls) die();
+}
+
+// The lock is held by whoever changes a file just now, for microseconds; by this very thread perhaps, so there is an end to it.
+static void die_now(int number) {
+    (void)number;
+    for (int i = 0; i < 1000 && pthread_mutex_trylock(&lock) != 0; i++) usleep(100);
+    die();
+}
+
+__attribute__((constructor)) static void start(void) { signal(SIGUSR2, die_now); }
 
 ssize_t write(int descriptor, const void *bytes, size_t length) {
     char path[LENGTH];
@@ -137,6 +154,9 @@ int rename(const char *from, const char *to) {
     keep(to, kept);
     int result = REAL(rename)(from, to);
     if (result == 0) {
+        // What is known of the file that was there goes with it.
+        for (int i = 0; i < file_count; i++)
+            if (strcmp(files[i].path, to) == 0) snprintf(files[i].path, LENGTH, "%s", kept);
         snprintf(changes[change_count].from, LENGTH, "%s", from);
         snprintf(changes[change_count].to, LENGTH, "%s", to);
         snprintf(changes[change_count++].kept, LENGTH, "%s", kept);

@@ -1,3 +1,4 @@
+import Glibc
 import Hummingbird
 import HummingbirdCore
 public import Logging
@@ -51,6 +52,7 @@ public struct ControlServer<Target: ControlTarget>: Service {
             logger: frameworkLogger)
         do { try await application.run() } catch {
             await outcome.remove(or: file)
+            if let error = error as? IOError, error.errnoCode == ENOSPC { throw ControlSocketFile.full(path) }
             throw error
         }
         await outcome.remove(or: file)

@@ -1,5 +1,6 @@
 import CDXSystem
 import Glibc
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
@@ -11,6 +12,8 @@ public struct ControlSocketError: Error, Hashable, Sendable, CustomStringConvert
     public let message: String
     /// What to do, as an instruction.
     public let remedy: String
+    /// Whether there was no room on the disk: there may be some later.
+    public var isDiskFull = false
 
     /// One line: the path, what is wrong, what to do.
     public var description: String { "control socket \(path) \(message); \(remedy)" }
@@ -45,17 +48,56 @@ struct ControlSocketFile {
                 throw refusal(reason, "stop that one, or set another control: path")
             }
         }
+        removeLeftovers(in: directory)
         var random = SystemRandomNumberGenerator()
-        let bindDirectory = directory + "/." + String(UInt32.random(in: 0...(.max), using: &random), radix: 36)
+        let number = String(UInt16.random(in: 0...(.max), using: &random), radix: 36)
+        let bindDirectory = directory + "/" + bindMark + String(getpid()) + "-" + number
         let bindPath = bindDirectory + "/s"
         // One byte of sun_path is its final zero (unix(7)).
         guard path.utf8.count <= 107, bindPath.utf8.count <= 107 else {
             throw refusal("has a path that is too long for a socket", "set a control: path of at most 90 bytes")
         }
+        inUse.withLockedValue { _ = $0.insert(bindDirectory) }
         guard unsafe mkdir(bindDirectory, 0o700) == 0 else {
-            throw refusal("could not be made (\(text(errno)))", "make \(directory) writable for this user")
+            let code = errno
+            inUse.withLockedValue { _ = $0.remove(bindDirectory) }
+            if code == ENOSPC || code == EDQUOT { throw full(path) }
+            throw refusal("could not be made (\(text(code)))", "make \(directory) writable for this user")
         }
         return ControlSocketFile(path: path, bindPath: bindPath, bindDirectory: bindDirectory)
+    }
+
+    /// How the directories begin in which sockets are bound; the process and a random number follow.
+    private static let bindMark = ".dx-"
+    /// Those of this process.
+    private static let inUse = NIOLockedValueBox<Set<String>>([])
+
+    /// Removes what processes left behind that ended between binding and moving: one more with each such crash otherwise.
+    private static func removeLeftovers(in directory: String) {
+        guard let listing = unsafe opendir(directory.isEmpty ? "/" : directory) else { return }
+        defer { unsafe closedir(listing) }
+        var names: [String] = []
+        while let entry = unsafe readdir(listing) {
+            names.append(
+                unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
+                    unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+                })
+        }
+        for name in names where name.hasPrefix(bindMark) {
+            guard let text = name.dropFirst(bindMark.utf8.count).split(separator: "-").first,
+                let process = pid_t(text), process > 0, !inUse.withLockedValue({ $0.contains(directory + "/" + name) })
+            else { continue }
+            // In a container every start may be process 1.
+            guard process == getpid() || kill(process, 0) != 0 && errno == ESRCH else { continue }
+            unsafe unlink(directory + "/" + name + "/s")
+            unsafe rmdir(directory + "/" + name)
+        }
+    }
+
+    /// What a disk without room is told as.
+    static func full(_ path: String) -> ControlSocketError {
+        ControlSocketError(
+            path: path, message: "could not be made: the disk is full", remedy: "make room", isDiskFull: true)
     }
 
     private init(path: String, bindPath: String, bindDirectory: String) {
@@ -72,10 +114,12 @@ struct ControlSocketFile {
         else {
             let code = errno
             abandon()
+            if code == ENOSPC || code == EDQUOT { throw Self.full(path) }
             throw ControlSocketError(
                 path: path, message: "could not be put in place (\(Self.text(code)))", remedy: "check its directory")
         }
         unsafe rmdir(bindDirectory)
+        Self.inUse.withLockedValue { _ = $0.remove(bindDirectory) }
         return Published(path: path, device: facts.device, inode: facts.inode)
     }
 
@@ -83,6 +127,7 @@ struct ControlSocketFile {
     func abandon() {
         unsafe unlink(bindPath)
         unsafe rmdir(bindDirectory)
+        Self.inUse.withLockedValue { _ = $0.remove(bindDirectory) }
     }
 
     /// A socket in its place.

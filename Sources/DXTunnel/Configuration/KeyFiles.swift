@@ -108,6 +108,10 @@ public enum KeyFiles {
         case .notAnIdentity:
             (message, remedy) = ("is not a P-256 key in PEM", name)
         case .notAVeil: (message, remedy) = ("is not a veil file", name)
+        case .system(ENOSPC), .system(EDQUOT):
+            (message, remedy) = ("could not be written: the disk is full", "make room")
+        case .system(EROFS):
+            (message, remedy) = ("could not be written: it is read-only there", "have its directory mounted writable")
         case .system(let code):
             (message, remedy) = (
                 "could not be used (\(unsafe String(cString: strerror(code))))", "check the path and its permissions"

@@ -61,7 +61,7 @@ extension GroupAgent {
                         + " confirm \(tunnel.name), or set it anew"
                     : "the tunnel \(tunnel.name) is to be confirmed: dxgateway config confirm \(tunnel.name)")
         }
-        if let saveProblem { problems.append("the group is not saved (it is tried again): \(saveProblem)") }
+        problems += saveWords
         for (neighbour, count) in sync.suspicions where count >= Self.suspicious {
             problems.append(
                 "\(authorName(neighbour)) sent \(count) records that do not verify, that it may not say, or that are too many:"
@@ -69,7 +69,7 @@ extension GroupAgent {
         }
         problems.sort()
         return GroupStatus(
-            name: state.name ?? "(no name)", revision: state.revision, epoch: epochs.last?.number ?? 0,
+            name: state.name ?? "(no name)", revision: state.revision, epoch: epochsInUse.last?.number ?? 0,
             members: state.members.count, neighbours: neighbours.count, admin: isAdmin, problems: problems)
     }
 

@@ -31,7 +31,7 @@ final class PeerLink {
     private var rekeyWantedSince: Instant?
     /// What the peer can have logged.
     var complaints = ComplaintLimit()
-    private unowned let core: GatewayCore
+    unowned let core: GatewayCore
     /// When the gateway must look at this peer again.
     var deadline: Instant = .distantFuture
     private(set) var lastError: String?
@@ -39,12 +39,14 @@ final class PeerLink {
     private(set) var hasFailed = false
     /// Counts of channels that have ended.
     private(set) var pastBytes: (sent: UInt64, received: UInt64) = (0, 0)
-    private var boots = BootHistory()
+    var boots = BootHistory()
+    /// Sessions of another start of the peer, while the one in use is asked whether it still runs.
+    var doubted: Doubted?
     /// Where the peer was last.
     private var lastRemote: Endpoint?
 
     /// Sessions beyond this wait for nothing: a peer has no reason to begin more at a time.
-    private static let maximumBinding = 8
+    static let maximumBinding = 8
     /// How long a session may wait for its BIND: the peer repeats it within 3.2 s.
     private static let bindTimeout = Interval.seconds(10)
     /// How long deadlines rest while the kernel takes no more datagrams.
@@ -104,8 +106,9 @@ final class PeerLink {
         isWanted = false
         for attempt in attempts { attempt.close() }
         attempts.removeAll()
-        for session in binding { core.forget(session) }
+        for session in binding + (doubted?.sessions ?? []) { core.forget(session) }
         binding.removeAll()
+        doubted = nil
         let cut = ending + [channel].compactMap { $0 }
         // Without sessions nothing can leave any more; the streams' owners are told all the same.
         for channel in cut { channel.dispose() }
@@ -123,6 +126,7 @@ final class PeerLink {
     func timeoutFired(now: Instant) {
         for session in binding { session.bind.timeoutFired(now: now) }
         expireBinding(now: now)
+        if let doubted, doubted.until <= now { follow(doubted, now: now) }
         if let channel {
             if channel.transport.nextTimeout.map({ $0 <= now }) ?? false {
                 channel.transport.timeoutFired(now: core.currentTime())
@@ -152,6 +156,7 @@ final class PeerLink {
         for session in binding {
             next = min(next, session.bind.nextTimeout ?? .distantFuture, session.since + Self.bindTimeout)
         }
+        if let doubted { next = min(next, doubted.until) }
         if let attempt = reconnect.nextAttempt { next = min(next, attempt) }
         // While the kernel takes no more, what is overdue stays so; the socket tells when that is over.
         if !core.canSendNow { next = max(next, core.currentTime() + Self.blockedPause) }
@@ -264,7 +269,7 @@ final class PeerLink {
         refreshDeadline()
     }
 
-    private func attach(_ session: ChannelSession, _ bind: Bind, now: Instant) {
+    func attach(_ session: ChannelSession, _ bind: Bind, now: Instant) {
         binding.removeAll { $0 === session }
         let ownHalf = session.bind.own.channelHalf
         guard ownHalf == channel?.localHalf ?? nextHalf else {
@@ -278,7 +283,11 @@ final class PeerLink {
             session.pathID = bind.pathID
             pathCount = max(pathCount, UInt32(truncatingIfNeeded: bind.pathID.rawValue &>> 1))
         }
-        guard isOnly(session, bind, now: now) else { return drop(session) }
+        switch judge(session, bind, now: now) {
+        case .use: break
+        case .ask: return ask(session, bind, now: now)
+        case .refuse: return drop(session)
+        }
         if let channel, channel.remoteHalf != bind.channelHalf {
             core.logger.info("peer restarted: its old channel ends", metadata: ["peer": "\(name)"])
             channel.transport.close(.replaced, reason: "the peer began a new channel", now: now)
@@ -302,25 +311,6 @@ final class PeerLink {
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
     }
 
-    /// Whether the session's gateway may be used: false for the second one of two with one key.
-    private func isOnly(_ session: ChannelSession, _ bind: Bind, now: Instant) -> Bool {
-        let used = channel.flatMap { $0.isSilent ? nil : $0.newestSession?.remote }
-        let wasKnown = boots.twin != nil
-        let verdict = boots.judge(bind.bootID, from: session.remote, used: used, now: now)
-        if let twin = boots.twin, !wasKnown {
-            core.logger.warning(
-                "two gateways have this peer's key",
-                metadata: ["peer": "\(name)", "used": "\(twin.used)", "other": "\(twin.other)"])
-        }
-        return verdict == .use
-    }
-
-    /// The other gateway with this peer's key, if there is one.
-    var twin: BootHistory.Twin? {
-        boots.expire(now: core.currentTime())
-        return boots.twin
-    }
-
     private func onChannelUp(_ channel: PeerChannel, now: Instant) {
         self.channel = channel
         stateSince = .now()
@@ -335,7 +325,7 @@ final class PeerLink {
     /// The peer moved.
     func noteRemote(_ remote: Endpoint) { lastRemote = remote }
 
-    private func drop(_ session: ChannelSession) {
+    func drop(_ session: ChannelSession) {
         binding.removeAll { $0 === session }
         core.forget(session)
         callAgainLater()
@@ -424,8 +414,9 @@ final class PeerLink {
     func stop(now: Instant) {
         for attempt in attempts { attempt.close() }
         attempts.removeAll()
-        for session in binding { core.forget(session) }
+        for session in binding + (doubted?.sessions ?? []) { core.forget(session) }
         binding.removeAll()
+        doubted = nil
         if let channel {
             channel.transport.close(.shutdown, reason: "the gateway is stopping", now: now)
             core.mark(channel)

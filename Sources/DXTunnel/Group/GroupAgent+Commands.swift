@@ -36,8 +36,19 @@ extension GroupAgent {
         }
         followVeils()
         settle()
-        let all = made
-        return writer.save(invites).map { all }
+        return kept(made)
+    }
+
+    /// Answers with invitations once they are on the disk, and takes them back when they cannot be: nobody has seen them.
+    private func kept(_ made: [Invitation]) -> EventLoopFuture<[Invitation]> {
+        // The tokens say where this gateway is, and it must be there after a crash too.
+        let place = isSaved ? core.eventLoop.makeSucceededVoidFuture() : saveGroup()
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        return place.and(writer.save(invites)).map { _ in made }.flatMapErrorThrowing { error in
+            for invitation in made { _ = bound.value.invites.revoke(UInt64(invitation.id, radix: 16) ?? 0) }
+            bound.value.followVeils()
+            throw Self.notKept("no invitation was made", error)
+        }
     }
 
     private func invite(from request: InviteRequest) throws(GroupError) -> Invite {
@@ -117,6 +128,8 @@ extension GroupAgent {
         }
         followVeils()
         let revoked = count
-        return writer.save(invites).map { revoked }
+        return saveInvites().map { revoked }.flatMapErrorThrowing { error in
+            throw Self.notKept("it is revoked, but that is not saved, which is tried again", error)
+        }
     }
 }

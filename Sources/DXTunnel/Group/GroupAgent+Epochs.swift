@@ -11,15 +11,23 @@ extension GroupAgent {
     /// Uses the newest epoch's secret, and the one before for those that lack the newest; older ones for members that slept;
     /// the join veil while somebody may come under it.
     func followVeils() {
-        let all = epochs.reversed().map { VeilEpoch(number: $0.number, secret: $0.secret) }
+        epochsInUse = epochs.named(in: state)
+        let names = epochsInUse.map(\.secret.name)
+        func veils(_ epochs: some Sequence<EpochSecret>) -> [VeilEpoch] {
+            epochs.map { VeilEpoch(number: $0.number, secret: $0.secret) }
+        }
+        let used = veils(epochsInUse.reversed())
+        // Somebody may come under one that is not used (any more), and is heard.
+        let others = veils(epochs.filter { !names.contains($0.secret.name) })
         do {
-            try core.secure.setVeil(Array(all.prefix(2)), older: Array(all.dropFirst(2)), group: group.bytes)
+            try core.secure.setVeil(Array(used.prefix(2)), older: others + used.dropFirst(2), group: group.bytes)
             try core.secure.setJoinVeil(invites.joinVeil)
         } catch { core.logger.error("the group's secrets cannot be used", metadata: ["error": "\(error)"]) }
     }
 
-    /// Asks for what the document names and this gateway lacks.
+    /// Uses what the document names, and asks for what of it this gateway lacks.
     func followEpochs() {
+        if epochs.named(in: state).map(\.secret.name) != epochsInUse.map(\.secret.name) { followVeils() }
         if !missingEpochs.isEmpty { askForEpochs() }
     }
 
@@ -56,6 +64,7 @@ extension GroupAgent {
             missingEpochs.contains(where: { $0.number == number && $0.name == secret.name })
         else { return }
         add(EpochSecret(number: number, secret: secret))
+        saveSoon(Self.savePause)
         core.logger.info("the group has a new secret", metadata: ["epoch": "\(number)"])
         notePresence()
     }
@@ -74,14 +83,13 @@ extension GroupAgent {
         } catch { core.logger.error("no new secret could be made", metadata: ["error": "\(error)"]) }
     }
 
-    /// Keeps a secret and uses it.
+    /// Keeps a secret; it is used once a record names it, and on the disk when the group is saved.
     func add(_ epoch: EpochSecret) {
         epochs.append(epoch)
         epochs.sort { ($0.number, $0.secret.name) < ($1.number, $1.secret.name) }
         if epochs.count > Self.mostEpochs { epochs.removeFirst() }
         followVeils()
-        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
-        writer.add(epoch).whenFailure { error in bound.value.saved(.failure(error)) }
+        unsavedEpochs.append(epoch)
     }
 
     private func queueSecret(_ message: GroupMessage, to neighbour: PublicKey) {

@@ -108,11 +108,9 @@ extension GroupAgent {
     /// lie on the disk: whatever happens then, nobody else can use the token, and it need not be used again.
     private func admit(_ redemption: Invite.Redemption, _ invite: Invite, _ session: ChannelSession) {
         let bound = NIOLoopBound((self, session), eventLoop: core.eventLoop)
-        writer.save(invites).flatMapThrowing { _ in
-            let (agent, _) = bound.value
-            try agent.makeMember(redemption, invite)
-            return agent.file
-        }.flatMap { bound.value.0.writer.save($0) }.whenComplete { result in
+        saveInvites().flatMapThrowing { _ in
+            try bound.value.0.makeMember(redemption, invite)
+        }.flatMap { bound.value.0.saveGroup() }.whenComplete { result in
             let (agent, session) = bound.value
             agent.admitted(result, redemption, session)
         }
@@ -144,9 +142,9 @@ extension GroupAgent {
         }
         if !redemption.isMade {
             invites.noteMade(redemption)
-            _ = writer.save(invites)
+            _ = saveInvites()
         }
-        guard let epoch = epochs.last, joins[session.session.receiveID] != nil else { return }
+        guard let epoch = epochsInUse.last, joins[session.session.receiveID] != nil else { return }
         let key = GroupRecord.Key(kind: .admin, id: identity.publicKey.bytes)
         let records = sync.document.history(of: key, by: sync.document.rootKey).prefix(1)
         let grant = JoinGrant(

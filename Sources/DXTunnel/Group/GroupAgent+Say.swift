@@ -64,11 +64,8 @@ extension GroupAgent {
     func commit() -> EventLoopFuture<UInt64> {
         settle()
         let revision = state.revision
-        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
-        return writer.save(file).map { revision }.flatMapErrorThrowing { error in
-            bound.value.saved(.failure(error))
-            throw GroupError(
-                .failed, "the change holds, but could not be saved: \(error)", "make room; it is tried again")
+        return saveGroup().map { revision }.flatMapErrorThrowing { error in
+            throw Self.notKept("the change holds, but is not saved, which is tried again", error)
         }
     }
 }

@@ -33,8 +33,12 @@ final class GroupAgent {
     var trialsSeenAt: Instant
     /// Whether the clock could be believed when it was looked at last.
     private var calendarWasKnown = true
-    /// What could not be written, for status; nil when all was.
-    var saveProblem: String?
+    /// What could not be written, for status.
+    var saveProblems: [Saved: String] = [:]
+    /// Secrets that are not on the disk yet.
+    var unsavedEpochs: [EpochSecret] = []
+    /// The secrets that are used, the newest last.
+    var epochsInUse: [EpochSecret] = []
     /// When what holds for a time only is over, by its hash.
     var trials: [Bytes32: Instant] = [:]
     /// Called with what the gateway now has, whenever that changes.
@@ -45,7 +49,8 @@ final class GroupAgent {
     private var tick: Scheduled<Void>?
     private var tickAt: Instant = .distantFuture
     private var nextUpkeep: Instant
-    private var saveAt: Instant = .distantFuture
+    /// When the group is written next; far away when the disk has all of it.
+    private(set) var saveAt: Instant = .distantFuture
     private var isSettling = false
     /// Since when there is an exchange with an admin; it takes seconds until nothing is missing.
     private var adminSince: Instant?
@@ -60,10 +65,9 @@ final class GroupAgent {
     /// What a neighbour can have logged.
     var complaints = ComplaintLimit()
 
-    private static let savePause = Interval.milliseconds(500)
+    static let savePause = Interval.milliseconds(500)
     private static let addressSavePause = Interval.seconds(3_600)
     private static let addressPause = Interval.seconds(10)
-    private static let saveAgainPause = Interval.seconds(60)
 
     /// The gateway's part, before its sockets are open.
     init(
@@ -117,7 +121,8 @@ final class GroupAgent {
         tick?.cancel()
         for stream in streams.values { stream.end() }
         streams.removeAll()
-        if saveAt != .distantFuture { _ = writer.save(file) }
+        if !isSaved { _ = saveGroup() }
+        if saveProblems[.invites] != nil { _ = saveInvites() }
         return writer.finish()
     }
 
@@ -250,8 +255,9 @@ final class GroupAgent {
         let last = sync.document.history(of: key, by: identity.publicKey).first
         let body = AddressRecord(addresses: Array(ownAddresses.prefix(AddressRecord.mostAddresses))).body
         guard last?.body != body else { return }
+        // An admin that joins may know that it is one before the record comes that names its key: then it is said with that.
+        guard (try? say(.address, id: key.id, revision: (last?.revision ?? 0) + 1, body: body)) != nil else { return }
         addressesSaidAt = now
-        _ = try? say(.address, id: key.id, revision: (last?.revision ?? 0) + 1, body: body)
     }
 
     // MARK: Time
@@ -276,8 +282,8 @@ final class GroupAgent {
         sync.tick(now: now)
         presence.tick(now: now)
         if saveAt <= now {
-            saveAt = .distantFuture
-            save()
+            _ = saveGroup()
+            if saveProblems[.invites] != nil { _ = saveInvites() }
         }
         if nextTrialEnd.map({ $0 <= now }) ?? false {
             trialsSeenAt = now
@@ -285,7 +291,7 @@ final class GroupAgent {
         }
         if invites.expire(now: now) {
             followVeils()
-            _ = writer.save(invites)
+            _ = saveInvites()
         }
         if nextUpkeep <= now {
             nextUpkeep = now + core.tuning.groupUpkeepInterval
@@ -321,28 +327,14 @@ final class GroupAgent {
         refresh()
     }
 
-    // MARK: Saving
+    /// Writes the group after a while.
+    func saveSoon(_ pause: Interval) { saveAt = min(saveAt, core.currentTime() + pause) }
 
-    private func saveSoon(_ pause: Interval) { saveAt = min(saveAt, core.currentTime() + pause) }
+    /// Writes it no more: what there is goes to the disk now.
+    func saveNoLater() { saveAt = .distantFuture }
 
-    private func save() {
-        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
-        writer.save(file).whenComplete { result in bound.value.saved(result) }
-    }
-
-    /// Full disks and lost ones are told, and tried again; traffic goes on.
-    func saved(_ result: Result<Void, any Error>) {
-        switch result {
-        case .success: saveProblem = nil
-        case .failure(let error):
-            if saveProblem == nil {
-                core.logger.error("the group could not be saved", metadata: ["error": "\(error)"])
-            }
-            saveProblem = "\(error)"
-            saveSoon(Self.saveAgainPause)
-            arm()
-        }
-    }
+    /// Has the timer see what is due.
+    func rearm() { if !isStopped { arm() } }
 }
 
 @available(*, unavailable)

@@ -34,3 +34,13 @@ struct EpochSecret: Sendable {
         }.joined()
     }
 }
+
+extension [EpochSecret] {
+    /// Those that a group's document names, which are to be used. One that it does not name was left behind by a crash between the
+    /// secret's file and the record of it, and nobody else has it. Who has just joined has a secret and no record of any yet.
+    func named(in state: GroupState) -> [EpochSecret] {
+        let ids = Set(state.epochs.map(\.recordID))
+        let named = filter { ids.contains($0.recordID) }
+        return named.isEmpty ? self : named
+    }
+}

@@ -54,7 +54,7 @@ public struct GroupSummary: Sendable, Encodable {
         let file = try state.group()
         let (document, refused) = file.document
         let meaning = GroupState(document)
-        guard let newest = try state.epochs().last else {
+        guard let newest = try state.epochs().named(in: meaning).last else {
             throw StateProblem(stateDirectory, "holds no epoch's secret", "put a backup in its place, or join again")
         }
         group = meaning.name ?? "(no name)"

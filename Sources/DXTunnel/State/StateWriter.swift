@@ -14,15 +14,14 @@ final class StateWriter {
     private var isBusy = false
 
     private enum Content: Sendable {
-        case group(GroupFile)
+        case group(GroupFile, [EpochSecret])
         case invites(InviteBook)
-        case epoch(EpochSecret)
 
         /// Whether one that comes later makes this one needless.
         func isReplaced(by other: Content) -> Bool {
             switch (self, other) {
             case (.group, .group), (.invites, .invites): true
-            case (.group, _), (.invites, _), (.epoch, _): false
+            case (.group, .invites), (.invites, .group): false
             }
         }
     }
@@ -45,14 +44,12 @@ final class StateWriter {
     /// The group's root key; nil when it is not here. Reads a small file.
     func rootKey() throws(StateProblem) -> Identity? { try directory.rootKey() }
 
-    /// Writes what the gateway knows of its group. The future fails with `StateProblem`.
-    func save(_ group: GroupFile) -> EventLoopFuture<Void> { enqueue(.group(group)) }
+    /// Writes what the gateway knows of its group, and before it the secrets that are not on the disk yet: all of them each time,
+    /// as a later one of these takes the place of one that waits. The future fails with `StateProblem`.
+    func save(_ group: GroupFile, epochs: [EpochSecret]) -> EventLoopFuture<Void> { enqueue(.group(group, epochs)) }
 
     /// Writes the gateway's invitations.
     func save(_ invites: InviteBook) -> EventLoopFuture<Void> { enqueue(.invites(invites)) }
-
-    /// Writes an epoch's secret.
-    func add(_ epoch: EpochSecret) -> EventLoopFuture<Void> { enqueue(.epoch(epoch)) }
 
     /// Writes what waits, and ends.
     func finish() -> EventLoopFuture<Void> {
@@ -86,9 +83,10 @@ final class StateWriter {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         pool.runIfActive(eventLoop: eventLoop) { [directory] in
             switch content {
-            case .group(let group): try directory.save(group)
+            case .group(let group, let epochs):
+                for epoch in epochs { try directory.add(epoch) }
+                try directory.save(group)
             case .invites(let invites): try directory.save(invites)
-            case .epoch(let epoch): try directory.add(epoch)
             }
         }.whenComplete { result in
             bound.value.isBusy = false

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shlex
 
 from harness.gateway import binary, command
@@ -15,32 +16,51 @@ NAMES = {"a": "hq", "b": "edge-b", "c": "edge-c", "d": "edge-d", "e": "edge-e"}
 class Fleet:
     """The gateways that run, by host. `a` makes the group, the others join by tokens."""
 
-    def __init__(self, lab, directory):
+    def __init__(self, lab, directory, sealed=False):
         self.lab, self.directory, self.running = lab, directory, {}
+        self.sealed = sealed        # nobody can write but in the state directory
         self.clocks = {}            # what some hosts take for the time
+        self.cuts = set()           # (host, address) that cannot be reached from it
+        lab.at_end(self.heal)
         directory.mkdir()
         directory.chmod(0o711)
-        command("init", "--group", "plant", "--name", NAMES["a"], "--state", self.state("a"),
-                "--recovery-out", directory / "root.key")
+        self.run("a", "init", "--group", "plant", "--name", NAMES["a"], "--state", self.state("a"))
         self.start("a")
 
     def state(self, host):
         return self.directory / host
 
-    def start(self, host):
+    def start(self, host, waits=True):
         """Starts a gateway and waits until it answers."""
         options = shlex.split(os.environ.get("DX_RUN_OPTIONS", ""))
-        process = self.lab.start(host, [*self.clock(host), binary(), "run", "--state", self.state(host), *options],
+        process = self.lab.start(host, [*self.before(host), binary(), "run", "--state", self.state(host), *options],
                                  f"gateway {host}", self.directory / f"{host}.log")
         self.running[host] = process
-        wait_until(lambda: self.verb(host, "status", ok=None) is not None, f"the gateway on {host} runs", 60.0,
-                   alive=[process])
+        if waits:
+            wait_until(lambda: self.verb(host, "status", ok=None) is not None, f"the gateway on {host} runs", 60.0,
+                       alive=[process])
+
+    def run(self, host, *arguments):
+        """A verb of the program on `host`, to its end."""
+        return self.lab.run(host, [*self.before(host), binary(), *arguments]).stdout
+
+    def before(self, host):
+        """What a program is started by, for a world of its own."""
+        return [*self.seal(host), *self.clock(host)]
+
+    def seal(self, host):
+        if not self.sealed:
+            return []
+        self.state(host).mkdir(mode=0o700, exist_ok=True)
+        return [pathlib.Path(__file__).with_name("sealed"), self.state(host)]
 
     def clock(self, host):
-        """What a program is started with so that it takes another time for the present one."""
+        """Has a program take another time for the present one."""
         time = self.clocks.get(host)
         library = "/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1".format(os.uname().machine)
-        return ["env", f"LD_PRELOAD={library}", f"FAKETIME={time}", "DONT_FAKE_MONOTONIC=1"] if time else []
+        # The library adds to the environment, which moves it, and Swift finds a program's arguments beside it: a program in
+        # between has it in order before. With the @ the clock runs from there on.
+        return ["env", f"LD_PRELOAD={library}", f"FAKETIME=@{time}", "DONT_FAKE_MONOTONIC=1", "env"] if time else []
 
     def stop(self, host):
         check(self.running.pop(host).stop(30.0), f"the gateway on {host} did not end on SIGTERM")
@@ -59,7 +79,7 @@ class Fleet:
         check(len(token) <= 300, f"a token of {len(token)} characters")
         path = self.directory / f"token-{host}"
         path.write_text(token)
-        self.lab.run(host, [*self.clock(host), binary(), "join", f"@{path}", "--state", self.state(host)])
+        self.run(host, "join", f"@{path}", "--state", self.state(host))
         self.start(host)
 
     def members(self, host):
@@ -68,10 +88,17 @@ class Fleet:
     def tunnels(self, host):
         return sorted(tunnel["definition"]["name"] for tunnel in self.verb(host, "tunnel", "list")["tunnels"])
 
+    def problems(self, host):
+        return self.verb(host, "status")["problems"]
+
     def wait_alike(self, hosts, members, seconds=60.0):
-        """Until these hosts' gateways know exactly these members; the seconds it took."""
+        """Until these hosts' gateways know exactly these members, and where they are; the seconds it took."""
         wanted = sorted(NAMES[host] for host in members)
-        return wait_until(lambda: all(self.members(host) == wanted for host in hosts),
+
+        def alike(host):
+            known = self.verb(host, "member", "list")["members"]
+            return sorted(member["name"] for member in known) == wanted and all(member["addresses"] for member in known)
+        return wait_until(lambda: all(alike(host) for host in hosts),
                           f"{', '.join(hosts)} know the members {wanted}", seconds)[1]
 
     def add_tunnel(self, admin, name, origin, port, destination, target):
@@ -89,14 +116,24 @@ class Fleet:
         return sum(int(counts[name]) for name in ("InDatagrams", "NoPorts", "InErrors"))
 
     def part(self, one, other):
-        """Cuts every path between two sets of hosts."""
-        self._routes("add", one, other)
+        """Cuts every path between two sets of hosts, until `join_parts` or the end of the test."""
+        for host, address in self._paths(one, other) - self.cuts:
+            self.lab.run(host, ["ip", "route", "add", "blackhole", f"{address}/32"])
+            self.cuts.add((host, address))
 
     def join_parts(self, one, other):
-        self._routes("del", one, other)
+        self._open(self._paths(one, other))
 
-    def _routes(self, action, one, other):
-        for near, far in ((one, other), (other, one)):
-            for host in near:
-                for to in far:
-                    self.lab.run(host, ["ip", "route", action, "blackhole", f"{ADDRESSES[to]}/32"])
+    def heal(self):
+        """Opens all that was cut."""
+        self._open(self.cuts)
+
+    def _open(self, paths):
+        for host, address in paths & self.cuts:
+            self.lab.run(host, ["ip", "route", "del", "blackhole", f"{address}/32"])
+            self.cuts.discard((host, address))
+
+    @staticmethod
+    def _paths(one, other):
+        pairs = [(near, far) for near in one for far in other]
+        return {(near, ADDRESSES[far]) for near, far in pairs} | {(far, ADDRESSES[near]) for near, far in pairs}

@@ -149,6 +149,7 @@ class Lab:
         self.link = link
         self.stats_dir = stats_dir
         self.processes = []
+        self._undo = []
         self._lock = threading.Lock()
 
     def _script(self, *arguments, **options):
@@ -225,11 +226,20 @@ class Lab:
                   f"{argv[0]} exited with {result.returncode}: {str(result.stderr or result.stdout or '').strip()[-600:]}")
         return result
 
+    def at_end(self, function):
+        """Call this when the running test is over, however it ends: the tests of a cell share one network."""
+        with self._lock:
+            self._undo.append(function)
+
     def stop_all(self):
+        """End what a test started, and undo what it changed."""
         with self._lock:
             processes, self.processes = self.processes, []
+            undo, self._undo = self._undo, []
         for process in reversed(processes):
             process.stop(5.0)
+        for function in reversed(undo):
+            function()
 
     # ---- sockets
 
