@@ -381,17 +381,17 @@ final class PeerChannel {
         }
     }
 
-    /// Ends all streams of a tunnel.
-    func endStreams(of usage: TunnelUsage) {
+    /// Ends all streams of a tunnel, or those of clients that came at one address.
+    func endStreams(of usage: TunnelUsage, from entrance: Endpoint? = nil) {
         for (id, owner) in owners {
             switch owner {
             case .tcp(let bridge):
-                guard bridge.usage === usage else { continue }
+                guard bridge.usage === usage, entrance == nil || bridge.entrance == entrance else { continue }
                 bridge.onChannelClosed()
             case .program(let bridge):
-                guard bridge.usage === usage else { continue }
+                guard bridge.usage === usage, entrance == nil else { continue }
                 bridge.onChannelClosed()
-            case .connecting(let tunnel): guard tunnel.usage === usage else { continue }
+            case .connecting(let tunnel): guard tunnel.usage === usage, entrance == nil else { continue }
             case .group: continue
             }
             abort(id, code: .refused)
