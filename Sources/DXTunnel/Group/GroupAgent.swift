@@ -59,6 +59,8 @@ final class GroupAgent {
     var wasReady = false
     /// What a neighbour can have logged.
     var complaints = ComplaintLimit()
+    /// How members behave, as long as there is something to remember.
+    var conduct: [PublicKey: NeighbourConduct] = [:]
 
     private static let savePause = Interval.milliseconds(500)
     private static let addressSavePause = Interval.seconds(3_600)
@@ -144,13 +146,16 @@ final class GroupAgent {
     /// A member opened the stream; nil when it may not. Each channel has one, or a member could make this gateway keep a part
     /// of a message for each of thousands.
     func accept(_ id: StreamID, on channel: PeerChannel) -> GroupStream? {
-        guard let key = keys[channel.peer.id], streams[key]?.channel !== channel else { return nil }
+        guard let key = keys[channel.peer.id], streams[key]?.channel !== channel, mayReceive(from: key) else {
+            return nil
+        }
         let stream = GroupStream(key, id: id, on: channel, agent: self)
         begin(stream)
         return stream
     }
 
     private func begin(_ stream: GroupStream) {
+        charge(stream.neighbour, NeighbourConduct.streamCost)
         streams[stream.neighbour] = stream
         sync.connected(stream.neighbour)
         presence.connected(stream.neighbour)
@@ -296,6 +301,7 @@ final class GroupAgent {
 
     private func upkeep(now: Instant) {
         expireJoins(now: now)
+        forgetConduct(now: now)
         askForEpochs()
         notePresence()
         sayAddresses()
