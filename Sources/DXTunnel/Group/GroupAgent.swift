@@ -51,7 +51,7 @@ final class GroupAgent {
     private var adminSince: Instant?
     /// Nothing that happened while this gateway was off is missing any more.
     private var isUpToDate = false
-    private var isStopped = false
+    private(set) var isStopped = false
     let startedAt: Instant
     /// Since when there is an exchange with anybody.
     private(set) var neighbourSince: Instant?
@@ -61,6 +61,12 @@ final class GroupAgent {
     var complaints = ComplaintLimit()
     /// How members behave, as long as there is something to remember.
     var conduct: [PublicKey: NeighbourConduct] = [:]
+    /// Of neighbours that may hold secrets of the time before: the number below which they were not asked yet.
+    var earlierPlace: [PublicKey: UInt64] = [:]
+    /// What other admins were asked, by a random number.
+    var requests: [UInt64: WaitingRequest] = [:]
+    /// What other admins have asked and wait for, counted.
+    var answering: [PublicKey: Int] = [:]
 
     private static let savePause = Interval.milliseconds(500)
     private static let addressSavePause = Interval.seconds(3_600)
@@ -117,6 +123,7 @@ final class GroupAgent {
     func stop() -> EventLoopFuture<Void> {
         isStopped = true
         tick?.cancel()
+        endRequests()
         for stream in streams.values { stream.end() }
         streams.removeAll()
         if saveAt != .distantFuture { _ = writer.save(file) }
@@ -125,6 +132,9 @@ final class GroupAgent {
 
     /// The members with which documents are exchanged.
     var neighbours: [PublicKey] { Array(streams.keys) }
+
+    /// The exchange with a member; nil when there is none.
+    func stream(to neighbour: PublicKey) -> GroupStream? { streams[neighbour] }
 
     /// What the disk is to hold.
     var file: GroupFile { GroupFile(sync.document, member: member, introducer: introducer) }
@@ -157,11 +167,13 @@ final class GroupAgent {
     private func begin(_ stream: GroupStream) {
         charge(stream.neighbour, NeighbourConduct.streamCost)
         streams[stream.neighbour] = stream
+        earlierPlace[stream.neighbour] = .max
         sync.connected(stream.neighbour)
         presence.connected(stream.neighbour)
         neighbourSince = neighbourSince ?? core.currentTime()
         notePresence()
         askForEpochs()
+        sendRequests(to: stream.neighbour)
         settle()
     }
 
@@ -170,6 +182,8 @@ final class GroupAgent {
         guard streams[stream.neighbour] === stream else { return }
         streams[stream.neighbour] = nil
         secretMessages[stream.neighbour] = nil
+        earlierPlace[stream.neighbour] = nil
+        failRequests(to: stream.neighbour)
         sync.disconnected(stream.neighbour, now: core.currentTime())
         presence.disconnected(stream.neighbour)
         notePresence()
@@ -186,7 +200,7 @@ final class GroupAgent {
         return sync.pollMessage(to: neighbour) ?? presence.pollMessage(to: neighbour)
     }
 
-    /// Of epochs' secrets, which are not the document's.
+    /// Of epochs' secrets and of admins' requests, which are not the document's.
     var secretMessages: [PublicKey: [GroupMessage]] = [:]
 
     /// A neighbour's message.
@@ -194,6 +208,8 @@ final class GroupAgent {
         switch message {
         case .epochWanted(let id): tellEpoch(id, to: stream.neighbour)
         case .epoch(let number, let secret): takeEpoch(number, secret)
+        case .request(let number, let body): receiveRequest(number, body, from: stream.neighbour)
+        case .answer(let number, let body): receiveAnswer(number, body, from: stream.neighbour)
         case .presenceSummary, .presenceList, .presence, .reached:
             presence.receive(message, from: stream.neighbour, now: core.currentTime())
         case .summary, .branches, .list, .have, .want, .records, .unknown:
@@ -231,6 +247,7 @@ final class GroupAgent {
         view = GroupView(
             state, member: member, introducer: introducer, callsAdmins: !isUpToDate, ids: &ids,
             calendar: calendar, lapsed: lapsed)
+        view.wanted.formUnion(asked)
         keys = [:]
         for other in state.members where other.id != member {
             if let id = ids[other.record.key] { keys[id] = other.record.key }

@@ -22,6 +22,8 @@ final class PeerChannel {
     /// Why it ended.
     private(set) var end: ChannelEnd?
     let since: Instant
+    /// What the peer's newest BIND says that it can (`docs/wire-format.md` §4).
+    var peerCapabilities: UInt64 = 0
 
     /// Paths that a newer session replaces.
     private var replaced: [PathID] = []

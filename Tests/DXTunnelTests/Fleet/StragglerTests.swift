@@ -33,10 +33,19 @@ extension GatewayTests {
             let names = (1...19).map { "edge-\($0)" }
             let (asleep, removed, awake) = (Array(names[0..<3]), Array(names[3..<8]), Array(names[8...]))
             let staying = ["hq"] + awake + asleep
-            for name in names { try await fleet.add(name) }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for name in names { group.addTask { try await fleet.add(name) } }
+                try await group.waitForAll()
+            }
             try await fleet.waitUntilAlike()
             for name in asleep { try await fleet.stop(name) }
-            for name in removed { _ = try await fleet["hq"].removeMember(name) }
+            for (number, name) in removed.enumerated() {
+                try await Polling.wait(until: "\(name) to have all secrets of its time") {
+                    try await epochs(name, in: fleet) == Array(1...UInt64(number + 1))
+                }
+                // Without the five seconds that an operator waits, to be told that the three have not heard of it.
+                _ = try await fleet["hq"].onReadyGroup { try $0.remove(name) }
+            }
             for name in ["hq"] + awake {
                 try await Polling.wait(until: "\(name) to have all secrets") {
                     try await epochs(name, in: fleet) == [1, 2, 3, 4, 5, 6]
@@ -55,6 +64,70 @@ extension GatewayTests {
             }
             try await expectNoAnswer(to: removed, in: fleet, from: staying, knownBy: asleep[0], asleep[1])
             try await restart(removed, in: fleet, unheardBy: staying)
+            try await fleet.stop()
+        }
+
+        /// One that joined late, with the newest secret alone, gets those of the time before from the others: so a member that slept
+        /// since then comes back although nobody else is there.
+        @Test func aLateMemberLetsStragglersIn() async throws {
+            let fleet = try await Fleet()
+            let token = try await fleet.token()
+            for name in ["edge-1", "edge-3"] { try await fleet.add(name) }
+            try await fleet.join("edge-2", token: token)
+            try await fleet.start("edge-2")
+            try await fleet.waitUntilAlike()
+            try await fleet.stop("edge-1")
+            _ = try await fleet["hq"].removeMember("edge-3")
+            try await Polling.wait(until: "the second epoch") { try await epochs("edge-2", in: fleet) == [1, 2] }
+            // Its disk lost the group, not the key; the answer to its joining names one secret.
+            try await fleet.stop("edge-2")
+            try FileManager.default.removeItem(atPath: fleet.state("edge-2") + "/group.state")
+            try await fleet.join("edge-2", token: token)
+            #expect(try StateDirectory(reading: fleet.state("edge-2")).epochs().map(\.number) == [2])
+            try await fleet.start("edge-2")
+            try await Polling.wait(until: "the first epoch") { try await epochs("edge-2", in: fleet) == [1, 2] }
+            try await fleet.stop("edge-3")
+            try await fleet.stop("hq")
+            try await fleet.start("edge-1")
+            try await Polling.wait(until: "edge-1 to have slept enough") {
+                let members = try await fleet["edge-1"].members().map(\.name)
+                return try await epochs("edge-1", in: fleet) == [1, 2] && members == ["edge-1", "edge-2", "hq"]
+            }
+            try await fleet.stop()
+        }
+
+        /// A straggler answers nobody whom it never heard of, whatever secret he calls under: he may have come and been removed
+        /// while it slept. It comes back when somebody is there whom it knows.
+        @Test func aStragglerWaitsForSomebodyItKnows() async throws {
+            let fleet = try await Fleet()
+            for name in ["edge-1", "edge-2"] { try await fleet.add(name) }
+            try await fleet.waitUntilAlike()
+            try await fleet.stop("edge-1")
+            _ = try await fleet["hq"].removeMember("edge-2")
+            try await fleet.stop("edge-2")
+            try await fleet.add("edge-3")
+            try await Polling.wait(until: "edge-3 to have all secrets") {
+                try await epochs("edge-3", in: fleet) == [1, 2]
+            }
+            try await fleet.stop("hq")
+            try await fleet.start("edge-1")
+            try await Polling.wait(until: "edge-3 to have called") {
+                try await fleet["edge-1"].status().drops["veil_not_veiled"] ?? 0 > 0
+            }
+            let first = try #require(try StateDirectory(reading: fleet.state("edge-1")).epochs().first)
+            let place = try await place("edge-1", in: fleet)
+            let before = try await unknown("edge-1", in: fleet)
+            let caller = try HandCaller(
+                stateDirectory: fleet.state("edge-3"), epoch: first, peers: [place.id], socket: try UDPSocket())
+            try caller.call(place.id, at: place.port)
+            try await Polling.wait(until: "the call to be opened") { try await unknown("edge-1", in: fleet) > before }
+            #expect(caller.socket.receiveNow() == nil)
+            #expect(try await fleet["edge-1"].status().peers.allSatisfy { $0.state != .connected })
+            try await fleet.start("hq")
+            try await Polling.wait(until: "edge-1 to have slept enough") {
+                let members = try await fleet["edge-1"].members().map(\.name)
+                return try await epochs("edge-1", in: fleet) == [1, 2] && members == ["edge-1", "edge-3", "hq"]
+            }
             try await fleet.stop()
         }
 
