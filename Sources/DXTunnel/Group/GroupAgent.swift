@@ -272,8 +272,9 @@ final class GroupAgent {
         let last = sync.document.history(of: key, by: identity.publicKey).first
         let body = AddressRecord(addresses: Array(ownAddresses.prefix(AddressRecord.mostAddresses))).body
         guard last?.body != body else { return }
+        // Not heard yet: an admin that joins is a member by the root key's word before the record comes that allows this.
+        guard (try? say(.address, id: key.id, revision: (last?.revision ?? 0) + 1, body: body)) != nil else { return }
         addressesSaidAt = now
-        _ = try? say(.address, id: key.id, revision: (last?.revision ?? 0) + 1, body: body)
     }
 
     // MARK: Time
