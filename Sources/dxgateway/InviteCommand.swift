@@ -10,6 +10,7 @@ struct InviteCommand: AsyncParsableCommand {
             The token is a secret until it was used: whoever has it can join, once.
 
               dxgateway invite --name edge-1
+              dxgateway invite --at hq-2
               dxgateway invite --label kind=plc --count 500 --ttl 30d > tokens.txt
               dxgateway invite list
               dxgateway invite revoke 0f3c2a9be41d7755
@@ -18,6 +19,18 @@ struct InviteCommand: AsyncParsableCommand {
             InviteMakeCommand.self, InviteListCommand.self, InviteRevokeCommand.self,
         ],
         defaultSubcommand: InviteMakeCommand.self)
+}
+
+/// Whose invitations are meant.
+struct InviteAdminOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The admin whose invitations are meant, if not the gateway that is asked: one that gateways which join can reach.",
+            valueName: "member"))
+    var at: String?
+
+    /// A path of the control API that says so.
+    func path(_ path: String) -> String { path + (at.map { "?at=" + ControlOptions.escaped($0) } ?? "") }
 }
 
 struct InviteMakeCommand: AsyncParsableCommand {
@@ -41,6 +54,8 @@ struct InviteMakeCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("The only gateway that may use it.", valueName: "gateway id"))
     var gateway: String?
+
+    @OptionGroup var admin: InviteAdminOptions
 
     @Flag(help: "Draw the token as a QR code, for a device with a camera or a phone.")
     var qr = false
@@ -67,7 +82,7 @@ struct InviteMakeCommand: AsyncParsableCommand {
     func run() async throws {
         let request = InviteRequest(
             name: name, labels: label.isEmpty ? nil : label, role: role, ttlSeconds: Self.seconds(ttl), count: count,
-            gateway: gateway)
+            gateway: gateway, at: admin.at)
         let (reply, text) = try await options.group(.post, "/v1/invites", request, as: InvitationsReply.self)
         if json { return Output.line(text) }
         Self.show(reply.invitations, qr: qr)
@@ -87,8 +102,13 @@ struct InviteMakeCommand: AsyncParsableCommand {
 
 struct InviteListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Show the invitations of this gateway.",
-        discussion: "  dxgateway invite list --json")
+        commandName: "list", abstract: "Show the invitations of this gateway, or of another admin.",
+        discussion: """
+              dxgateway invite list --json
+              dxgateway invite list --at hq-2
+            """)
+
+    @OptionGroup var admin: InviteAdminOptions
 
     @Flag(help: "Print JSON.")
     var json = false
@@ -96,7 +116,7 @@ struct InviteListCommand: AsyncParsableCommand {
     @OptionGroup var options: ControlOptions
 
     func run() async throws {
-        let (reply, text) = try await options.group(.get, "/v1/invites", as: InvitationsReply.self)
+        let (reply, text) = try await options.group(.get, admin.path("/v1/invites"), as: InvitationsReply.self)
         if json { return Output.line(text) }
         for invitation in reply.invitations {
             let state = invitation.usedBy.map { "used by \($0)" } ?? "open until \(invitation.expires)"
@@ -116,6 +136,8 @@ struct InviteRevokeCommand: AsyncParsableCommand {
     @Argument(help: "Its id, as invite list shows it.")
     var id: String?
 
+    @OptionGroup var admin: InviteAdminOptions
+
     @Flag(help: "All that there are.")
     var all = false
 
@@ -129,7 +151,7 @@ struct InviteRevokeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let path = "/v1/invites" + (id.map { "/" + ControlOptions.escaped($0) } ?? "")
+        let path = admin.path("/v1/invites" + (id.map { "/" + ControlOptions.escaped($0) } ?? ""))
         let (reply, text) = try await options.group(.delete, path, as: RevokedReply.self)
         Output.line(json ? text : "revoked \(reply.revoked)")
     }

@@ -23,24 +23,30 @@ struct ControlRoutes<Target: ControlTarget> {
     // MARK: The group
 
     private func addGroup(to router: Router<BasicRequestContext>) {
-        router.get("/v1/invites") { [self] _, _ in
-            try await answer { InvitationsReply(invitations: try await $0.invitations()) }
+        router.get("/v1/invites") { [self] request, _ in
+            let admin = Self.admin(request)
+            return try await answer { InvitationsReply(invitations: try await $0.invitations(at: admin)) }
         }
         router.post("/v1/invites") { [self] request, _ in
             let body = try await read(InviteRequest.self, request, example: "{\"ttl_s\": 86400}")
             return try await answer { InvitationsReply(invitations: try await $0.invite(body)) }
         }
-        router.delete("/v1/invites") { [self] _, _ in
-            try await answer { RevokedReply(revoked: try await $0.revokeInvitation(nil)) }
+        router.delete("/v1/invites") { [self] request, _ in
+            let admin = Self.admin(request)
+            return try await answer { RevokedReply(revoked: try await $0.revokeInvitation(nil, at: admin)) }
         }
-        router.delete("/v1/invites/:id") { [self] _, context in
+        router.delete("/v1/invites/:id") { [self] request, context in
             let id = try context.parameters.require("id")
-            return try await answer { RevokedReply(revoked: try await $0.revokeInvitation(id)) }
+            let admin = Self.admin(request)
+            return try await answer { RevokedReply(revoked: try await $0.revokeInvitation(id, at: admin)) }
         }
         addMembers(to: router)
         addTunnels(to: router)
         addConfiguration(to: router)
     }
+
+    /// Which admin is meant, if another one than the gateway that answers.
+    private static func admin(_ request: Request) -> String? { request.uri.queryParameters["at"].map(String.init) }
 
     private func addConfiguration(to router: Router<BasicRequestContext>) {
         router.get("/v1/config") { [self] _, _ in

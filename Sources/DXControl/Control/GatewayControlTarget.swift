@@ -29,6 +29,8 @@ public struct GatewayControlTarget: ControlTarget {
                 case .badRequest: .badRequest
                 case .notFound: .notFound
                 case .conflict: .conflict
+                case .notConnected: .notConnected
+                case .timedOut: .timedOut
                 case .failed: .failed
                 }
             return ControlError(code: code, message: error.message, hint: error.hint)

@@ -2,12 +2,12 @@ public import DXTunnel
 
 /// What the control API asks of a gateway about its group. `Gateway` fits it.
 public protocol GroupControl: Sendable {
-    /// Makes invitations.
+    /// Makes invitations, or has another admin make them.
     func invite(_ request: InviteRequest) async throws -> [Invitation]
-    /// The invitations of this gateway, without their tokens.
-    func invitations() async throws -> [Invitation]
-    /// Takes an invitation back, or all; how many.
-    func revokeInvitation(_ id: String?) async throws -> Int
+    /// The invitations of this gateway, or of another admin, without their tokens.
+    func invitations(at name: String?) async throws -> [Invitation]
+    /// Takes an invitation back, or all, here or at another admin; how many.
+    func revokeInvitation(_ id: String?, at name: String?) async throws -> Int
     /// The members.
     func members() async throws -> [GroupMember]
     /// Takes a member out of the group.

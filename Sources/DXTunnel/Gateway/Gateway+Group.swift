@@ -3,18 +3,31 @@ import NIOCore
 /// What a gateway that is in a group does for operators. All of these throw `GatewayError.notRunning`, and `GroupError`: its
 /// code says whether there is no group, whether it takes an admin, and what else is wrong.
 extension Gateway {
-    /// Makes invitations; each token lets one gateway join.
+    /// Makes invitations, or has another admin make them; each token lets one gateway join.
     public func invite(_ request: InviteRequest) async throws -> [Invitation] {
-        try await onGroup { try $0.invite(request) }
+        try await onGroup { agent in
+            guard let admin = try agent.otherAdmin(request.at) else { return try agent.invite(request) }
+            return try agent.ask(.invite(request), admin).flatMapThrowing { try $0.invitations }
+        }
     }
 
-    /// The invitations of this gateway, without their tokens.
-    public func invitations() async throws -> [Invitation] {
-        try await onGroup { $0.core.eventLoop.makeSucceededFuture($0.invitations()) }
+    /// The invitations of this gateway, or of the admin of that name, without their tokens.
+    public func invitations(at name: String? = nil) async throws -> [Invitation] {
+        try await onGroup { agent in
+            guard let admin = try agent.otherAdmin(name) else {
+                return agent.core.eventLoop.makeSucceededFuture(agent.invitations())
+            }
+            return try agent.ask(.list, admin).flatMapThrowing { try $0.invitations }
+        }
     }
 
-    /// Takes an invitation back, or all when `id` is nil; how many.
-    public func revokeInvitation(_ id: String?) async throws -> Int { try await onGroup { try $0.revoke(id) } }
+    /// Takes an invitation of this gateway's, or of the admin of that name, back, or all when `id` is nil; how many.
+    public func revokeInvitation(_ id: String?, at name: String? = nil) async throws -> Int {
+        try await onGroup { agent in
+            guard let admin = try agent.otherAdmin(name) else { return try agent.revoke(id) }
+            return try agent.ask(.revoke(id), admin).flatMapThrowing { try $0.revoked }
+        }
+    }
 
     /// The members of the group.
     public func members() async throws -> [GroupMember] {
@@ -85,5 +98,27 @@ extension Gateway {
     /// Takes a tunnel away.
     public func removeTunnel(_ name: String) async throws -> GroupChange {
         GroupChange(revision: try await onReadyGroup { try $0.removeTunnel(name) })
+    }
+}
+
+extension AdminAnswer {
+    /// The invitations, of an answer that has some.
+    fileprivate var invitations: [Invitation] {
+        get throws(GroupError) {
+            guard case .invitations(let invitations) = self else { throw Self.mismatch }
+            return invitations
+        }
+    }
+
+    /// How many were taken back, of an answer that says so.
+    fileprivate var revoked: Int {
+        get throws(GroupError) {
+            guard case .revoked(let count) = self else { throw Self.mismatch }
+            return count
+        }
+    }
+
+    private static var mismatch: GroupError {
+        GroupError(.failed, "the other admin answered something else", "check the versions of both")
     }
 }

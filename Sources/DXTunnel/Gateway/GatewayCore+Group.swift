@@ -63,10 +63,10 @@ extension GatewayCore {
         let byName = Dictionary(
             tunnels.map { ($0.wireName ?? $0.name, $0) }, uniquingKeysWith: { first, _ in first })
         func stays(_ tunnel: OriginTunnel) -> Bool {
-            byName[tunnel.wireName].map { isOrigin($0) && tunnel.usage.fits($0) } ?? false
+            byName[tunnel.wireName].map(isOrigin) ?? false
         }
         func stays(_ tunnel: DestinationTunnel) -> Bool {
-            byName[tunnel.wireName].map { ownEnd($0) != nil && tunnel.usage.fits($0) } ?? false
+            byName[tunnel.wireName].map { ownEnd($0) != nil } ?? false
         }
         for tunnel in origins where !stays(tunnel) { tunnel.remove() }
         origins.removeAll { !stays($0) }

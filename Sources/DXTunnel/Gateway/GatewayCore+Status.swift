@@ -90,7 +90,8 @@ extension GatewayCore {
             }
     }
 
-    /// Datagrams dropped, by reason; the names of `VeilDrop` in snake_case, and those of `DropCounters`.
+    /// What was dropped, by reason: datagrams, with the names of `VeilDrop` in snake_case, and those of `DropCounters`; in a group
+    /// what neighbours sent against the rules.
     private func dropCounts() -> [String: UInt64] {
         var result: [String: UInt64] = [
             "session_replayed": drops.replayed, "session_rejected": drops.rejected, "session_unbound": drops.unbound,
@@ -98,6 +99,7 @@ extension GatewayCore {
             "refused_activations": drops.refusedActivations, "seal_failures": drops.sealFailures,
             "wrong_event_loop": drops.unknownSession, "event_loop_busy": drops.handOverFull,
         ]
+        if let group { result.merge(group.exchangeCounts) { first, _ in first } }
         let statistics = secure.statistics
         for reason in VeilDrop.allCases { result["veil_\(Self.snakeCase("\(reason)"))"] = statistics[reason] }
         if let socket {

@@ -29,6 +29,8 @@ struct GatewayTuning: Sendable {
     var settleTime: Interval = .seconds(2)
     /// How long it waits for a neighbour to exchange them with.
     var lonelyTime: Interval = .seconds(8)
+    /// How long another admin is waited for: a call to somebody who is there, and one more after a lost one.
+    var requestPatience: Interval = .seconds(10)
     /// What a second of `TunnelRequest.confirmSeconds` is.
     var trialUnit: Interval = .seconds(1)
 

@@ -67,6 +67,7 @@ extension GroupAgent {
                 "\(authorName(neighbour)) sent \(count) records that do not verify, that it may not say, or that are too many:"
                     + " look at it, or remove it")
         }
+        problems += conductProblems
         problems.sort()
         return GroupStatus(
             name: state.name ?? "(no name)", revision: state.revision, epoch: epochsInUse.last?.number ?? 0,

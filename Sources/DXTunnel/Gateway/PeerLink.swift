@@ -247,7 +247,8 @@ final class PeerLink {
         if session.isInitiator { pathCount &+= 1 }
         let path = PathID(count: session.isInitiator ? pathCount : 0, role: session.isInitiator ? role : role.other)
         let own = Bind(
-            isSeen: false, bootID: core.bootID, channelHalf: channel?.localHalf ?? nextHalf,
+            isSeen: false, capabilities: core.group == nil ? 0 : Bind.takesAdminRequests, bootID: core.bootID,
+            channelHalf: channel?.localHalf ?? nextHalf,
             pathID: session.isInitiator ? path : PathID(rawValue: 0), parameters: core.channelConfiguration.parameters)
         let entry = ChannelSession(session: session, bind: BindExchange(own: own), pathID: path, since: now)
         binding.append(entry)
@@ -305,6 +306,7 @@ final class PeerLink {
             return drop(session)
         }
         lastRemote = session.remote
+        target.peerCapabilities = bind.capabilities
         if isNew { onChannelUp(target, now: now) }
         reconnect.onConnected()
         rekeyWantedSince = nil

@@ -28,24 +28,42 @@ extension GroupAgent {
     /// Uses what the document names, and asks for what of it this gateway lacks.
     func followEpochs() {
         if epochs.named(in: state).map(\.secret.name) != epochsInUse.map(\.secret.name) { followVeils() }
-        if !missingEpochs.isEmpty { askForEpochs() }
+        if !urgentEpochs.isEmpty { askForEpochs() }
     }
 
-    /// Epochs since the oldest that is held, without their secrets: those between are needed too, for members that slept
-    /// from then on.
+    /// Epochs that the document names and of which the secret is not held, the newest last.
     private var missingEpochs: [GroupState.Epoch] {
-        let oldest = epochs.first?.number ?? 0
-        return state.epochs.filter { epoch in
-            epoch.number >= oldest && !epochs.contains { $0.number == epoch.number && $0.secret.name == epoch.name }
-        }
+        let held = Set(epochs.map(\.recordID))
+        return state.epochs.suffix(Self.mostEpochs).filter { !held.contains($0.recordID) }
     }
+
+    /// Those of them that are newer than all that are held, or are one of the two in use: without these a gateway falls
+    /// silent.
+    private var urgentEpochs: [GroupState.Epoch] {
+        let newest = epochs.last?.number ?? 0
+        let inUse = state.epochs.suffix(2).first?.number ?? 0
+        return missingEpochs.filter { $0.number > newest || $0.number >= inUse }
+    }
+
+    /// Asks a neighbour for secrets of the time before, of each once, the newest first: under them members come that slept since
+    /// before this gateway joined.
+    func askForEarlierEpochs(of neighbour: PublicKey) {
+        guard let place = earlierPlace[neighbour] else { return }
+        let wanted = missingEpochs.filter { $0.number < place }.suffix(Self.earlierAtOnce)
+        earlierPlace[neighbour] = wanted.first?.number
+        for epoch in wanted.reversed() { queue(.epochWanted(epoch.recordID), to: neighbour) }
+    }
+
+    /// What is asked of a neighbour each time that is looked at: all thousand within minutes.
+    private static let earlierAtOnce = 16
 
     /// Asks all neighbours for the secrets that are missing.
     func askForEpochs() {
-        let wanted = missingEpochs
+        for neighbour in neighbours { askForEarlierEpochs(of: neighbour) }
+        let wanted = urgentEpochs
         guard !wanted.isEmpty else { return }
         for neighbour in neighbours {
-            for epoch in wanted { queueSecret(.epochWanted(epoch.recordID), to: neighbour) }
+            for epoch in wanted { queue(.epochWanted(epoch.recordID), to: neighbour) }
         }
     }
 
@@ -55,7 +73,7 @@ extension GroupAgent {
             let epoch = epochs.first(where: { $0.number == wanted.number && $0.secret.name == wanted.name }),
             state.member(neighbour) != nil, !state.epochs.contains(where: { $0.removes.contains(neighbour) })
         else { return }
-        queueSecret(.epoch(epoch.number, epoch.secret.secretBytes), to: neighbour)
+        queue(.epoch(epoch.number, epoch.secret.secretBytes), to: neighbour)
     }
 
     /// Takes a secret that the document names.
@@ -63,9 +81,12 @@ extension GroupAgent {
         guard let secret = VeilSecret(bytes),
             missingEpochs.contains(where: { $0.number == number && $0.name == secret.name })
         else { return }
+        let isNew = number > epochs.last?.number ?? 0
         add(EpochSecret(number: number, secret: secret))
         saveSoon(Self.savePause)
-        core.logger.info("the group has a new secret", metadata: ["epoch": "\(number)"])
+        core.logger.info(
+            isNew ? "the group has a new secret" : "an earlier secret of the group came",
+            metadata: ["epoch": "\(number)"])
         notePresence()
     }
 
@@ -92,7 +113,8 @@ extension GroupAgent {
         unsavedEpochs.append(epoch)
     }
 
-    private func queueSecret(_ message: GroupMessage, to neighbour: PublicKey) {
+    /// Has a message sent that is not the document's, before all others.
+    func queue(_ message: GroupMessage, to neighbour: PublicKey) {
         // One neighbour asks for a few; more is a mistake of its.
         guard secretMessages[neighbour, default: []].count < 64 else { return }
         guard !secretMessages[neighbour, default: []].contains(message) else { return }

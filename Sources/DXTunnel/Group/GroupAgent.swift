@@ -56,7 +56,7 @@ final class GroupAgent {
     private var adminSince: Instant?
     /// Nothing that happened while this gateway was off is missing any more.
     private var isUpToDate = false
-    private var isStopped = false
+    private(set) var isStopped = false
     let startedAt: Instant
     /// Since when there is an exchange with anybody.
     private(set) var neighbourSince: Instant?
@@ -64,6 +64,14 @@ final class GroupAgent {
     var wasReady = false
     /// What a neighbour can have logged.
     var complaints = ComplaintLimit()
+    /// How members behave, as long as there is something to remember.
+    var conduct: [PublicKey: NeighbourConduct] = [:]
+    /// Of neighbours that may hold secrets of the time before: the number below which they were not asked yet.
+    var earlierPlace: [PublicKey: UInt64] = [:]
+    /// What other admins were asked, by a random number.
+    var requests: [UInt64: WaitingRequest] = [:]
+    /// What other admins have asked and wait for, counted.
+    var answering: [PublicKey: Int] = [:]
 
     static let savePause = Interval.milliseconds(500)
     private static let addressSavePause = Interval.seconds(3_600)
@@ -119,6 +127,7 @@ final class GroupAgent {
     func stop() -> EventLoopFuture<Void> {
         isStopped = true
         tick?.cancel()
+        endRequests()
         for stream in streams.values { stream.end() }
         streams.removeAll()
         if !isSaved { _ = saveGroup() }
@@ -128,6 +137,9 @@ final class GroupAgent {
 
     /// The members with which documents are exchanged.
     var neighbours: [PublicKey] { Array(streams.keys) }
+
+    /// The exchange with a member; nil when there is none.
+    func stream(to neighbour: PublicKey) -> GroupStream? { streams[neighbour] }
 
     /// What the disk is to hold.
     var file: GroupFile { GroupFile(sync.document, member: member, introducer: introducer) }
@@ -149,19 +161,24 @@ final class GroupAgent {
     /// A member opened the stream; nil when it may not. Each channel has one, or a member could make this gateway keep a part
     /// of a message for each of thousands.
     func accept(_ id: StreamID, on channel: PeerChannel) -> GroupStream? {
-        guard let key = keys[channel.peer.id], streams[key]?.channel !== channel else { return nil }
+        guard let key = keys[channel.peer.id], streams[key]?.channel !== channel, mayReceive(from: key) else {
+            return nil
+        }
         let stream = GroupStream(key, id: id, on: channel, agent: self)
         begin(stream)
         return stream
     }
 
     private func begin(_ stream: GroupStream) {
+        charge(stream.neighbour, NeighbourConduct.streamCost)
         streams[stream.neighbour] = stream
+        earlierPlace[stream.neighbour] = .max
         sync.connected(stream.neighbour)
         presence.connected(stream.neighbour)
         neighbourSince = neighbourSince ?? core.currentTime()
         notePresence()
         askForEpochs()
+        sendRequests(to: stream.neighbour)
         settle()
     }
 
@@ -170,6 +187,8 @@ final class GroupAgent {
         guard streams[stream.neighbour] === stream else { return }
         streams[stream.neighbour] = nil
         secretMessages[stream.neighbour] = nil
+        earlierPlace[stream.neighbour] = nil
+        failRequests(to: stream.neighbour)
         sync.disconnected(stream.neighbour, now: core.currentTime())
         presence.disconnected(stream.neighbour)
         notePresence()
@@ -186,7 +205,7 @@ final class GroupAgent {
         return sync.pollMessage(to: neighbour) ?? presence.pollMessage(to: neighbour)
     }
 
-    /// Of epochs' secrets, which are not the document's.
+    /// Of epochs' secrets and of admins' requests, which are not the document's.
     var secretMessages: [PublicKey: [GroupMessage]] = [:]
 
     /// A neighbour's message.
@@ -194,6 +213,8 @@ final class GroupAgent {
         switch message {
         case .epochWanted(let id): tellEpoch(id, to: stream.neighbour)
         case .epoch(let number, let secret): takeEpoch(number, secret)
+        case .request(let number, let body): receiveRequest(number, body, from: stream.neighbour)
+        case .answer(let number, let body): receiveAnswer(number, body, from: stream.neighbour)
         case .presenceSummary, .presenceList, .presence, .reached:
             presence.receive(message, from: stream.neighbour, now: core.currentTime())
         case .summary, .branches, .list, .have, .want, .records, .unknown:
@@ -231,6 +252,7 @@ final class GroupAgent {
         view = GroupView(
             state, member: member, introducer: introducer, callsAdmins: !isUpToDate, ids: &ids,
             calendar: calendar, lapsed: lapsed)
+        view.wanted.formUnion(asked)
         keys = [:]
         for other in state.members where other.id != member {
             if let id = ids[other.record.key] { keys[id] = other.record.key }
@@ -255,7 +277,7 @@ final class GroupAgent {
         let last = sync.document.history(of: key, by: identity.publicKey).first
         let body = AddressRecord(addresses: Array(ownAddresses.prefix(AddressRecord.mostAddresses))).body
         guard last?.body != body else { return }
-        // An admin that joins may know that it is one before the record comes that names its key: then it is said with that.
+        // Not heard yet: an admin that joins is a member by the root key's word before the record comes that allows this.
         guard (try? say(.address, id: key.id, revision: (last?.revision ?? 0) + 1, body: body)) != nil else { return }
         addressesSaidAt = now
     }
@@ -302,6 +324,7 @@ final class GroupAgent {
 
     private func upkeep(now: Instant) {
         expireJoins(now: now)
+        forgetConduct(now: now)
         askForEpochs()
         notePresence()
         sayAddresses()

@@ -12,6 +12,10 @@ public struct GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case notFound = "not_found"
         /// It is there already, or would take something away that is needed.
         case conflict
+        /// The gateway that it is for is not connected.
+        case notConnected = "not_connected"
+        /// The gateway that it is for did not answer in time.
+        case timedOut = "timed_out"
         /// It was done, or could not be done, but something inside failed.
         case failed
     }

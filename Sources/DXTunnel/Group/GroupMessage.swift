@@ -27,6 +27,10 @@ enum GroupMessage: Equatable, Sendable {
     case presence([PresenceNote])
     /// Up to which epoch members have followed the group.
     case reached([Reached])
+    /// An admin asks another one to do something (§8.1): a random number, and what.
+    case request(UInt64, [UInt8])
+    /// The answer to the request of that number.
+    case answer(UInt64, [UInt8])
     /// A type of a newer version, skipped.
     case unknown
 
@@ -58,6 +62,8 @@ enum GroupMessage: Equatable, Sendable {
         static let presenceList: UInt64 = 10
         static let presence: UInt64 = 11
         static let reached: UInt64 = 12
+        static let request: UInt64 = 13
+        static let answer: UInt64 = 14
     }
 
     /// Reads one message without its length.
@@ -105,6 +111,8 @@ enum GroupMessage: Equatable, Sendable {
                     Reached(member: MemberTag(value: try reader.readUInt64()), epoch: try reader.readVarInt()))
             }
             self = .reached(list)
+        case Kind.request: self = .request(try reader.readUInt64(), try Self.rest(&reader))
+        case Kind.answer: self = .answer(try reader.readUInt64(), try Self.rest(&reader))
         default: self = .unknown
         }
     }
@@ -154,8 +162,26 @@ enum GroupMessage: Equatable, Sendable {
                     output.writeVarInt(one.epoch)
                 }
             }
+        case .request(let number, let body): Self.bytes(Kind.request, number, body)
+        case .answer(let number, let body): Self.bytes(Kind.answer, number, body)
         case .unknown: preconditionFailure("an unknown message is never sent")
         }
+    }
+
+    private static func bytes(_ kind: UInt64, _ number: UInt64, _ body: [UInt8]) -> [UInt8] {
+        TunnelMessageWriter.bytes(capacity: 16 + body.count) { output in
+            output.writeVarInt(kind)
+            output.write(number)
+            unsafe output.write(body.span.bytes)
+        }
+    }
+
+    private static func rest(_ reader: inout ByteReader) throws(DecodeError) -> [UInt8] {
+        guard reader.remaining <= AdminRequest.longest else { throw .invalidValue }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(reader.remaining)
+        while reader.remaining > 0 { bytes.append(try reader.readUInt8()) }
+        return bytes
     }
 
     /// One digit a byte.

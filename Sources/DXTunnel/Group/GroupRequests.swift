@@ -15,11 +15,14 @@ public struct InviteRequest: Codable, Hashable, Sendable {
     /// The member whose new hardware may use it: it gets that one's name, labels, role and tunnels, and the old hardware is
     /// out from then on. Not with a name, labels, a role or a count.
     public var replaces: String?
+    /// The admin that makes it, and that the gateway which joins must reach; this one when absent. With another one at most 100
+    /// tokens.
+    public var at: String?
 
     /// A request from its parts.
     public init(
         name: String? = nil, labels: [String]? = nil, role: String? = nil, ttlSeconds: Int? = nil, count: Int? = nil,
-        gateway: String? = nil, replaces: String? = nil
+        gateway: String? = nil, replaces: String? = nil, at: String? = nil
     ) {
         self.name = name
         self.labels = labels
@@ -28,10 +31,11 @@ public struct InviteRequest: Codable, Hashable, Sendable {
         self.count = count
         self.gateway = gateway
         self.replaces = replaces
+        self.at = at
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, labels, role, count, gateway, replaces
+        case name, labels, role, count, gateway, replaces, at
         case ttlSeconds = "ttl_s"
     }
 }

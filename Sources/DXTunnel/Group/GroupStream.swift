@@ -7,7 +7,8 @@ import NIOCore
 /// event loop.
 ///
 /// What the stream does not take yet stays with the exchange, which bounds it: at most one message is held here, and what
-/// the peer sends of one that is not whole, at most `GroupMessage.longest`.
+/// the peer sends of one that is not whole, at most `GroupMessage.longest`. A peer that sends more than it may
+/// (`NeighbourConduct`) is not read for a while.
 final class GroupStream {
     let neighbour: PublicKey
     let channel: PeerChannel
@@ -16,6 +17,8 @@ final class GroupStream {
     private var outgoing = ByteBuffer()
     private var incoming = ByteBuffer()
     private var isOver = false
+    /// When a peer that sent too much is read again.
+    private var resumption: Scheduled<Void>?
 
     /// The port of an OPEN that means this and no tunnel (`docs/wire-format.md` §7).
     static let internalPort: UInt32 = 0
@@ -33,6 +36,8 @@ final class GroupStream {
             if outgoing.readableBytes == 0 {
                 guard let message = agent.nextMessage(to: neighbour) else { return }
                 let body = message.encoded
+                // It can ask for the whole document with a few bytes, again and again.
+                agent.charge(neighbour, body.count)
                 outgoing.clear()
                 outgoing.writeBytes(TunnelMessageWriter.bytes(capacity: 8) { $0.writeVarInt(UInt64(body.count)) })
                 outgoing.writeBytes(body)
@@ -45,14 +50,27 @@ final class GroupStream {
 
     /// The stream has something to read.
     func onReadable() {
-        while !isOver {
+        receiveAll()
+        while !isOver, resumption == nil {
             switch channel.read(id) {
-            case .none: return receiveAll()
+            case .none: return
             case .bytes(var bytes):
                 incoming.writeBuffer(&bytes)
                 receiveAll()
-            case .finished, .reset: end()
+            case .finished, .reset:
+                // Nothing ends one half alone but a peer that would have this gateway keep the other.
+                channel.abort(id, code: .shutdown)
+                end()
             }
+        }
+    }
+
+    private func pause() {
+        let wait = agent.pause(neighbour)
+        let bound = NIOLoopBound(self, eventLoop: channel.core.eventLoop)
+        resumption = channel.core.eventLoop.scheduleTask(in: .nanoseconds(wait.nanoseconds)) {
+            bound.value.resumption = nil
+            bound.value.onReadable()
         }
     }
 
@@ -60,22 +78,26 @@ final class GroupStream {
     func end() {
         guard !isOver else { return }
         isOver = true
+        resumption?.cancel()
         agent.ended(self)
     }
 
     /// Handles the messages that are whole.
     private func receiveAll() {
-        while !isOver {
+        while !isOver, resumption == nil {
             do throws(DecodeError) {
+                guard agent.mayReceive(from: neighbour) else { return pause() }
                 guard let body = try nextBody() else {
                     incoming.discardReadBytes()
                     return
                 }
+                agent.charge(neighbour, NeighbourConduct.messageCost + body.count)
                 var reader = unsafe ByteReader(body.span.bytes)
                 agent.receive(try GroupMessage(reading: &reader, group: agent.group), from: self)
             } catch {
+                agent.noteMalformed(neighbour)
                 channel.breakOff("malformed group message")
-                return
+                return end()
             }
         }
     }

@@ -10,10 +10,11 @@ import DequeModule
 ///
 /// Inputs: `connected`, `disconnected`, `receive`, `say`, `tick`. Outputs: `pollMessage`, `pollChange`; `nextDeadline`.
 ///
-/// **Limits.** Of each neighbour `checksPerSecond` records are looked at, `checkBurst` at once. One that sends `mostInvalid`
-/// records which do not verify is not listened to until it connects anew. `mostQueued` messages wait for each, and
-/// `mostWaiting` bytes of records for another that allows them; `mostAsked` are asked for at a time. What is dropped at a limit
-/// is found again by a later comparison.
+/// **Limits.** Of each neighbour `checksPerSecond` records are looked at, `checkBurst` at once, however often it connects. One
+/// that sends `mostInvalid` records which do not verify is not listened to until it connects anew. `mostQueued` messages wait
+/// for each, and `mostWaiting` bytes of records for another that allows them; `mostAsked` are asked for at a time,
+/// `mostAskedOfOne` of each. Of each member one address a second is taken, `addressBurst` at once: what it says of itself it
+/// could say without end, and all would pass it on. What is dropped at a limit is found again by a later comparison.
 struct GroupSync: Sendable {
     /// A member with which there is a channel.
     typealias Neighbour = PublicKey
@@ -34,11 +35,17 @@ struct GroupSync: Sendable {
     private var changes: Deque<GroupRecord> = []
     /// When to compare with all neighbours again although nothing new came.
     private var compareAt: Instant?
+    /// What those may still send that were here and did not stay: connecting anew is no way to send more.
+    private var budgets: [Neighbour: TokenBucket] = [:]
+    /// Of members that have said lately where they are, how often they still may.
+    private var moves: [PublicKey: TokenBucket] = [:]
 
     /// Counts for status.
     struct Statistics: Hashable, Sendable {
         /// Taken in, from neighbours and by `say`.
         var added: UInt64 = 0
+        /// Looked at, which may cost a signature's check: those of neighbours that are added, refused or invalid.
+        var looked: UInt64 = 0
         /// Outdated, not allowed or without room.
         var refused: UInt64 = 0
         /// Not signed by their author, or not to be read.
@@ -58,6 +65,8 @@ struct GroupSync: Sendable {
         var begins: Bool
         var checks = TokenBucket(perSecond: checksPerSecond, burst: checkBurst)
         var invalid = 0
+        /// Records that it was asked for and has not sent.
+        var asked = 0
         var outbox: Deque<GroupMessage> = []
     }
 
@@ -68,6 +77,9 @@ struct GroupSync: Sendable {
     static let mostQueued = 1_024
     static let mostWaiting = 1 << 20
     static let mostAsked = 8_192
+    /// So that one which announces what there is not leaves room for the others.
+    static let mostAskedOfOne = 2_048
+    static let addressBurst = 16
     /// A branch of so many records is listed, a larger one compared by its branches: 512 bytes either way.
     private static let fewRecords = 16
     /// Twice the worst round trip, and a retransmission.
@@ -93,18 +105,37 @@ struct GroupSync: Sendable {
     mutating func connected(_ neighbour: Neighbour) {
         if links[neighbour] == nil { order.append(neighbour) }
         let begins = own.bytes.lexicographicallyPrecedes(neighbour.bytes)
-        links[neighbour] = Link(begins: begins)
+        forgetRequests(to: neighbour)
+        var link = Link(begins: begins)
+        link.checks = budgets.removeValue(forKey: neighbour) ?? links[neighbour]?.checks ?? link.checks
+        links[neighbour] = link
         if !begins { tell(neighbour) }
     }
 
     /// The channel is gone.
     mutating func disconnected(_ neighbour: Neighbour, now: Instant) {
+        if let link = links[neighbour] {
+            // One that has not sent much lately may send as much as any other when it comes back.
+            budgets = budgets.filter { !$0.value.isFull(now: now) }
+            if !link.checks.isFull(now: now) { budgets[neighbour] = link.checks }
+        }
+        // What it was asked for others may have.
+        if forgetRequests(to: neighbour) { compareSoon(now) }
         links[neighbour] = nil
         order.removeAll { $0 == neighbour }
+    }
+
+    /// Whether it was asked for anything.
+    @discardableResult
+    private mutating func forgetRequests(to neighbour: Neighbour) -> Bool {
         let unanswered = asked.filter { $0.value.neighbour == neighbour }
-        for hash in unanswered.keys { asked[hash] = nil }
-        // What it was asked for others may have.
-        if !unanswered.isEmpty { compareSoon(now) }
+        for hash in unanswered.keys { forgetRequest(hash) }
+        return !unanswered.isEmpty
+    }
+
+    private mutating func forgetRequest(_ hash: Bytes32) {
+        guard let request = asked.removeValue(forKey: hash) else { return }
+        links[request.neighbour]?.asked -= 1
     }
 
     /// This member says something itself.
@@ -125,18 +156,20 @@ struct GroupSync: Sendable {
         case .want(let hashes): send(hashes.compactMap { document.records[$0] }, to: neighbour)
         case .records(let records): take(records, from: neighbour, now: now)
         // Not the document's: their owners look after them.
-        case .epochWanted, .epoch, .presenceSummary, .presenceList, .presence, .reached, .unknown: break
+        case .epochWanted, .epoch, .presenceSummary, .presenceList, .presence, .reached, .request, .answer, .unknown:
+            break
         }
     }
 
     /// It is `nextDeadline`.
     mutating func tick(now: Instant) {
         for (hash, request) in asked where request.until <= now {
-            asked[hash] = nil
+            forgetRequest(hash)
             compareSoon(now)
         }
         guard let time = compareAt, time <= now else { return }
         compareAt = nil
+        moves = moves.filter { !$0.value.isFull(now: now) }
         for neighbour in order { tell(neighbour) }
     }
 
@@ -201,11 +234,20 @@ struct GroupSync: Sendable {
     // MARK: Records
 
     private mutating func want(_ hashes: [Bytes32], of neighbour: Neighbour, now: Instant) {
-        let missing = hashes.filter { document.records[$0] == nil && asked[$0] == nil && waiting[$0] == nil }
-        guard !missing.isEmpty else { return }
-        guard asked.count + missing.count <= Self.mostAsked else { return compareSoon(now) }
-        for hash in missing { asked[hash] = (neighbour, now + Self.patience) }
-        push(.want(missing), to: neighbour)
+        guard let link = links[neighbour] else { return }
+        let room = min(Self.mostAsked - asked.count, Self.mostAskedOfOne - link.asked)
+        var wanted: [Bytes32] = []
+        for hash in hashes where document.records[hash] == nil && asked[hash] == nil && waiting[hash] == nil {
+            guard wanted.count < room else {
+                compareSoon(now)
+                break
+            }
+            asked[hash] = (neighbour, now + Self.patience)
+            wanted.append(hash)
+        }
+        guard !wanted.isEmpty else { return }
+        links[neighbour]?.asked += wanted.count
+        push(.want(wanted), to: neighbour)
     }
 
     /// Who may sign comes before what they sign.
@@ -226,31 +268,48 @@ struct GroupSync: Sendable {
     private mutating func take(_ records: [GroupRecord], from neighbour: Neighbour, now: Instant) {
         var added: [GroupRecord] = []
         for record in records {
-            asked[record.hash] = nil
+            forgetRequest(record.hash)
             guard document.records[record.hash] == nil else { continue }
             guard links[neighbour]?.checks.take(now: now) == true else {
-                statistics.dropped &+= 1
-                suspect(neighbour)
-                compareSoon(now)
+                drop(record, of: neighbour, now: now)
                 continue
             }
-            switch document.insert(record) {
-            case .added: added.append(record)
-            case .known: break
-            case .outdated, .full: statistics.refused &+= 1
-            case .notAllowed:
-                statistics.refused &+= 1
-                suspect(neighbour)
-                hold(record)
-            case .invalid:
-                statistics.invalid &+= 1
-                suspect(neighbour)
-                links[neighbour]?.invalid += 1
-            }
+            take(record, from: neighbour, now: now, added: &added)
         }
         guard !added.isEmpty else { return }
         added += takeWaiting()
         announce(added, except: neighbour)
+    }
+
+    private mutating func take(
+        _ record: GroupRecord, from neighbour: Neighbour, now: Instant, added: inout [GroupRecord]
+    ) {
+        var move = moves[record.author] ?? TokenBucket(perSecond: 1, burst: Self.addressBurst)
+        if record.key.kind == .address, !move.take(now: now) { return drop(record, of: neighbour, now: now) }
+        statistics.looked &+= 1
+        switch document.insert(record) {
+        case .added:
+            added.append(record)
+            // Only what its author signed counts against it.
+            if record.key.kind == .address { moves[record.author] = move }
+        case .known: break
+        case .outdated, .full: statistics.refused &+= 1
+        case .notAllowed:
+            statistics.refused &+= 1
+            suspect(neighbour)
+            hold(record, now: now)
+        case .invalid:
+            statistics.invalid &+= 1
+            suspect(neighbour)
+            links[neighbour]?.invalid += 1
+        }
+    }
+
+    /// Does not look at a record: there were too many. Who passes on the addresses of another cannot help it.
+    private mutating func drop(_ record: GroupRecord, of neighbour: Neighbour, now: Instant) {
+        statistics.dropped &+= 1
+        if record.key.kind != .address || record.author == neighbour { suspect(neighbour) }
+        compareSoon(now)
     }
 
     private mutating func suspect(_ neighbour: Neighbour) {
@@ -259,8 +318,9 @@ struct GroupSync: Sendable {
     }
 
     /// Keeps a record that is not allowed yet.
-    private mutating func hold(_ record: GroupRecord) {
-        guard waiting[record.hash] == nil, waitingByteCount + record.byteCount <= Self.mostWaiting else { return }
+    private mutating func hold(_ record: GroupRecord, now: Instant) {
+        guard waiting[record.hash] == nil else { return }
+        guard waitingByteCount + record.byteCount <= Self.mostWaiting else { return compareSoon(now) }
         waiting[record.hash] = record
         waitingByteCount += record.byteCount
     }

@@ -22,6 +22,8 @@ final class PeerChannel {
     /// Why it ended.
     private(set) var end: ChannelEnd?
     let since: Instant
+    /// What the peer's newest BIND says that it can (`docs/wire-format.md` §4).
+    var peerCapabilities: UInt64 = 0
 
     /// Paths that a newer session replaces.
     private var replaced: [PathID] = []
@@ -381,17 +383,17 @@ final class PeerChannel {
         }
     }
 
-    /// Ends all streams of a tunnel.
-    func endStreams(of usage: TunnelUsage) {
+    /// Ends all streams of a tunnel, or those of clients that came at one address.
+    func endStreams(of usage: TunnelUsage, from entrance: Endpoint? = nil) {
         for (id, owner) in owners {
             switch owner {
             case .tcp(let bridge):
-                guard bridge.usage === usage else { continue }
+                guard bridge.usage === usage, entrance == nil || bridge.entrance == entrance else { continue }
                 bridge.onChannelClosed()
             case .program(let bridge):
-                guard bridge.usage === usage else { continue }
+                guard bridge.usage === usage, entrance == nil else { continue }
                 bridge.onChannelClosed()
-            case .connecting(let tunnel): guard tunnel.usage === usage else { continue }
+            case .connecting(let tunnel): guard tunnel.usage === usage, entrance == nil else { continue }
             case .group: continue
             }
             abort(id, code: .refused)

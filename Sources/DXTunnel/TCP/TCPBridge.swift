@@ -10,7 +10,7 @@ import NIOPosix
 /// arrives it reads what the kernel still holds at once, so up to one kernel buffer (tcp_rmem) is added at the end.
 ///
 /// In a tunnel with a rate a read is held here until the tunnel's limiter has let all of it go; only then the next one is
-/// made.
+/// made. The rate may come, change and go meanwhile.
 final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -18,6 +18,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     let channel: PeerChannel
     let id: StreamID
     let usage: TunnelUsage
+    /// The listener's address at which the client came; nil at a destination.
+    let entrance: Endpoint?
     private var context: ChannelHandlerContext?
     /// What was read from TCP and waits for the tunnel's rate.
     private var held = ByteBuffer()
@@ -35,8 +37,9 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     /// Up to 256 KiB a read, as much as four GSO runs take, less for connections that carry little.
     static let maximumRead = 262_144
-    /// How connections of a tunnel are read: with a limiter at most what it lets go at once.
-    static func receiveAllocator(_ usage: TunnelUsage) -> AdaptiveRecvByteBufferAllocator {
+    /// How connections of a tunnel are read: with a limiter at most what it lets go at once. One that was open before the rate
+    /// came goes on as it began, and may hold a larger read.
+    private static func receiveAllocator(_ usage: TunnelUsage) -> AdaptiveRecvByteBufferAllocator {
         AdaptiveRecvByteBufferAllocator(
             minimum: 2_048, initial: 4_096, maximum: usage.limiter?.maximumRead ?? maximumRead)
     }
@@ -45,10 +48,11 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     /// At 256 KiB of bytes that the kernel has not taken the stream is read no more; again below 64 KiB.
     static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 65_536, high: 262_144)
 
-    init(channel: PeerChannel, id: StreamID, usage: TunnelUsage) {
+    init(channel: PeerChannel, id: StreamID, usage: TunnelUsage, entrance: Endpoint? = nil) {
         self.channel = channel
         self.id = id
         self.usage = usage
+        self.entrance = entrance
         usage.opened()
     }
 
@@ -56,6 +60,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        // What SwiftNIO uses otherwise takes more memory, and nothing else.
+        try? context.channel.syncOptions?.setOption(.recvAllocator, value: Self.receiveAllocator(usage))
         if context.channel.isActive { begin() }
     }
 
@@ -73,10 +79,15 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
         let bytes = unwrapInboundIn(data)
         guard !inputEnded else { return }
         usage.countFromClient(bytes.readableBytes)
-        guard let limiter = usage.limiter else { return channel.write(bytes, to: id) }
+        guard usage.limiter != nil || held.readableBytes > 0 else { return channel.write(bytes, to: id) }
         // More than one read is held only when SwiftNIO reads all there is because TCP's FIN came.
         if held.readableBytes == 0 { held = bytes } else { held.writeImmutableBuffer(bytes) }
-        limiter.submit(self)
+        sendHeld()
+    }
+
+    /// Sends what is held, as the rate allows; without one, which there was when it was read, as the stream takes it.
+    private func sendHeld() {
+        if let limiter = usage.limiter { limiter.submit(self) } else { _ = send(atMost: .max) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -158,7 +169,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     func onReadable() { pump() }
 
     /// The stream takes bytes again.
-    func onWritable() { if held.readableBytes > 0 { usage.limiter?.submit(self) } else { requestRead() } }
+    func onWritable() { if held.readableBytes > 0 { sendHeld() } else { requestRead() } }
 
     /// The peer wants no more: its application reset, or went away.
     func onStopped() {

@@ -38,7 +38,7 @@ final class TCPListener {
 
     /// Listens from now on; `accepted` configures each connection.
     func open(
-        on eventLoop: any EventLoop, receiveAllocator: AdaptiveRecvByteBufferAllocator,
+        on eventLoop: any EventLoop,
         accepted: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>, failed: @escaping (String) -> Void
     ) {
         wantsOpen = true
@@ -63,7 +63,6 @@ final class TCPListener {
             .childChannelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.recvAllocator, value: receiveAllocator)
             .childChannelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
             .childChannelInitializer(accepted)
             .withBoundSocket(descriptor)

@@ -29,7 +29,7 @@ final class DestinationTunnel {
     }
 
     /// The group says something else of it. Connections to another target, and of gateways that are origins no more, end;
-    /// the others go on.
+    /// the others go on, under new limits.
     func update(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?) {
         let newOrigins = Set(tunnel.origins.map(\.gateway))
         let isMoved = target != self.target
@@ -42,6 +42,7 @@ final class DestinationTunnel {
         name = tunnel.name
         origins = newOrigins
         self.target = target
+        usage.update(tunnel, on: core.eventLoop)
     }
 
     /// The tunnel is no more.
@@ -116,7 +117,6 @@ final class DestinationTunnel {
             .channelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.recvAllocator, value: TCPBridge.receiveAllocator(usage))
             .channelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
             .connect(host: target.host, port: Int(target.port))
             .whenComplete { result in

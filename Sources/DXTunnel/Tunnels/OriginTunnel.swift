@@ -143,9 +143,10 @@ final class OriginTunnel {
         if missing.isEmpty { failure = nil }
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         for listener in listeners {
+            let entrance = listener.wanted
             listener.open(
-                on: core.eventLoop, receiveAllocator: TCPBridge.receiveAllocator(usage),
-                accepted: { bound.value.accept($0) },
+                on: core.eventLoop,
+                accepted: { bound.value.accept($0, at: entrance) },
                 failed: { reason in
                     bound.value.failure = reason
                     bound.value.usage.lastError = reason
@@ -160,12 +161,14 @@ final class OriginTunnel {
 
     // MARK: Changes
 
-    /// The group says something else of it: addresses come, stay and go; open connections to destinations that stay go on.
+    /// The group says something else of it: addresses and limits come, stay and go. Open connections to destinations that stay
+    /// go on, with the share and class that they began with; whether their clients may still come is not asked again.
     func update(_ tunnel: GatewayConfiguration.Tunnel) {
         name = tunnel.name
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
         allowed = tunnel.allowed
+        usage.update(tunnel, on: core.eventLoop)
         let kept = tunnel.destinations.map(\.gateway)
         for channel in core.peers.compactMap(\.channel)
         where destinations.contains(channel.peer.name) && !kept.contains(channel.peer.name) {
@@ -177,11 +180,17 @@ final class OriginTunnel {
         closeUnlessActive()
     }
 
-    /// Takes these local addresses and gives up all others. One that cannot be had is named, and tried again.
+    /// Takes these local addresses and gives up all others, with the connections that came there. One that cannot be had is
+    /// named, and tried again.
     func listen(at addresses: [(address: HostAddress, endpoint: Endpoint)]) {
         guard !isRemoved else { return }
         let wanted = addresses.map(\.endpoint)
-        for listener in listeners where !wanted.contains(listener.wanted) { listener.release() }
+        for listener in listeners where !wanted.contains(listener.wanted) {
+            listener.release()
+            for channel in core.peers.compactMap(\.channel) {
+                channel.endStreams(of: usage, from: listener.wanted)
+            }
+        }
         listeners.removeAll { !wanted.contains($0.wanted) }
         missing = addresses.filter { address in !listeners.contains { $0.wanted == address.endpoint } }
         takeMissing()
@@ -223,7 +232,7 @@ final class OriginTunnel {
     // MARK: Connections
 
     /// A client connected.
-    private func accept(_ tcp: any Channel) -> EventLoopFuture<Void> {
+    private func accept(_ tcp: any Channel, at entrance: Endpoint) -> EventLoopFuture<Void> {
         guard isAllowed(tcp) else {
             let client = tcp.remoteAddress?.ipAddress ?? "unknown"
             usage.refuse("client \(client) is not allowed")
@@ -234,7 +243,7 @@ final class OriginTunnel {
         }
         do {
             try connect { channel, id in
-                let bridge = TCPBridge(channel: channel, id: id, usage: self.usage)
+                let bridge = TCPBridge(channel: channel, id: id, usage: self.usage, entrance: entrance)
                 try? tcp.pipeline.syncOperations.addHandler(bridge)
                 return .tcp(bridge)
             }

@@ -8,7 +8,7 @@ import DequeModule
 /// one that carries little waits for at most a piece of each. Nothing is sent that the bucket does not hold.
 struct RateTurns<Sender> {
     /// The most that one sender may send in a turn, in bytes.
-    let pieceByteCount: Int
+    private(set) var pieceByteCount: Int
     /// How often the tunnel stopped sending for its rate.
     private(set) var waitCount: UInt64 = 0
     private var waited: Interval = .zero
@@ -30,11 +30,21 @@ struct RateTurns<Sender> {
 
     /// No sender, and a full bucket.
     init(bitsPerSecond: UInt64) {
-        let rate = min(bitsPerSecond, RateBucket.maximumBitsPerSecond)
-        // At most 250 MB.
-        let burst = Int(rate / 8 * Self.burstMilliseconds / 1_000)
-        bucket = RateBucket(bitsPerSecond: rate, burstByteCount: max(burst, Self.leastBurst))
-        pieceByteCount = min(max(burst, Self.pieceRange.lowerBound), Self.pieceRange.upperBound)
+        bucket = Self.bucket(bitsPerSecond)
+        pieceByteCount = Self.piece(bitsPerSecond)
+    }
+
+    private static func bucket(_ bitsPerSecond: UInt64) -> RateBucket {
+        RateBucket(bitsPerSecond: bitsPerSecond, burstByteCount: max(burst(bitsPerSecond), leastBurst))
+    }
+
+    private static func piece(_ bitsPerSecond: UInt64) -> Int {
+        min(max(burst(bitsPerSecond), pieceRange.lowerBound), pieceRange.upperBound)
+    }
+
+    /// At most 250 MB.
+    private static func burst(_ bitsPerSecond: UInt64) -> Int {
+        Int(min(bitsPerSecond, RateBucket.maximumBitsPerSecond) / 8 * burstMilliseconds / 1_000)
     }
 
     /// The rate.
@@ -52,6 +62,18 @@ struct RateTurns<Sender> {
 
     /// Takes a sender, behind all others.
     mutating func join(_ sender: Sender) { waiting.append(sender) }
+
+    /// Another rate from now on; all keep their turns. No more is there at once than was: a rate that is changed again and
+    /// again gives no burst each time.
+    mutating func setRate(bitsPerSecond: UInt64, now: Instant) {
+        let left = bucket.available(now: now)
+        bucket = Self.bucket(bitsPerSecond)
+        bucket.spend(bucket.burstByteCount - left, now: now)
+        pieceByteCount = Self.piece(bitsPerSecond)
+    }
+
+    /// Takes the sender that waits for the longest time out; nil when none waits.
+    mutating func leave() -> Sender? { waiting.popFirst() }
 
     /// Lets all senders go.
     mutating func removeAll() {

@@ -48,6 +48,23 @@ final class TunnelLimiter {
         if !isServing { serve(now: MonotonicClock.now()) }
     }
 
+    /// The tunnel has another rate from now on.
+    func setRate(bitsPerSecond: UInt64) {
+        guard bitsPerSecond != turns.bitsPerSecond else { return }
+        let now = MonotonicClock.now()
+        turns.setRate(bitsPerSecond: bitsPerSecond, now: now)
+        if !isServing { serve(now: now) }
+    }
+
+    /// The tunnel has no rate any more: whoever waits sends what its stream takes, and the rest by itself.
+    func release() {
+        while let sender = turns.leave() {
+            sender.isWaitingForTurn = false
+            _ = sender.send(atMost: .max)
+        }
+        cancel()
+    }
+
     /// Lets all senders go: the gateway ends.
     func cancel() {
         timer?.cancel()

@@ -1,9 +1,12 @@
-/// Counts of one end of one tunnel on one event loop, to which it is bound, and what keeps it within its rate.
+import NIOCore
+
+/// Counts of one end of one tunnel on one event loop, to which it is bound, and what keeps it within its limits, which may
+/// change under open connections.
 ///
 /// "From the client" is from the application towards this gateway at an origin, from the target at a destination.
 final class TunnelUsage {
     /// What every connection asks before it sends; nil in a tunnel without a rate.
-    let limiter: TunnelLimiter?
+    private(set) var limiter: TunnelLimiter?
     private(set) var open = 0
     private(set) var total: UInt64 = 0
     private(set) var bytesIn: UInt64 = 0
@@ -20,9 +23,19 @@ final class TunnelUsage {
         self.ofGateway = ofGateway
     }
 
-    /// Whether the limits are still those of the tunnel.
-    func fits(_ tunnel: GatewayConfiguration.Tunnel) -> Bool {
-        ofTunnel.maximum == tunnel.maximumConnections && limiter?.bitsPerSecond == tunnel.maximumRate
+    /// The tunnel has these limits from now on. Connections that are open go on: under the new rate, and also when more are
+    /// open than new ones may be.
+    func update(_ tunnel: GatewayConfiguration.Tunnel, on eventLoop: any EventLoop) {
+        ofTunnel.maximum = tunnel.maximumConnections
+        switch (limiter, tunnel.maximumRate) {
+        case (nil, nil): break
+        case (nil, let rate?): limiter = TunnelLimiter(bitsPerSecond: rate, on: eventLoop)
+        case (let limiter?, let rate?): limiter.setRate(bitsPerSecond: rate)
+        case (let old?, nil):
+            // First, so that whoever is let go does not ask it again.
+            limiter = nil
+            old.release()
+        }
     }
 
     /// Whether neither the tunnel nor the gateway has as many connections as it may have.

@@ -21,6 +21,8 @@ public struct Bind: Equatable, Sendable, BitwiseCopyable {
     public static let kind: UInt8 = 0x01
     /// The protocol version of this code.
     public static let currentVersion: UInt8 = 1
+    /// A bit of `capabilities`: the sender takes requests of admins (`docs/group.md` §8.1).
+    public static let takesAdminRequests: UInt64 = 1
     /// The largest encoding, in bytes.
     public static let maximumByteCount = 1 + 3 + 8 + 8 + 8 + 8 + TransportParameters.maximumByteCount
 

@@ -142,44 +142,6 @@ extension GatewayTests {
             try await fleet.stop()
         }
 
-        /// Three of twenty were off while five were removed, and come back unaided; those that were removed do not, whatever
-        /// secrets they hold.
-        @Test func stragglersReturnAndRemovedOnesDoNot() async throws {
-            let fleet = try await Fleet()
-            let names = (1...19).map { "edge-\($0)" }
-            let (asleep, removed, awake) = (Array(names[0..<3]), Array(names[3..<8]), Array(names[8...]))
-            for name in names { try await fleet.add(name) }
-            try await fleet.waitUntilAlike()
-            for name in asleep { try await fleet.stop(name) }
-            for name in removed { _ = try await fleet["hq"].removeMember(name) }
-            try await Polling.wait(until: "those that stay to have all secrets") {
-                for name in awake {
-                    guard try await fleet[name].onLoop({ $0.group?.epochs.count }) == 6 else { return false }
-                }
-                return true
-            }
-            for name in asleep { try await fleet.start(name) }
-            try await Polling.wait(until: "the three to have slept enough") {
-                for name in asleep {
-                    guard try await fleet[name].onLoop({ $0.group?.epochs.count }) == 6,
-                        try await fleet[name].members().map(\.name) == (asleep + awake + ["hq"]).sorted()
-                    else { return false }
-                }
-                return true
-            }
-            let before = try await fleet["hq"].status().drops["veil_unknown_peer"] ?? 0
-            for name in removed { try await fleet.stop(name) }
-            try await fleet.start(removed[0])
-            // It calls, its call is opened, as its secret is an old one of the group, and nobody answers.
-            try await Polling.wait(until: "the removed one to have called") {
-                try await fleet["hq"].status().drops["veil_unknown_peer"] ?? 0 > before
-            }
-            let status = try await fleet[removed[0]].status()
-            #expect(status.peers.allSatisfy { $0.state != .connected && $0.bytesReceived == 0 })
-            #expect(try await fleet[removed[0]].onLoop { $0.group?.epochs.count } == 1)
-            try await fleet.stop()
-        }
-
         /// Status tells of the group, and of what somebody has to mend.
         @Test func statusTellsOfTheGroup() async throws {
             let fleet = try await Fleet()

@@ -9,20 +9,13 @@ import Testing
 extension GatewayTests {
     /// What a token is good for, and what it is not.
     @Suite(.serialized) struct JoinTests {
-        private func refusal(_ body: () async throws -> Void) async -> GroupError? {
-            do {
-                try await body()
-                return nil
-            } catch { return error as? GroupError }
-        }
-
         @Test func aTokenLetsOneGatewayIn() async throws {
             let fleet = try await Fleet()
             let token = try await fleet.token()
             #expect(token.utf8.count <= InviteToken.longestText)
             try await fleet.join("edge-1", token: token)
             #expect(
-                await refusal { try await fleet.join("edge-2", token: token) }?.message
+                await GroupError.refusal { try await fleet.join("edge-2", token: token) }?.message
                     == "another gateway has used this token")
             let used = try await fleet["hq"].invitations()
             #expect(used.count == 1 && used[0].usedBy != nil && used[0].token == nil)
@@ -62,10 +55,12 @@ extension GatewayTests {
             let (token, _) = (try await fleet.token(), try await fleet.token())
             let id = try InviteToken(token).secret.id
             #expect(try await fleet["hq"].revokeInvitation(String(id, radix: 16)) == 1)
-            #expect(await refusal { try await fleet.join("edge-1", token: token) }?.code == .notFound)
+            #expect(await GroupError.refusal { try await fleet.join("edge-1", token: token) }?.code == .notFound)
             // With the last one the veil is gone, and nobody answers.
             #expect(try await fleet["hq"].revokeInvitation(nil) == 1)
-            let silence = await refusal { try await fleet.join("edge-1", token: token, patience: .seconds(1)) }
+            let silence = await GroupError.refusal {
+                try await fleet.join("edge-1", token: token, patience: .seconds(1))
+            }
             #expect(silence?.message.contains("does not answer") == true)
             #expect(try await fleet["hq"].members().count == 1)
             try await fleet.stop()
@@ -76,7 +71,7 @@ extension GatewayTests {
             var forged = try InviteToken(try await fleet.token())
             forged.secret = TokenSecret()
             let text = forged.text
-            #expect(await refusal { try await fleet.join("edge-1", token: text) }?.code == .notFound)
+            #expect(await GroupError.refusal { try await fleet.join("edge-1", token: text) }?.code == .notFound)
             #expect(try await fleet["hq"].members().count == 1)
             try await fleet.stop()
         }
@@ -86,7 +81,7 @@ extension GatewayTests {
             let key = try Identity.generate()
             let token = try await fleet.token(InviteRequest(gateway: key.gatewayID.text))
             #expect(
-                await refusal { try await fleet.join("edge-1", token: token) }?.message
+                await GroupError.refusal { try await fleet.join("edge-1", token: token) }?.message
                     == "the token is meant for another gateway")
             try FileManager.default.createDirectory(
                 atPath: fleet.state("edge-2"), withIntermediateDirectories: false,
@@ -102,7 +97,7 @@ extension GatewayTests {
             let token = try await fleet.token(InviteRequest(ttlSeconds: 1))
             _ = try await fleet.token()
             try await Polling.wait(until: "the token to expire") { try await fleet["hq"].invitations().count == 1 }
-            #expect(await refusal { try await fleet.join("edge-1", token: token) }?.code == .notFound)
+            #expect(await GroupError.refusal { try await fleet.join("edge-1", token: token) }?.code == .notFound)
             try await fleet.stop()
         }
 
@@ -114,7 +109,7 @@ extension GatewayTests {
             try await fleet.stop("hq")
             try await fleet.start("hq")
             try await fleet.join("edge-2", token: second)
-            #expect(await refusal { try await fleet.join("edge-3", token: first) }?.code == .conflict)
+            #expect(await GroupError.refusal { try await fleet.join("edge-3", token: first) }?.code == .conflict)
             try await fleet.stop()
         }
 
@@ -137,7 +132,7 @@ extension GatewayTests {
             try await fleet.join("edge-1", token: token)
             _ = try await fleet["hq"].removeMember("edge-1")
             try FileManager.default.removeItem(atPath: fleet.state("edge-1") + "/group.state")
-            let refused = await refusal { try await fleet.join("edge-1", token: token) }
+            let refused = await GroupError.refusal { try await fleet.join("edge-1", token: token) }
             #expect(refused?.message == "this gateway was removed from the group")
             #expect(try await fleet["hq"].members().count == 1)
             // A new invitation is.
@@ -190,7 +185,7 @@ extension GatewayTests {
             #expect(boot.hasToken)
             directory.write(token, to: "token")
             let late = FirstBoot(tokenFile: path, stateDirectory: fleet.state("late"))
-            #expect(await refusal { try await late.run(logger: logger) }?.code == .conflict)
+            #expect(await GroupError.refusal { try await late.run(logger: logger) }?.code == .conflict)
             directory.write("nonsense", to: "token")
             await #expect(throws: StateProblem.self) { try await late.run(logger: logger) }
             #expect(late.hasToken)

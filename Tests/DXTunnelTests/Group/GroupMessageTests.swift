@@ -21,7 +21,8 @@ import Testing
             .summary(fingerprint), .branches(GroupIndex.Prefix(), Array(repeating: fingerprint, count: 16)),
             .branches(GroupIndex.Prefix(digits: [0, 15, 7]), Array(repeating: .empty, count: 16)),
             .list(GroupIndex.Prefix(digits: [1]), hashes), .list(GroupIndex.Prefix(), []), .have(hashes),
-            .want(hashes), .records(try (0..<3).map(record)), .records([]),
+            .want(hashes), .records(try (0..<3).map(record)), .records([]), .request(.max, [1, 2, 3]),
+            .answer(1, []),
         ]
     }
 

@@ -52,6 +52,27 @@ import Testing
         #expect(machine.burstByteCount == burst && machine.pieceByteCount == piece)
     }
 
+    /// Those that wait keep their turns under another rate, of which the rest takes the time that it should, without a burst.
+    @Test func theRateChangesWhileSendersWait() {
+        var machine = RateTurns<Int>(bitsPerSecond: 8_000)
+        var senders = Senders([1_016_384, 1_000_000])
+        for sender in 0...1 { machine.join(sender) }
+        senders.serve(&machine, now: start)
+        let sent = senders.sent[0] + senders.sent[1]
+        #expect(sent <= 16_384 && sent > 16_384 - 1_200)
+        machine.setRate(bitsPerSecond: 80_000_000, now: start)
+        #expect(machine.count == 2 && machine.pieceByteCount == 16_384 && machine.burstByteCount == 200_000)
+        let end = senders.run(&machine, from: start)
+        #expect(senders.left == [0, 0])
+        // 10 MB a second.
+        let expected = Interval.milliseconds(200)
+        #expect(end - start > expected - .milliseconds(3) && end - start < expected + .milliseconds(3))
+        // Neither got ahead of the other.
+        machine.join(0)
+        machine.join(1)
+        #expect(machine.leave() == 0 && machine.leave() == 1 && machine.leave() == nil)
+    }
+
     /// One sender with 10 MB at 20 Mbit/s: all goes, and takes the time that it should, but for the burst.
     @Test func keepsTheRate() {
         var machine = RateTurns<Int>(bitsPerSecond: 20_000_000)

@@ -18,10 +18,11 @@ import Testing
 
         var sendableByteCount: Int { left }
         func send(atMost limit: Int) -> Int {
-            left -= limit
-            sent += limit
+            let count = min(limit, left)
+            left -= count
+            sent += count
             if let other { other.limiter.submit(other.sender) }
-            return limit
+            return count
         }
     }
 
@@ -73,6 +74,26 @@ import Testing
             #expect(pair.senders.value.allSatisfy { $0.sent == 50_000 && !$0.isWaitingForTurn })
             #expect(pair.limiter.value.waitCount > 1 && pair.limiter.value.waited > .zero)
         }.get()
+    }
+
+    /// Another rate serves those that wait at once, as far as it goes; no rate serves all of them, each once.
+    @Test func theRateChangesWhileSendersWait() async throws {
+        try await onLoop { loop in
+            let limiter = TunnelLimiter(bitsPerSecond: 8_000, on: loop)
+            let (first, second) = (Sender(400_000), Sender(500_000))
+            limiter.submit(first)
+            limiter.submit(second)
+            let before = first.sent + second.sent
+            #expect(before <= 16_384 && first.isWaitingForTurn && second.isWaitingForTurn)
+            limiter.setRate(bitsPerSecond: 1_000_000_000)
+            #expect(limiter.bitsPerSecond == 1_000_000_000 && limiter.maximumRead == TCPBridge.maximumRead)
+            // A rate that is changed gives no burst.
+            #expect(first.sent + second.sent < before + 250_000)
+            #expect(first.isWaitingForTurn && second.isWaitingForTurn)
+            limiter.release()
+            #expect(first.left == 0 && second.left == 0)
+            #expect(!first.isWaitingForTurn && !second.isWaitingForTurn)
+        }
     }
 
     /// Nothing is held any more once it is cancelled, though a timer was armed.
