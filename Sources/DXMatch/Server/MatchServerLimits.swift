@@ -36,9 +36,9 @@ public struct MatchServerLimits: Sendable, BitwiseCopyable {
     /// Notices that are not acknowledged and not yet sent three times, up to 800 bytes each. Beyond, INTRODUCE gets `tooOften`.
     public var notices = 16_384
 
-    /// Registrations whose end is looked at in one call of `timeoutFired`: a millisecond or so. The rest is for the next call, at
-    /// once.
-    public var expiriesPerTurn = 4_096
+    /// Registrations whose end is looked at in one call of `timeoutFired`: two milliseconds of cold memory. The rest is for the
+    /// next call, at once.
+    public var expiriesPerTurn = 1_024
     /// Events for the other instances that wait. Beyond, all are dropped and `overflowed` is told.
     public var events = 65_536
 
