@@ -20,7 +20,7 @@ import Testing
             address: Endpoint(v4: UInt32(number), port: 1), revision: 1, lifetime: lifetime)
     }
 
-    /// The figure that a million rests on (`docs/matchmaking.md` §9): 300 bytes of blob, groups of ten.
+    /// The figure that a million rests on (`docs/matchmaking.md` §4.1): 300 bytes of blob, groups of ten.
     @Test func aRegistrationTakesLessThan600Bytes() {
         var registry = Registry(seed: Self.seed)
         let blob = [UInt8](repeating: 5, count: 300)
