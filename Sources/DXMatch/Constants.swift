@@ -8,7 +8,7 @@ public enum MatchConstants {
     public static let minimumCookieWanted = 50
     /// The size of a CHECK (§7): that of CHECKED with any address, and room for fields of later versions.
     public static let checkByteCount = 120
-    /// The largest blob (§4.1), in bytes: 16 IPv6 candidates and what seals them are 521, the rest is for later versions.
+    /// The largest blob (§4.1), in bytes: 16 IPv6 candidates and what seals them are 517, the rest is for later versions.
     public static let maximumBlob = 600
     /// The most candidates of a blob (§6): an ICE agent with more has useless ones.
     public static let maximumCandidates = 16

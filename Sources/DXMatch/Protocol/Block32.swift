@@ -4,9 +4,13 @@ public import DXWire
 ///
 /// `==` stops at the first difference; use `isEqualInConstantTime(to:)` where the value is a secret's.
 public struct Block32: Hashable, Sendable, BitwiseCopyable {
+    /// The first eight bytes, big-endian.
     let word0: UInt64
+    /// The eight bytes after them.
     let word1: UInt64
+    /// The eight bytes after those.
     let word2: UInt64
+    /// The last eight bytes.
     let word3: UInt64
 
     /// The length on the wire.

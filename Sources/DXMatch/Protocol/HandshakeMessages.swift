@@ -16,6 +16,7 @@ public struct CookieMessage: Equatable, Sendable, BitwiseCopyable {
         self.cookie = cookie
     }
 
+    /// Reads the fields behind type and version.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         attempt = try MatchAttempt(reading: &reader)
         cookie = try Block32(reading: &reader)
@@ -45,6 +46,7 @@ public struct ClientFlight: Equatable, Sendable, BitwiseCopyable {
     /// The largest DTLS datagram.
     public static let maximumDatagram = MatchConstants.maximumMessage - headByteCount
 
+    /// Reads the fields behind type and version.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         guard reader.bytes.byteCount == MatchConstants.maximumMessage else { throw .truncated }
         attempt = try MatchAttempt(reading: &reader)
@@ -79,6 +81,7 @@ public struct ServerFlight: Equatable, Sendable, BitwiseCopyable {
     /// The largest DTLS datagram.
     public static let maximumDatagram = MatchConstants.maximumMessage - headByteCount
 
+    /// Reads the fields behind type and version.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         attempt = try MatchAttempt(reading: &reader)
         datagram = try reader.readCounted(maximum: Self.maximumDatagram)

@@ -3,8 +3,11 @@ public import DXWire
 /// What an address is XORed with on the wire (`docs/matchmaking.md` §4): the first 18 bytes of a hash, handed in, since
 /// DXMatch has none. Where an address stands plain, the mask is `none`.
 public struct AddressMask: Hashable, Sendable, BitwiseCopyable {
+    /// For the first eight bytes of an IPv6 address; for an IPv4 address and its port.
     let high: UInt64
+    /// For the last eight bytes of an IPv6 address.
     let low: UInt64
+    /// For the port of an IPv6 address.
     let port: UInt16
 
     /// No mask: the address stands plain.

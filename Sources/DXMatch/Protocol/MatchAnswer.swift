@@ -107,6 +107,7 @@ public struct RegisteredAnswer: Equatable, Sendable, BitwiseCopyable {
         self.rosterDigest = rosterDigest
     }
 
+    /// Reads the fields behind kind and status.
     init(reading reader: inout ByteReader, mask: AddressMask) throws(DecodeError) {
         observed = try Endpoint(reading: &reader, mask: mask)
         handle = try Handle(reading: &reader)
@@ -146,6 +147,7 @@ public struct IntroducedAnswer: Equatable, Sendable, BitwiseCopyable {
         self.blob = blob
     }
 
+    /// Reads the fields behind kind and status.
     init(reading reader: inout ByteReader, mask: AddressMask) throws(DecodeError) {
         address = try Endpoint(reading: &reader, mask: mask)
         revision = try reader.readUInt64()

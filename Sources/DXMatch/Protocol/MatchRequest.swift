@@ -112,6 +112,7 @@ public struct RegisterRequest: Equatable, Sendable, BitwiseCopyable {
         self.proof = proof
     }
 
+    /// Reads the fields behind the kind.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         groupTag = try GroupTag(reading: &reader)
         memberKey = try PublicPoint(reading: &reader)
@@ -173,6 +174,7 @@ public struct RosterRequest: Equatable, Sendable, BitwiseCopyable {
         self.cursor = cursor
     }
 
+    /// Reads the fields behind the kind.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         handle = try Handle(reading: &reader)
         cursor = try MemberTag(reading: &reader)
@@ -211,6 +213,7 @@ public struct IntroduceRequest: Equatable, Sendable, BitwiseCopyable {
         self.blob = blob
     }
 
+    /// Reads the fields behind the kind.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         handle = try Handle(reading: &reader)
         memberTag = try MemberTag(reading: &reader)

@@ -32,6 +32,7 @@ public struct RefreshMessage: Equatable, Sendable, BitwiseCopyable {
     /// Whether the sender wants an answer.
     public var isAnswered: Bool { flags & Self.wantsNoAnswer == 0 }
 
+    /// Reads the fields behind type and version.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         handle = try Handle(reading: &reader)
         count = try reader.readUInt32()
@@ -97,6 +98,7 @@ public struct RefreshedMessage: Equatable, Sendable, BitwiseCopyable {
         self.code = code
     }
 
+    /// Reads the fields behind type and version.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         handle = try Handle(reading: &reader)
         count = try reader.readUInt32()

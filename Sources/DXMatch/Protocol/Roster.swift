@@ -48,6 +48,7 @@ public struct RosterEntry: Equatable, Sendable, BitwiseCopyable {
         self.blob = blob
     }
 
+    /// Reads one entry.
     init(reading reader: inout ByteReader, mask: AddressMask) throws(DecodeError) {
         memberTag = try MemberTag(reading: &reader)
         address = try Endpoint(reading: &reader, mask: mask)

@@ -18,6 +18,7 @@ public struct RequestMessage: Equatable, Sendable, BitwiseCopyable {
     /// The largest body.
     public static let maximumBody = MatchConstants.maximumMessage - headByteCount
 
+    /// Reads the fields behind type and version.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         ticket = try Ticket(reading: &reader)
         sequence = try reader.readUInt64()
@@ -50,6 +51,7 @@ public struct AnswerMessage: Equatable, Sendable, BitwiseCopyable {
     /// The largest body.
     public static let maximumBody = MatchConstants.maximumMessage - headByteCount
 
+    /// Reads the fields behind type and version.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         sequence = try reader.readUInt64()
         syntheticIV = try SyntheticIV(reading: &reader)
@@ -91,6 +93,7 @@ public struct NoticeMessage: Equatable, Sendable, BitwiseCopyable {
     /// The bytes before the sealed body.
     public static let headByteCount = associatedByteCount + SyntheticIV.byteCount
 
+    /// Reads the fields behind type and version.
     init(reading reader: inout ByteReader) throws(DecodeError) {
         handle = try Handle(reading: &reader)
         number = try reader.readUInt32()

@@ -109,16 +109,25 @@ public struct STUNUnknownAttributes: Equatable, Sendable, BitwiseCopyable {
 
 /// The attribute types that are looked at, or known and ignored.
 enum STUNAttribute {
+    /// RFC 8489 §14.1.
     static let mappedAddress: UInt16 = 0x0001
+    /// RFC 5780 §7.2.
     static let changeRequest: UInt16 = 0x0003
     /// RFC 3489 §11.2.3: what OTHER-ADDRESS was before.
     static let changedAddress: UInt16 = 0x0005
+    /// RFC 8489 §14.8.
     static let errorCode: UInt16 = 0x0009
+    /// RFC 8489 §14.13.
     static let unknownAttributes: UInt16 = 0x000a
+    /// RFC 8489 §14.2.
     static let xorMappedAddress: UInt16 = 0x0020
+    /// RFC 8489 §14.14.
     static let software: UInt16 = 0x8022
+    /// RFC 8489 §14.7.
     static let fingerprint: UInt16 = 0x8028
+    /// RFC 5780 §7.3.
     static let responseOrigin: UInt16 = 0x802b
+    /// RFC 5780 §7.4.
     static let otherAddress: UInt16 = 0x802c
 
     /// From here on an attribute need not be understood.

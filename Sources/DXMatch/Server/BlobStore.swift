@@ -7,6 +7,7 @@ import DXWire
 struct BlobStore: Sendable {
     /// Names a blob. Its size says where to look.
     struct Reference: Equatable, Sendable, BitwiseCopyable {
+        /// Its place among those of its size.
         fileprivate(set) var index: UInt32
         /// The bytes of the blob, at most `MatchConstants.maximumBlob`.
         fileprivate(set) var byteCount: UInt16

@@ -14,27 +14,44 @@ public import DXWire
 ///
 /// Complexity: O(1) for each request, but for a roster's entries and the place of a new member in its group's list.
 public struct MatchServer<Cryptography: MatchCryptography>: ~Copyable {
+    /// What registrations are signed for.
     let pin: GatewayID
+    /// How much is taken and done.
     let limits: MatchServerLimits
+    /// Whether anybody polls events.
     let isMirrored: Bool
-    let cryptography: Cryptography
+    /// What proofs of address are made from.
     let proofSecret: Block32
+    /// Of requests in a group.
     let groupRate: RateMark.Rate
+    /// Of introductions that a member asks for.
     let askerRate: RateMark.Rate
+    /// Of introductions to a member.
     let targetRate: RateMark.Rate
+    /// Who is registered.
     var registry: Registry
+    /// What was not acknowledged yet.
     var notices: NoticeQueue
+    /// Who was introduced to whom in the last minute.
     var pairs: IntroductionPairs
+    /// Requests of address prefixes.
     var requestBudget: PrefixLimiter
+    /// Signatures checked for address prefixes.
     var signatureBudget: PrefixLimiter
+    /// For handles.
     var random: RandomSource
+    /// What other instances have not been told yet.
     var events = Line<RegistryEvent>()
+    /// Whether they must be told that there was more.
     var hasOverflowed = false
 
     /// Whether this instance takes nobody new and tells members to use others. Set once, when it is to end.
     public var isLeaving = false
     /// Counts since the start.
     public internal(set) var statistics = MatchServerStatistics()
+    /// Hashes and signatures. The last of what is stored: where the others lie does not hang on its size then, which code that is
+    /// not specialised for it would have to look up.
+    let cryptography: Cryptography
 
     /// A proof of address is good in its slot of time and the next one (§4.1): half a minute to a minute. The client has it after
     /// one round trip.

@@ -1,6 +1,6 @@
 /// Why a request or a REFRESH got no answer. Counted.
 public enum MatchServerDrop: Error, Equatable, Sendable, BitwiseCopyable, CaseIterable {
-    /// It has no kind, or its answer would not fit.
+    /// It is empty, and so of no kind.
     case malformed
     /// The sender's address prefix had its share.
     case rateLimited
@@ -34,7 +34,7 @@ public struct MatchServerStatistics: Equatable, Sendable, BitwiseCopyable {
     public internal(set) var acknowledged: UInt64 = 0
     /// Registrations that ended without a word.
     public internal(set) var expired: UInt64 = 0
-    /// What got no answer, by reason.
+    /// Dropped for having no kind.
     public internal(set) var malformed: UInt64 = 0
     /// Dropped for its prefix.
     public internal(set) var rateLimited: UInt64 = 0
@@ -45,6 +45,7 @@ public struct MatchServerStatistics: Equatable, Sendable, BitwiseCopyable {
     /// REFRESH with a wrong code.
     public internal(set) var wrongCodes: UInt64 = 0
 
+    /// Counts what got no answer.
     mutating func count(_ drop: MatchServerDrop) {
         switch drop {
         case .malformed: malformed &+= 1
@@ -55,6 +56,7 @@ public struct MatchServerStatistics: Equatable, Sendable, BitwiseCopyable {
         }
     }
 
+    /// Counts an answer.
     mutating func count(_ status: MatchStatus) {
         answers &+= 1
         switch status {

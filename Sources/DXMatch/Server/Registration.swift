@@ -47,8 +47,9 @@ struct Registration: Sendable, BitwiseCopyable {
     var lastNotice: UInt32 = 0
     /// What the group's count of changes was when it began a roster.
     var seenChanges: UInt32
-    /// Its neighbours in the list of those that may end in one second.
+    /// The one behind it in the list of those that may end in one second.
     var next = Self.none
+    /// The one before it, or the list (`ExpiryWheel`).
     var previous = Self.none
     /// The sealed candidates.
     var blob: BlobStore.Reference

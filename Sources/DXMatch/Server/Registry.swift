@@ -9,9 +9,13 @@ import DXWire
 /// Invariants: each slot in use is in `byHandle` and in `byMember`, in its group's `members`, and in one list of the wheel. A
 /// group has members, a match key has groups.
 struct Registry: Sendable {
+    /// Each registration in its slot.
     private(set) var registrations = SlotStore<Registration>()
+    /// Each group in its slot.
     private(set) var groups = SlotStore<RegistrationGroup>()
+    /// Each match key in its slot.
     private(set) var matchKeys = SlotStore<RegistrationMatchKey>()
+    /// The sealed candidates.
     private(set) var blobs = BlobStore()
     private var byHandle = SlotTable()
     private var byMember = SlotTable()
@@ -229,12 +233,20 @@ struct Registry: Sendable {
 
 /// What a registration is made of, whoever brought it.
 struct RegistrationFacts: Sendable, BitwiseCopyable {
+    /// The instance that has the socket; 0 is this one.
     var instance: UInt32 = 0
+    /// Its name.
     var handle: Handle
+    /// The key of REFRESH and notices.
     var handleKey: HandleKey
+    /// Where it was proved to be.
     var address: Endpoint
+    /// The socket on which it was heard.
     var socket: UInt8 = 0
+    /// The member's count of registrations.
     var revision: UInt64
+    /// The sequence of the REGISTER.
     var sequence: UInt64 = 0
+    /// The lifetime granted, in seconds.
     var lifetime: UInt16
 }

@@ -91,6 +91,22 @@ import Testing
         #expect(lab.server.statistics.acknowledged == 2 && lab.server.status.pendingNotices == 0)
     }
 
+    /// A notice that takes the place of one that was acknowledged has its own times, not those of the other.
+    @Test func aNoticeInThePlaceOfAnotherKeepsItsTimes() throws {
+        let lab = MatchLab()
+        let (asker, other) = try pair(lab)
+        #expect(lab.introduce(asker, to: other.tag, nonce: 1).status == .done)
+        let start = lab.now
+        var sent: [Interval] = []
+        for step in 0..<200 {
+            if step == 5 { _ = try lab.refresh(other, notice: 1) }
+            if step == 10 { #expect(lab.introduce(asker, to: other.tag, nonce: 2).status == .done) }
+            for notice in lab.notices() where notice.notice.nonce == 2 { sent.append(lab.now - start) }
+            lab.now += .milliseconds(10)
+        }
+        #expect(sent == [.milliseconds(100), .milliseconds(350), .milliseconds(850)])
+    }
+
     /// The answer may have been lost; the other is not told twice.
     @Test func theSameNonceIsTheSameIntroduction() throws {
         let lab = MatchLab()
