@@ -11,11 +11,14 @@ extension MatchServer {
         precondition(output.freeCapacity >= room, "there is room for any answer to a request")
         var reader = ByteReader(body)
         guard let kind = try? reader.readUInt8() else { throw .malformed }
-        guard requestBudget.take(facts.source, now: now) else { throw .rateLimited }
-        guard let request = try? MatchRequest(reading: body) else { return refuse(kind, .malformed, &output) }
+        guard let request = try? MatchRequest(reading: body) else {
+            try takeUnproved(facts, now: now)
+            return refuse(kind, .malformed, &output)
+        }
         let mask = cryptography.addressMask(sequence: facts.sequence)
         switch request {
         case .observe:
+            try takeUnproved(facts, now: now)
             MatchAnswer.writeHead(kind, .done, to: &output)
             facts.source.write(to: &output, mask: mask)
             return .done
@@ -42,6 +45,12 @@ extension MatchServer {
         }
     }
 
+    /// Takes one request from the rate of the source's prefix. Only of requests whose source is not proved: anybody can write any
+    /// source on a datagram, and must not use up by that what is somebody else's.
+    private mutating func takeUnproved(_ facts: RequestFacts, now: Instant) throws(MatchServerDrop) {
+        guard requestBudget.take(facts.source, now: now) else { throw .rateLimited }
+    }
+
     /// Appends an answer that is a status and nothing else.
     @_lifetime(output: copy output)
     func refuse(_ kind: UInt8, _ status: MatchStatus, _ output: inout OutputRawSpan) -> MatchStatus {
@@ -54,11 +63,15 @@ extension MatchServer {
     private mutating func askersSlot(
         _ handle: Handle, _ facts: RequestFacts, now: Instant
     ) throws(MatchServerDrop) -> UInt32? {
-        guard let slot = liveSlot(of: handle, now: now) else { return nil }
+        guard let slot = liveSlot(of: handle, now: now), registry.registrations[slot].instance == 0,
+            cryptography.handleKey(handle, answerKey: facts.answerKey)
+                .isEqualInConstantTime(to: registry.registrations[slot].handleKey)
+        else {
+            try takeUnproved(facts, now: now)
+            return nil
+        }
         let registration = registry.registrations[slot]
-        guard registration.instance == 0,
-            cryptography.handleKey(handle, answerKey: facts.answerKey).isEqualInConstantTime(to: registration.handleKey)
-        else { return nil }
+        if facts.source != registration.address { try takeUnproved(facts, now: now) }
         guard facts.sequence > registration.lastSequence else { throw .replayed }
         registry.update(slot) { $0.lastSequence = facts.sequence }
         return slot
@@ -74,9 +87,13 @@ extension MatchServer {
         into output: inout OutputRawSpan, now: Instant
     ) throws(MatchServerDrop) -> MatchStatus {
         let kind = MatchRequest.Kind.register.rawValue
-        guard facts.matchKey != .zero else { return refuse(kind, .notServed, &output) }
+        guard facts.matchKey != .zero else {
+            try takeUnproved(facts, now: now)
+            return refuse(kind, .notServed, &output)
+        }
         let tag = cryptography.memberTag(of: register.memberKey)
         guard isProved(register.proof, facts.source, tag, now: now) else {
+            try takeUnproved(facts, now: now)
             MatchAnswer.writeHead(kind, .proveAddress, to: &output)
             proof(facts.source, tag, now: now).write(to: &output)
             facts.source.write(to: &output, mask: mask)

@@ -13,8 +13,9 @@ public struct MatchServerLimits: Sendable, BitwiseCopyable {
     /// Members of all groups of a match key: a tenth of the whole, so that one owner cannot take it all. Beyond, `full`.
     public var membersPerMatchKey = 100_000
 
-    /// Requests of an address prefix, a second and at once; more are dropped. A prefix may be the outside of a carrier's NAT,
-    /// with hundreds of gateways behind it.
+    /// Requests of an address prefix from addresses that are not proved, a second and twice as many at once; more are dropped. A
+    /// prefix may be the outside of a carrier's NAT, with hundreds of gateways behind it. Members at their own address have the
+    /// rates of their group instead, and who proves one that of signatures: nobody can use those up in another's name.
     public var requestsPerPrefix = 200
     /// Signatures checked for an address prefix, a second and twice as many at once; more get `tooOften`. One is 0.1 ms of CPU.
     public var signaturesPerPrefix = 50

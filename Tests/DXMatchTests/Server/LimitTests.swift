@@ -72,6 +72,32 @@ import Testing
         #expect(observe(member) == .dropped(.rateLimited))
     }
 
+    /// Anybody can write a member's address on what he sends, and have all of its prefix's share. What the member sends from an
+    /// address that it proved still gets through.
+    @Test func nobodyUsesUpWhatAProvedAddressHas() throws {
+        let lab = lab {
+            $0.requestsPerPrefix = 10
+            $0.sharedPrefixes = 1
+        }
+        let (member, newcomer, hostile) = (TestMember(1), TestMember(1), TestMember(2))
+        try lab.register(member)
+        newcomer.address = member.address.withPort(9)
+        let proof = try lab.proof(newcomer)
+        while lab.send([1], hostile, from: member.address).status == .done {}
+        #expect(
+            lab.send(hostile, from: member.address) { MatchRequest.writeLeave(member.handle, to: &$0) }
+                == .dropped(.rateLimited))
+        #expect(lab.send([1], member) == .dropped(.rateLimited))
+        #expect(lab.sendRegister(newcomer, proof: .zero) == .dropped(.rateLimited))
+        _ = try lab.roster(member)
+        _ = try lab.refresh(member)
+        #expect(lab.introduce(member, to: hostile.tag, nonce: 1).status == .unknownMember)
+        let request = RosterRequest(handle: member.handle)
+        #expect(lab.send(member, from: newcomer.address) { request.write(to: &$0) } == .dropped(.rateLimited))
+        newcomer.takeTicket()
+        #expect(lab.sendRegister(newcomer, proof: proof).status == .done)
+    }
+
     @Test func aPrefixHasItsShareOfSignatures() throws {
         let lab = lab { $0.signaturesPerPrefix = 2 }
         let member = TestMember(1)
