@@ -28,7 +28,7 @@ extension GroupAgent {
     /// Uses what the document names, and asks for what of it this gateway lacks.
     func followEpochs() {
         if epochs.named(in: state).map(\.secret.name) != epochsInUse.map(\.secret.name) { followVeils() }
-        if !urgentEpochs.isEmpty { askForEpochs() }
+        if !missingEpochs.isEmpty { askForEpochs() }
     }
 
     /// Epochs that the document names and of which the secret is not held, the newest last.
@@ -48,10 +48,14 @@ extension GroupAgent {
     /// Asks a neighbour for secrets of the time before, of each once, the newest first: under them members come that slept since
     /// before this gateway joined.
     func askForEarlierEpochs(of neighbour: PublicKey) {
-        guard let place = earlierPlace[neighbour] else { return }
-        let wanted = missingEpochs.filter { $0.number < place }.suffix(Self.earlierAtOnce)
-        earlierPlace[neighbour] = wanted.first?.number
-        for epoch in wanted.reversed() { queue(.epochWanted(epoch.recordID), to: neighbour) }
+        // The document may name them only later.
+        let wanted = missingEpochs.filter { epoch in
+            !(earlierAsked[neighbour]?.contains(epoch.recordID) ?? false)
+        }
+        for epoch in wanted.suffix(Self.earlierAtOnce).reversed() {
+            earlierAsked[neighbour, default: []].insert(epoch.recordID)
+            queue(.epochWanted(epoch.recordID), to: neighbour)
+        }
     }
 
     /// What is asked of a neighbour each time that is looked at: all thousand within minutes.

@@ -66,8 +66,8 @@ final class GroupAgent {
     var complaints = ComplaintLimit()
     /// How members behave, as long as there is something to remember.
     var conduct: [PublicKey: NeighbourConduct] = [:]
-    /// Of neighbours that may hold secrets of the time before: the number below which they were not asked yet.
-    var earlierPlace: [PublicKey: UInt64] = [:]
+    /// The secrets of the time before that neighbours were asked for over the present channel, by their records' ids.
+    var earlierAsked: [PublicKey: Set<[UInt8]>] = [:]
     /// What other admins were asked, by a random number.
     var requests: [UInt64: WaitingRequest] = [:]
     /// What other admins have asked and wait for, counted.
@@ -172,7 +172,7 @@ final class GroupAgent {
     private func begin(_ stream: GroupStream) {
         charge(stream.neighbour, NeighbourConduct.streamCost)
         streams[stream.neighbour] = stream
-        earlierPlace[stream.neighbour] = .max
+        earlierAsked[stream.neighbour] = nil
         sync.connected(stream.neighbour)
         presence.connected(stream.neighbour)
         neighbourSince = neighbourSince ?? core.currentTime()
@@ -187,7 +187,7 @@ final class GroupAgent {
         guard streams[stream.neighbour] === stream else { return }
         streams[stream.neighbour] = nil
         secretMessages[stream.neighbour] = nil
-        earlierPlace[stream.neighbour] = nil
+        earlierAsked[stream.neighbour] = nil
         failRequests(to: stream.neighbour)
         sync.disconnected(stream.neighbour, now: core.currentTime())
         presence.disconnected(stream.neighbour)

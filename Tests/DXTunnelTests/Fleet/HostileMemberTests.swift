@@ -197,8 +197,12 @@ extension GatewayTests {
                         Array(repeating: [empty, summary], count: 50).flatMap(\.self), on: exchange)
                 }
             }
-            try await Polling.wait(until: "it to have to wait") { try await scene.drops("group_pauses") >= 8 }
-            for round in 0..<5 as Range<UInt64> { try await scene.echo(seed: round) }
+            var round: UInt64 = 0
+            try await Polling.wait(until: "it to have to wait") {
+                round += 1
+                try await scene.echo(seed: round)
+                return try await scene.drops("group_pauses") >= 8
+            }
             try await scene.expectConvergence("meanwhile")
             #expect(try await scene.problems("hq").contains { $0.hasPrefix("liar sends more than") })
             // Connecting anew does not help: far fewer than at first are too many.

@@ -73,8 +73,11 @@ extension GatewayTests {
             let fleet = try await Fleet()
             let token = try await fleet.token()
             for name in ["edge-1", "edge-3", "edge-4"] { try await fleet.add(name) }
+            // Where it is stays the same: the straggler knows no other place.
+            let settings = LocalSettings(
+                listen: HostAddress(host: "127.0.0.1", port: UInt16(try UDPSocket.unusedPort())))
             try await fleet.join("edge-2", token: token)
-            try await fleet.start("edge-2")
+            try await fleet.start("edge-2", settings: settings)
             try await fleet.waitUntilAlike()
             try await fleet.stop("edge-1")
             for name in ["edge-3", "edge-4"] { _ = try await fleet["hq"].onReadyGroup { try $0.remove(name) } }
@@ -84,7 +87,7 @@ extension GatewayTests {
             try FileManager.default.removeItem(atPath: fleet.state("edge-2") + "/group.state")
             try await fleet.join("edge-2", token: token)
             #expect(try StateDirectory(reading: fleet.state("edge-2")).epochs().map(\.number) == [3])
-            try await fleet.start("edge-2")
+            try await fleet.start("edge-2", settings: settings)
             try await Polling.wait(until: "the first epoch") { try await epochs("edge-2", in: fleet) == [1, 2, 3] }
             for name in ["edge-3", "edge-4", "hq"] { try await fleet.stop(name) }
             try await fleet.start("edge-1")
