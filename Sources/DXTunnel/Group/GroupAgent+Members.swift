@@ -149,12 +149,22 @@ extension GroupAgent {
             signedBy: root)
     }
 
-    /// Gives the group a new secret that these keys do not learn.
+    /// Gives the group a new secret that these keys do not learn, nor those that were kept out last: records come in any
+    /// order, and who hears of this epoch first must not tell its secret to somebody whose removal has not come yet.
     func keepOut(_ keys: Set<PublicKey>) throws(GroupError) {
         let epoch = EpochSecret(number: (state.epochs.last?.number ?? 0) + 1, secret: .generate())
+        var removes = keys
+        for earlier in state.epochs.reversed() {
+            let room = max(0, min(keys.count + Self.mostCarried, EpochRecord.mostRemoved) - removes.count)
+            removes.formUnion(earlier.removes.subtracting(removes).prefix(room))
+        }
         add(epoch)
-        try say(.epoch, id: epoch.recordID, body: EpochRecord(removes: keys).body)
+        try say(
+            .epoch, id: epoch.recordID, body: EpochRecord(removes: removes).body)
     }
+
+    /// Keys of earlier epochs that a new one names again: more removals than come at once, and a kilobyte of record.
+    private static let mostCarried = 32
 
     // MARK: New hardware
 

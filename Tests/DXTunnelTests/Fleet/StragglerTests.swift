@@ -51,6 +51,9 @@ extension GatewayTests {
                     try await epochs(name, in: fleet) == [1, 2, 3, 4, 5, 6]
                 }
             }
+            // Each epoch by itself says who was removed until then: the records before it may come later.
+            #expect(
+                try await fleet["hq"].onLoop { $0.group?.state.epochs.map(\.removes.count) } == [0, 1, 2, 3, 4, 5])
             for name in asleep { try await fleet.start(name) }
             for name in asleep {
                 try await Polling.wait(until: "\(name) to have slept enough") {
