@@ -1,0 +1,77 @@
+public import DXWire
+
+/// The name of one check: 12 random bytes (`docs/matchmaking.md` §7). An answer repeats it.
+public struct CheckTransaction: Hashable, Sendable, BitwiseCopyable {
+    /// The first eight bytes.
+    public let high: UInt64
+    /// The last four bytes.
+    public let low: UInt32
+
+    /// The transaction with these bytes.
+    public init(high: UInt64, low: UInt32) {
+        self.high = high
+        self.low = low
+    }
+
+    /// A new one.
+    public init(using random: inout RandomSource) {
+        high = random.next()
+        low = UInt32(truncatingIfNeeded: random.next())
+    }
+}
+
+/// What a CHECK says to this machine (`docs/matchmaking.md` §7): the bytes, the seal and the proof of who sent it are others'.
+public struct Check: Hashable, Sendable, BitwiseCopyable {
+    /// Its name.
+    public let transaction: CheckTransaction
+    /// The priority that the sender's address has as a candidate if it was not known (RFC 8445 §7.1.1).
+    public let priority: UInt32
+    /// Whether the gateway that controls has chosen this pair.
+    public let isNominated: Bool
+
+    /// A check with these fields.
+    public init(transaction: CheckTransaction, priority: UInt32, isNominated: Bool) {
+        self.transaction = transaction
+        self.priority = priority
+        self.isNominated = isNominated
+    }
+}
+
+/// What a CHECKED says: which check it answers, and where that came from.
+public struct Checked: Hashable, Sendable, BitwiseCopyable {
+    /// The check's name.
+    public let transaction: CheckTransaction
+    /// The address that the check came from, as the answering gateway saw it.
+    public let observed: Endpoint
+
+    /// An answer with these fields.
+    public init(transaction: CheckTransaction, observed: Endpoint) {
+        self.transaction = transaction
+        self.observed = observed
+    }
+}
+
+/// A message to send.
+public struct CheckTransmit: Hashable, Sendable, BitwiseCopyable {
+    /// The socket's own address, one of the bases that the machine was told.
+    public let base: Endpoint
+    /// Where it goes.
+    public let destination: Endpoint
+    /// What it says.
+    public let message: Message
+
+    /// A check or an answer.
+    public enum Message: Hashable, Sendable, BitwiseCopyable {
+        /// CHECK.
+        case check(Check)
+        /// CHECKED.
+        case checked(Checked)
+    }
+
+    /// A message with these fields.
+    public init(base: Endpoint, destination: Endpoint, message: Message) {
+        self.base = base
+        self.destination = destination
+        self.message = message
+    }
+}
