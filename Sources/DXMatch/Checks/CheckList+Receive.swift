@@ -79,6 +79,7 @@ extension CheckList {
     private mutating func trigger(_ index: Int, now: Instant) {
         guard pairs[index].mayCheck else { return }
         pairs[index].state = pairs[index].sentCount == 0 ? .waiting : .inProgress
+        if pairs[index].heardCount == 1 { pairs[index].step = 0 }
         pairs[index].isTriggered = true
         pairs[index].due = now
     }

@@ -70,7 +70,7 @@ extension CheckList {
         pairs[index].firstSentAt = pairs[index].firstSentAt ?? now
         if pairs[index].state == .waiting { pairs[index].state = .inProgress }
         pairs[index].isTriggered = false
-        pairs[index].due = now + CheckPair.pause(afterStep: pairs[index].step)
+        pairs[index].due = now + pairs[index].pause
         pairs[index].step += 1
         if pairs[index].transactions.count == CheckPair.checkLimit { pairs[index].transactions.removeFirst() }
         pairs[index].transactions.append((check.transaction, now, isNominated))

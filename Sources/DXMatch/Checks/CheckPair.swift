@@ -78,8 +78,12 @@ public struct CheckPair: Sendable {
     /// Checks in all, once it has answered: those that nominate are repeated too.
     static let answeredLimit = 30
 
-    /// The pause after a check, by the number of those sent before: doubling from 100 to 1,600 ms.
-    static func pause(afterStep step: Int) -> Interval { .milliseconds(100 &<< Int64(max(0, min(step, 4)))) }
+    /// The pause before the next check: doubling from 100 to 1,600 ms. Once the peer was heard on the pair, which is then most
+    /// likely open, the first four are 100 ms each: what was lost is made good before anybody notices.
+    var pause: Interval {
+        let doubling = heardCount > 0 ? max(0, step - 3) : step
+        return .milliseconds(100 &<< Int64(max(0, min(doubling, 4))))
+    }
 
     init(base: Endpoint, remote: Candidate, priority: UInt64, isReluctant: Bool, now: Instant) {
         self.base = base
