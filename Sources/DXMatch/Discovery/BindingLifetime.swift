@@ -12,9 +12,10 @@ public import DXWire
 ///
 /// Where neither works the lifetime cannot be found, and the usual one is kept to.
 ///
-/// The search halves between what a binding was seen to survive and what it was not, from 15 s to 600 s, until the gap is a
-/// tenth; seven rounds at most, and two more when a remembered value turns out to be wrong. An alive answer may be lost: then
-/// the value is too short, which costs keepalives and nothing else.
+/// The search halves the ratio of what a binding was seen to survive and what it was not, from 15 s to 600 s, until the gap is
+/// a tenth; seven rounds at most, and two more when a remembered value turns out to be wrong. By the ratio, because the usual
+/// lifetimes are 30 to 180 s: the first round waits for 95 s, not for 307. An alive answer may be lost: then the value is too
+/// short, which costs keepalives and nothing else.
 public struct BindingLifetime: Sendable {
     /// How a round asks.
     public enum Method: Sendable, Equatable {
@@ -80,7 +81,7 @@ public struct BindingLifetime: Sendable {
             }
         }
         self.remembered = remembered.map { min(max($0, Self.shortest), Self.longest) }
-        wait = self.remembered ?? (Self.shortest + Self.longest) / 2
+        wait = self.remembered ?? Self.middle(Self.shortest, Self.longest)
     }
 
     /// The lifetime to count on: the longest that a binding survived, or the shortest looked for while none did.
@@ -163,6 +164,11 @@ public struct BindingLifetime: Sendable {
             isDone = true
             return
         }
-        wait = low + (high - low) / 2
+        wait = Self.middle(low, high)
+    }
+
+    /// The geometric mean. Square roots are exact to the last bit on every platform (IEEE 754).
+    private static func middle(_ low: Interval, _ high: Interval) -> Interval {
+        .nanoseconds(Int64((Double(low.nanoseconds) * Double(high.nanoseconds)).squareRoot()))
     }
 }

@@ -99,7 +99,9 @@ public struct NATBehaviour: Hashable, Sendable, BitwiseCopyable {
         case .unknown: break
         case .preserved: result |= 1 &<< 9
         case .sequential(let step):
-            result |= 2 &<< 9 | (UInt16(truncatingIfNeeded: Int16(step)) & 31) &<< 11
+            // 16 has the same five bits as -16; 0 is free for it.
+            let field = step == 16 ? 0 : UInt16(truncatingIfNeeded: Int16(step)) & 31
+            result |= 2 &<< 9 | field &<< 11
         case .random: result |= 3 &<< 9
         }
         return result

@@ -64,7 +64,8 @@ public struct NATObservations: Sendable, Equatable {
         guard !list.isEmpty else { return .unknown }
         if list.allSatisfy({ seen in own.contains { $0.port == seen.observed.port } }) { return .preserved }
         var ports: [UInt16] = []
-        for observation in list where ports.last != observation.observed.port {
+        // Each mapping once: several servers may see the same.
+        for observation in list where !ports.contains(observation.observed.port) {
             ports.append(observation.observed.port)
         }
         guard ports.count > 1 else { return .unknown }

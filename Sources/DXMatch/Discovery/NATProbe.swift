@@ -8,6 +8,9 @@ public import DXWire
 /// there. **Mapping**: its other endpoints are asked what they see, and the socket sends to its own outside endpoint. Without
 /// answers at all it ends after ten seconds; otherwise in about three seconds and three round trips.
 ///
+/// **The socket** must be a new one, or at least have sent nothing to any of the servers' endpoints for longer than a NAT
+/// remembers (ten minutes): whom it has sent to is let in, and a second probe would find the filter wider than it is.
+///
 /// **Order**: after every input poll `pollTransmit` until dry, then ask `result` and `nextTimeout`. At most 8 servers and 34
 /// requests, each sent 6 times at most.
 public struct NATProbe: Sendable {
