@@ -5,13 +5,13 @@ public enum CandidatePriority {
     /// `2^24 type + 2^8 local + 256 - component`. There is one component, with number 1.
     ///
     /// - Parameter localPreference: 0 to 65,535, of the address among those of the same kind; see `localPreferences`.
-    public static func of(_ kind: Candidate.Kind, localPreference: UInt16) -> UInt32 {
+    public static func of(_ kind: PathCandidate.Kind, localPreference: UInt16) -> UInt32 {
         UInt32(typePreference(of: kind)) &<< 24 | UInt32(localPreference) &<< 8 | 255
     }
 
     /// RFC 8445 §5.1.2.2 recommends 126, 110, 100 and 0 for host, peer-reflexive, server-reflexive and relayed candidates. A
     /// mapped port is above what was merely observed: it lets everyone in, and lasts as long as it was asked for.
-    public static func typePreference(of kind: Candidate.Kind) -> UInt8 {
+    public static func typePreference(of kind: PathCandidate.Kind) -> UInt8 {
         switch kind {
         case .host: 126
         case .portMapped: 115

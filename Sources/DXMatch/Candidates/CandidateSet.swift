@@ -10,20 +10,20 @@ public struct CandidateSet: Sendable {
     public static let limit = 16
 
     /// The candidates, the best first.
-    public private(set) var candidates: [Candidate] = []
+    public private(set) var candidates: [PathCandidate] = []
 
     /// An empty set.
     public init() {}
 
     /// A set of these, as far as it takes them.
-    public init(_ candidates: [Candidate]) {
+    public init(_ candidates: [PathCandidate]) {
         for candidate in candidates { insert(candidate) }
     }
 
     /// What became of an insertion.
     public enum Insertion: Sendable, Equatable {
         /// It is in the set now; one that had to go for it.
-        case inserted(dropped: Candidate?)
+        case inserted(dropped: PathCandidate?)
         /// It replaces the same address of a lower priority, or another kind.
         case improved
         /// The set has it, no worse.
@@ -34,7 +34,7 @@ public struct CandidateSet: Sendable {
 
     /// Takes a candidate in, at its place.
     @discardableResult
-    public mutating func insert(_ candidate: Candidate) -> Insertion {
+    public mutating func insert(_ candidate: PathCandidate) -> Insertion {
         if let index = candidates.firstIndex(where: {
             $0.endpoint == candidate.endpoint && $0.base == candidate.base
         }) {
@@ -50,9 +50,9 @@ public struct CandidateSet: Sendable {
     }
 
     /// Takes out what no longer is: an interface went away, a mapping ended.
-    public mutating func remove(where isGone: (Candidate) -> Bool) { candidates.removeAll(where: isGone) }
+    public mutating func remove(where isGone: (PathCandidate) -> Bool) { candidates.removeAll(where: isGone) }
 
-    private mutating func place(_ candidate: Candidate) {
+    private mutating func place(_ candidate: PathCandidate) {
         let index = candidates.firstIndex { $0.priority < candidate.priority } ?? candidates.endIndex
         candidates.insert(candidate, at: index)
     }

@@ -15,7 +15,7 @@ extension CheckList {
     }
 
     /// Tries a candidate of the peer's from every base; one that is known gets its new worth.
-    mutating func pairUp(_ candidate: Candidate, now: Instant) {
+    mutating func pairUp(_ candidate: PathCandidate, now: Instant) {
         for base in bases where !base.isLearned {
             if let index = index(base: base.endpoint, remote: candidate.endpoint) {
                 pairs[index].remote = candidate
@@ -39,7 +39,7 @@ extension CheckList {
 
     /// Makes a pair if the two fit together and there is room; its index.
     @discardableResult
-    mutating func add(base: Endpoint, basePriority: UInt32, remote: Candidate, now: Instant) -> Int? {
+    mutating func add(base: Endpoint, basePriority: UInt32, remote: PathCandidate, now: Instant) -> Int? {
         guard !isOver, pairs.count < Self.pairLimit, CandidateFilter.canPair(base: base, endpoint: remote.endpoint)
         else { return nil }
         let isReluctant = filter.judge(remote.endpoint) == .reluctant
@@ -52,7 +52,7 @@ extension CheckList {
     }
 
     /// A candidate had to go: it is tried no more, unless the peer was heard there.
-    mutating func letGo(_ candidate: Candidate) {
+    mutating func letGo(_ candidate: PathCandidate) {
         for index in pairs.indices where pairs[index].remote.endpoint == candidate.endpoint {
             if pairs[index].heardCount == 0, !pairs[index].hasAnswered, pairs[index].isAlive {
                 pairs[index].end(.dropped)
@@ -61,14 +61,14 @@ extension CheckList {
         refuse(candidate, .tooMany)
     }
 
-    mutating func refuse(_ candidate: Candidate, _ reason: CandidateFilter.Reason) {
+    mutating func refuse(_ candidate: PathCandidate, _ reason: CandidateFilter.Reason) {
         // Enough for explain; an introduction may name more.
         if refusals.count < 2 * CandidateSet.limit { refusals.append((candidate, reason)) }
     }
 
     /// The pair for a check that came from `source` to `base`: the known one, or a new one with a peer-reflexive candidate
     /// (RFC 8445 §7.3.1.3). Nil when there is no room for it.
-    mutating func pairForCheck(_ check: Check, from source: Endpoint, on base: Endpoint, now: Instant) -> Int? {
+    mutating func pairForCheck(_ check: CheckContent, from source: Endpoint, on base: Endpoint, now: Instant) -> Int? {
         if let index = index(base: base, remote: source) { return index }
         guard !isOver else { return nil }
         if !bases.contains(where: { $0.endpoint == base }) {
@@ -82,7 +82,7 @@ extension CheckList {
             guard peerReflexiveCount < Self.learnedLimit else { return nil }
             peerReflexiveCount += 1
         }
-        let remote = known ?? Candidate(kind: .peerReflexive, endpoint: source, priority: check.priority)
+        let remote = known ?? PathCandidate(kind: .peerReflexive, endpoint: source, priority: check.priority)
         if pairs.count == Self.pairLimit { makeRoom() }
         return add(base: base, basePriority: priority, remote: remote, now: now)
     }

@@ -6,7 +6,7 @@ extension CheckList {
     /// A check of the peer's came from `source` to our socket at `base`; that it is the peer's was proved.
     ///
     /// It is answered, and calls for a check of ours the same way (RFC 8445 §7.3.1.4).
-    public mutating func receive(_ check: Check, from source: Endpoint, on base: Endpoint, now: Instant) {
+    public mutating func receive(_ check: CheckContent, from source: Endpoint, on base: Endpoint, now: Instant) {
         if case .refused = filter.judge(source) {
             droppedCount += 1
             return
@@ -17,7 +17,7 @@ extension CheckList {
             return
         }
         answerTimes.append(now)
-        let answer = Checked(transaction: check.transaction, observed: source)
+        let answer = CheckedContent(transaction: check.transaction, observed: source)
         answers.append(CheckTransmit(base: base, destination: source, message: .checked(answer)))
         guard !isOver, let index = pairForCheck(check, from: source, on: base, now: now) else { return }
         pairs[index].heardCount += 1
@@ -27,7 +27,7 @@ extension CheckList {
     }
 
     /// An answer came from `source` to our socket at `base`; that it is the peer's was proved.
-    public mutating func receive(_ checked: Checked, from source: Endpoint, on base: Endpoint, now: Instant) {
+    public mutating func receive(_ checked: CheckedContent, from source: Endpoint, on base: Endpoint, now: Instant) {
         // From elsewhere than was sent to is no answer (RFC 8445 §7.2.5.2.1): that way does not work in both directions.
         guard !isOver, let index = index(base: base, remote: source),
             let place = pairs[index].transactions.firstIndex(where: { $0.id == checked.transaction })

@@ -63,7 +63,7 @@ extension CheckList {
     private mutating func send(_ index: Int, now: Instant) -> CheckTransmit {
         let isNominated = index == nominating
         let base = bases.first { $0.endpoint == pairs[index].base }?.priority ?? 1
-        let check = Check(
+        let check = CheckContent(
             transaction: CheckTransaction(using: &random), priority: Self.reflexivePriority(ofBase: base),
             isNominated: isNominated)
         pairs[index].sentCount += 1

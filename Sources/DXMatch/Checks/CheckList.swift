@@ -47,7 +47,7 @@ public struct CheckList: Sendable {
     /// The pair in use.
     public internal(set) var selected: Int?
     /// Candidates that are never sent to, and why; the first 32.
-    public internal(set) var refusals: [(candidate: Candidate, reason: CandidateFilter.Reason)] = []
+    public internal(set) var refusals: [(candidate: PathCandidate, reason: CandidateFilter.Reason)] = []
     /// Whether this gateway chooses: that with the lower id.
     public let isControlling: Bool
     /// When the list began.
@@ -140,7 +140,7 @@ public struct CheckList: Sendable {
     // MARK: C. Commands
 
     /// Adds candidates of ours; they may come at any time (RFC 8838).
-    public mutating func addLocal(_ candidates: [Candidate], now: Instant) {
+    public mutating func addLocal(_ candidates: [PathCandidate], now: Instant) {
         for candidate in candidates where locals.insert(candidate) != .refused {
             addBase(candidate.base, priority: candidate.priority, now: now)
         }
@@ -148,7 +148,7 @@ public struct CheckList: Sendable {
     }
 
     /// Adds candidates that the peer, or a matchmaker that saw it, named; they may come at any time.
-    public mutating func addRemote(_ candidates: [Candidate], now: Instant) {
+    public mutating func addRemote(_ candidates: [PathCandidate], now: Instant) {
         for candidate in candidates {
             guard candidate.kind != .peerReflexive else {
                 refuse(candidate, .kind)
@@ -160,7 +160,7 @@ public struct CheckList: Sendable {
                 continue
             }
             // A peer tells no base; what it pretends must not make one address two.
-            let plain = Candidate(kind: candidate.kind, endpoint: candidate.endpoint, priority: candidate.priority)
+            let plain = PathCandidate(kind: candidate.kind, endpoint: candidate.endpoint, priority: candidate.priority)
             switch remotes.insert(plain) {
             case .refused: refuse(candidate, .tooMany)
             case .known: break

@@ -6,7 +6,7 @@ public struct CheckPair: Sendable {
     /// Where our checks leave from.
     public let base: Endpoint
     /// The peer's candidate.
-    public internal(set) var remote: Candidate
+    public internal(set) var remote: PathCandidate
     /// Its worth; higher is better. Both ends compute the same.
     public internal(set) var priority: UInt64
     /// Whether it is a private address of another network: tried last and twice only.
@@ -20,7 +20,7 @@ public struct CheckPair: Sendable {
         case inProgress
         /// A check was answered, none of the peer's was heard yet: it is on its way, or was lost.
         case answered
-        /// Checked in both directions.
+        /// Both directions were proved.
         case valid
         /// It is tried no more.
         case ended(End)
@@ -85,7 +85,7 @@ public struct CheckPair: Sendable {
         return .milliseconds(100 &<< Int64(max(0, min(doubling, 4))))
     }
 
-    init(base: Endpoint, remote: Candidate, priority: UInt64, isReluctant: Bool, now: Instant) {
+    init(base: Endpoint, remote: PathCandidate, priority: UInt64, isReluctant: Bool, now: Instant) {
         self.base = base
         self.remote = remote
         self.priority = priority

@@ -124,13 +124,13 @@ public struct HolePunch: Sendable {
     // MARK: B. Input
 
     /// A check of the peer's; see `CheckList`.
-    public mutating func receive(_ check: Check, from source: Endpoint, on base: Endpoint, now: Instant) {
+    public mutating func receive(_ check: CheckContent, from source: Endpoint, on base: Endpoint, now: Instant) {
         list.receive(check, from: source, on: base, now: now)
         takeEvents(now: now)
     }
 
     /// An answer of the peer's; see `CheckList`.
-    public mutating func receive(_ checked: Checked, from source: Endpoint, on base: Endpoint, now: Instant) {
+    public mutating func receive(_ checked: CheckedContent, from source: Endpoint, on base: Endpoint, now: Instant) {
         list.receive(checked, from: source, on: base, now: now)
         takeEvents(now: now)
     }
@@ -144,13 +144,13 @@ public struct HolePunch: Sendable {
     // MARK: C. Commands
 
     /// Adds candidates of ours.
-    public mutating func addLocal(_ candidates: [Candidate], now: Instant) {
+    public mutating func addLocal(_ candidates: [PathCandidate], now: Instant) {
         list.addLocal(candidates, now: now)
         takeEvents(now: now)
     }
 
     /// Adds candidates of the peer's.
-    public mutating func addRemote(_ candidates: [Candidate], now: Instant) {
+    public mutating func addRemote(_ candidates: [PathCandidate], now: Instant) {
         list.addRemote(candidates, now: now)
         takeEvents(now: now)
     }
@@ -173,7 +173,7 @@ public struct HolePunch: Sendable {
         guard !list.isOver else { return nil }
         beginPrediction(budget: &budget.predictions, now: now)
         guard let probe = prediction?.pollProbe(now: now) else { return nil }
-        let check = Check(
+        let check = CheckContent(
             transaction: CheckTransaction(using: &random),
             priority: CandidatePriority.of(.peerReflexive, localPreference: 0), isNominated: false)
         return CheckTransmit(base: probe.base, destination: probe.destination, message: .check(check))

@@ -11,7 +11,7 @@ public import DXWire
 /// **The socket** must be a new one, or at least have sent nothing to any of the servers' endpoints for longer than a NAT
 /// remembers (ten minutes): whom it has sent to is let in, and a second probe would find the filter wider than it is.
 ///
-/// **Order**: after every input poll `pollTransmit` until dry, then ask `result` and `nextTimeout`. At most 8 servers and 34
+/// **Order**: after every input poll `pollTransmit` until dry, then ask `result` and `nextTimeout`. At most 8 servers and 14
 /// requests, each sent 6 times at most.
 public struct NATProbe: Sendable {
     /// A matchmaker, or a STUN server.

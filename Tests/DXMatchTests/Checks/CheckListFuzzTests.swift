@@ -37,9 +37,9 @@ import Testing
         expectLimits(rig)
     }
 
-    private static func candidate(_ endpoint: Endpoint, _ random: inout RandomSource) -> Candidate {
-        Candidate(
-            kind: Candidate.Kind(rawValue: UInt8(random.below(5)))!, endpoint: endpoint,
+    private static func candidate(_ endpoint: Endpoint, _ random: inout RandomSource) -> PathCandidate {
+        PathCandidate(
+            kind: PathCandidate.Kind(rawValue: UInt8(random.below(5)))!, endpoint: endpoint,
             priority: UInt32(truncatingIfNeeded: random.next()))
     }
 

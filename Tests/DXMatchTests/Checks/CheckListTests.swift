@@ -11,8 +11,10 @@ import Testing
 
     static func id(_ number: UInt8) -> GatewayID { GatewayID([UInt8](repeating: number, count: 32))! }
 
-    static func remote(_ endpoint: Endpoint, _ kind: Candidate.Kind = .serverReflexive, rank: UInt16 = 9) -> Candidate {
-        Candidate(kind: kind, endpoint: endpoint, priority: CandidatePriority.of(kind, localPreference: rank))
+    static func remote(_ endpoint: Endpoint, _ kind: PathCandidate.Kind = .serverReflexive, rank: UInt16 = 9)
+        -> PathCandidate
+    {
+        PathCandidate(kind: kind, endpoint: endpoint, priority: CandidatePriority.of(kind, localPreference: rank))
     }
 
     /// A list with one base, and time that goes from one deadline to the next.
@@ -33,7 +35,7 @@ import Testing
                 random: RandomSource(seed: 7), now: CheckListTests.start)!
             let host = CandidatePriority.of(.host, localPreference: 65_535)
             let base = CheckListTests.here
-            list.addLocal([Candidate(kind: .host, endpoint: base, base: base, priority: host)], now: now)
+            list.addLocal([PathCandidate(kind: .host, endpoint: base, base: base, priority: host)], now: now)
         }
 
         mutating func poll() {
@@ -57,7 +59,7 @@ import Testing
             now = end
         }
 
-        mutating func add(_ candidates: [Candidate], isComplete: Bool = true) {
+        mutating func add(_ candidates: [PathCandidate], isComplete: Bool = true) {
             list.addRemote(candidates, now: now)
             if isComplete {
                 list.localIsComplete(now: now)
@@ -67,7 +69,7 @@ import Testing
         }
 
         /// The last check that went to `destination`.
-        func lastCheck(to destination: Endpoint) -> Check? {
+        func lastCheck(to destination: Endpoint) -> CheckContent? {
             for entry in sent.reversed() where entry.transmit.destination == destination {
                 if case .check(let check) = entry.transmit.message { return check }
             }
@@ -76,14 +78,14 @@ import Testing
 
         mutating func answer(_ endpoint: Endpoint, on base: Endpoint = CheckListTests.here) {
             guard let check = lastCheck(to: endpoint) else { return }
-            let checked = Checked(transaction: check.transaction, observed: CheckListTests.peer.withPort(1))
+            let checked = CheckedContent(transaction: check.transaction, observed: CheckListTests.peer.withPort(1))
             list.receive(checked, from: endpoint, on: base, now: now)
             poll()
         }
 
         mutating func hear(_ endpoint: Endpoint, nominated: Bool = false, on base: Endpoint = CheckListTests.here) {
             var random = RandomSource(seed: UInt64(now.nanoseconds))
-            let check = Check(
+            let check = CheckContent(
                 transaction: CheckTransaction(using: &random),
                 priority: CandidatePriority.of(.peerReflexive, localPreference: 1), isNominated: nominated)
             list.receive(check, from: endpoint, on: base, now: now)
@@ -130,7 +132,7 @@ import Testing
 
     @Test func whatIsRefusedIsListedWithItsReason() {
         var rig = Rig()
-        let reflexive = Candidate(kind: .peerReflexive, endpoint: Self.peer, priority: 1)
+        let reflexive = PathCandidate(kind: .peerReflexive, endpoint: Self.peer, priority: 1)
         rig.add([Self.remote(Endpoint(v4: 0x7f00_0001, port: 1)), Self.remote(Self.here), reflexive])
         #expect(rig.list.refusals.map(\.reason) == [.loopback, .own, .kind])
         rig.run(for: .seconds(20))
@@ -241,7 +243,7 @@ import Testing
         var rig = Rig()
         rig.add([Self.remote(Self.peer)])
         let check = rig.lastCheck(to: Self.peer)!
-        let checked = Checked(transaction: check.transaction, observed: Self.here)
+        let checked = CheckedContent(transaction: check.transaction, observed: Self.here)
         // From elsewhere; on another socket; twice.
         rig.list.receive(checked, from: Self.peer.withPort(1), on: Self.here, now: rig.now)
         rig.list.receive(checked, from: Self.peer, on: Self.here.withPort(1), now: rig.now)
@@ -290,6 +292,23 @@ import Testing
         rig.hear(Self.peer)
         #expect(rig.sent.count == before + 1)
         #expect(rig.events == [.failed(.silence)])
+    }
+
+    /// What `explain` prints of a pair.
+    @Test func eachPairTellsItsStory() {
+        var rig = Rig()
+        rig.add([Self.remote(Self.peer), Self.remote(Endpoint(v4: 0xc0a8_0205, port: 7700), .host)])
+        rig.now += .milliseconds(40)
+        rig.answer(Self.peer)
+        rig.hear(Self.peer)
+        rig.run(for: .seconds(20))
+        #expect(
+            rig.list.pairs.map(\.description) == [
+                "192.168.1.10:7700 to 198.51.100.10:40000 (server-reflexive), 14 sent, 1 heard, answered in 40.000ms, "
+                    + "seen from 198.51.100.10:1, works in both directions",
+                "192.168.1.10:7700 to 192.168.2.5:7700 (host, another private network), 2 sent, 0 heard, "
+                    + "given up: no answer",
+            ])
     }
 
     @Test func twoWithOneIdHaveNoList() {

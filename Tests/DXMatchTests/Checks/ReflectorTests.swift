@@ -25,7 +25,7 @@ import Testing
     /// A thousand addresses of one victim cost it no more than one: the prefix's budget, for ten seconds.
     @Test(arguments: [false, true]) func aThousandAddressesOfOneVictim(isRising: Bool) {
         var rig = CheckListTests.Rig()
-        var victims: [Candidate] = []
+        var victims: [PathCandidate] = []
         for index in 0..<1_000 {
             let endpoint = Endpoint(v4: 0xc633_6400 + UInt32(1 + index % 250), port: UInt16(1_000 + index))
             let rank = UInt16(isRising ? index : 2_000 - index)

@@ -86,19 +86,19 @@ final class SimulatedGateway: InternetHost {
     }
 
     /// What its blob says.
-    var candidates: [Candidate] {
+    var candidates: [PathCandidate] {
         let preferences = CandidatePriority.localPreferences(of: own)
         var list = zip(own, preferences).map { endpoint, preference in
-            Candidate(
+            PathCandidate(
                 kind: .host, endpoint: endpoint, base: endpoint,
                 priority: CandidatePriority.of(.host, localPreference: preference))
         }
-        func add(_ kind: Candidate.Kind, _ endpoint: Endpoint) {
+        func add(_ kind: PathCandidate.Kind, _ endpoint: Endpoint) {
             guard let index = own.firstIndex(where: { $0.family == endpoint.family }), endpoint != own[index] else {
                 return
             }
             let priority = CandidatePriority.of(kind, localPreference: preferences[index])
-            list.append(Candidate(kind: kind, endpoint: endpoint, base: own[index], priority: priority))
+            list.append(PathCandidate(kind: kind, endpoint: endpoint, base: own[index], priority: priority))
         }
         for endpoint in observed { add(.serverReflexive, endpoint) }
         if let mapped { add(.portMapped, mapped) }
@@ -113,7 +113,7 @@ final class SimulatedGateway: InternetHost {
     }
 
     func introduce(
-        to peer: GatewayID, theirs: Reachability, theirObserved: Endpoint?, candidates theirCandidates: [Candidate],
+        to peer: GatewayID, theirs: Reachability, theirObserved: Endpoint?, candidates theirCandidates: [PathCandidate],
         now: Instant
     ) {
         let situation = HolePunch.Situation(
@@ -127,7 +127,8 @@ final class SimulatedGateway: InternetHost {
             now: now)
         punch?.addLocal(candidates, now: now)
         punch?.addRemote(
-            theirCandidates.map { Candidate(kind: $0.kind, endpoint: $0.endpoint, priority: $0.priority) }, now: now)
+            theirCandidates.map { PathCandidate(kind: $0.kind, endpoint: $0.endpoint, priority: $0.priority) }, now: now
+        )
         punch?.candidatesAreComplete(now: now)
         drain(now: now)
     }

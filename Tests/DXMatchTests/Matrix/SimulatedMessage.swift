@@ -8,7 +8,7 @@ enum SimulatedMessage {
     /// Its answer.
     case answer(number: Int, observed: Endpoint)
     /// A CHECK, which opens at the gateway that it is for and at no other.
-    case check(Check, from: GatewayID, to: GatewayID)
+    case check(CheckContent, from: GatewayID, to: GatewayID)
     /// A CHECKED.
-    case checked(Checked, from: GatewayID, to: GatewayID)
+    case checked(CheckedContent, from: GatewayID, to: GatewayID)
 }

@@ -85,7 +85,7 @@ private func six(_ high: UInt64, _ low: UInt64 = 1, scope: UInt32 = 0) -> Endpoi
         // RFC 8445 §5.1.2.1 with its recommended type preference and local preference: 126, 65,535, component 1.
         #expect(CandidatePriority.of(.host, localPreference: 65_535) == 2_130_706_431)
         #expect(CandidatePriority.of(.serverReflexive, localPreference: 65_535) == 1_694_498_815)
-        let kinds: [Candidate.Kind] = [.host, .portMapped, .peerReflexive, .serverReflexive, .forwarded]
+        let kinds: [PathCandidate.Kind] = [.host, .portMapped, .peerReflexive, .serverReflexive, .forwarded]
         let priorities = kinds.map { CandidatePriority.of($0, localPreference: 0) }
         #expect(priorities == priorities.sorted(by: >))
         #expect(CandidatePriority.pair(controlling: 7, controlled: 5) == 5 << 32 + 15)
@@ -105,8 +105,8 @@ private func six(_ high: UInt64, _ low: UInt64 = 1, scope: UInt32 = 0) -> Endpoi
 }
 
 @Suite struct CandidateSetTests {
-    private func host(_ number: UInt32, priority: UInt32) -> Candidate {
-        Candidate(kind: .host, endpoint: four(10, 0, 0, number), priority: priority)
+    private func host(_ number: UInt32, priority: UInt32) -> PathCandidate {
+        PathCandidate(kind: .host, endpoint: four(10, 0, 0, number), priority: priority)
     }
 
     @Test func oneAddressIsOneCandidate() {
@@ -122,7 +122,7 @@ private func six(_ high: UInt64, _ low: UInt64 = 1, scope: UInt32 = 0) -> Endpoi
 
     /// A host with many addresses would otherwise drive out the one that leads through its NAT.
     @Test func theOnlyOneOfItsKindStays() {
-        let reflexive = Candidate(kind: .serverReflexive, endpoint: four(203, 0, 113, 1), priority: 1)
+        let reflexive = PathCandidate(kind: .serverReflexive, endpoint: four(203, 0, 113, 1), priority: 1)
         var set = CandidateSet([reflexive])
         for number in 1...40 { set.insert(host(UInt32(number), priority: UInt32(100 + number))) }
         #expect(set.candidates.count == CandidateSet.limit)

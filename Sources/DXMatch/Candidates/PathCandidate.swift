@@ -1,7 +1,7 @@
 public import DXWire
 
 /// An address at which a gateway may be reached (`docs/matchmaking.md` §6): where it was found, and how much it is worth.
-public struct Candidate: Hashable, Sendable, BitwiseCopyable {
+public struct PathCandidate: Hashable, Sendable, BitwiseCopyable {
     /// How it was found. The raw values are those on the wire.
     public enum Kind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         /// An address of an interface.
@@ -39,7 +39,7 @@ public struct Candidate: Hashable, Sendable, BitwiseCopyable {
     }
 }
 
-extension Candidate.Kind: CustomStringConvertible {
+extension PathCandidate.Kind: CustomStringConvertible {
     /// For `explain` and logs.
     public var description: String {
         switch self {

@@ -21,7 +21,7 @@ public struct CheckTransaction: Hashable, Sendable, BitwiseCopyable {
 }
 
 /// What a CHECK says to this machine (`docs/matchmaking.md` §7): the bytes, the seal and the proof of who sent it are others'.
-public struct Check: Hashable, Sendable, BitwiseCopyable {
+public struct CheckContent: Hashable, Sendable, BitwiseCopyable {
     /// Its name.
     public let transaction: CheckTransaction
     /// The priority that the sender's address has as a candidate if it was not known (RFC 8445 §7.1.1).
@@ -38,7 +38,7 @@ public struct Check: Hashable, Sendable, BitwiseCopyable {
 }
 
 /// What a CHECKED says: which check it answers, and where that came from.
-public struct Checked: Hashable, Sendable, BitwiseCopyable {
+public struct CheckedContent: Hashable, Sendable, BitwiseCopyable {
     /// The check's name.
     public let transaction: CheckTransaction
     /// The address that the check came from, as the answering gateway saw it.
@@ -63,9 +63,9 @@ public struct CheckTransmit: Hashable, Sendable, BitwiseCopyable {
     /// A check or an answer.
     public enum Message: Hashable, Sendable, BitwiseCopyable {
         /// CHECK.
-        case check(Check)
+        case check(CheckContent)
         /// CHECKED.
-        case checked(Checked)
+        case checked(CheckedContent)
     }
 
     /// A message with these fields.
