@@ -239,6 +239,37 @@ import Testing
         #expect(rig.events.last == .finished)
     }
 
+    /// A repetition of an old choice that was held up on its way does not bring the old pair back.
+    @Test func anOldChoiceThatComesLateIsNone() {
+        var rig = Rig(isControlling: false)
+        let other = Self.peer.withPort(2)
+        rig.add([Self.remote(Self.peer, rank: 1), Self.remote(other, rank: 9)])
+        for endpoint in [Self.peer, other] {
+            rig.run(for: .milliseconds(50))
+            rig.answer(endpoint)
+            rig.hear(endpoint, nominated: true)
+        }
+        #expect(rig.list.selectedPair?.remote.endpoint == other)
+        rig.hear(Self.peer, nominated: true)
+        #expect(rig.list.selectedPair?.remote.endpoint == other)
+        #expect(rig.events.count { if case .nominated = $0 { true } else { false } } == 2)
+    }
+
+    /// Random inputs found a list that never rested: a private address of another network was due, and had to wait for a better
+    /// one, which waited for the budget; so the next deadline was now, again and again.
+    @Test func waitingForTheBudgetIsNoReasonToWakeUp() {
+        var rig = Rig()
+        let near = (1...14).map { Self.remote(Endpoint(v4: 0xc633_6400 + UInt32($0), port: 7700)) }
+        let foreign = Endpoint(v4: 0xc0a8_0205, port: 7700)
+        rig.add(near + [Self.remote(foreign, .host)])
+        rig.run(for: .milliseconds(900))
+        #expect(rig.sent.count == 6)
+        rig.run(for: .seconds(20))
+        // After all others had their first check, whatever the budget made of that.
+        let firstForeign = rig.times(to: foreign).first ?? 0
+        #expect(near.allSatisfy { (rig.times(to: $0.endpoint).first ?? .max) < firstForeign })
+    }
+
     @Test func answersToNothingAreDropped() {
         var rig = Rig()
         rig.add([Self.remote(Self.peer)])
