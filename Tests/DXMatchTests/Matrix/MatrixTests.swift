@@ -59,7 +59,7 @@ import Testing
                 try network.gather()
                 let place = "\(first) with \(second), loss \(loss), seed \(seed)"
                 do {
-                    try Self.expect(cell, network, place)
+                    try Self.expect(cell, network, isLossy: loss > 0)
                 } catch {
                     Issue.record("\(place): \(error); \(network.text(network.a)); \(network.text(network.b))")
                     return
@@ -68,12 +68,18 @@ import Testing
         }
     }
 
-    private static func expect(_ cell: Cell, _ network: SimulatedNetwork, _ place: String) throws {
+    private static func expect(_ cell: Cell, _ network: SimulatedNetwork, isLossy: Bool) throws {
         try network.connect()
         let punch = try #require(network.a.punch)
         switch cell {
         case .direct:
-            guard case .direct = punch.verdict else { throw SimulationFailure("the verdict is \(punch.verdict)") }
+            // Three lost answers make a filter look narrower than it is, once in a thousand probes: then a port is guessed
+            // that need not be, beside the checks that find the way.
+            switch punch.verdict {
+            case .direct: break
+            case .byPrediction where isLossy: break
+            case .byPrediction, .impossible, .unknown: throw SimulationFailure("the verdict is \(punch.verdict)")
+            }
             let time = try #require(network.timeToValid, "no way was found")
             try SimulationFailure.unless(network.isConnected, "nobody chose")
             try SimulationFailure.unless(time <= .seconds(1) + network.roundTrip * 4, "it took \(time)")
