@@ -6,6 +6,9 @@ public struct BlobContent: Equatable, Sendable {
     public var gatewayID: GatewayID
     /// That of the registration.
     public var revision: UInt64
+    /// What the NAT before it does, by IPv4 and by IPv6: both ends must know both to judge what can work.
+    public var behaviourV4: NATBehaviour
+    public var behaviourV6: NATBehaviour
     /// At most `MatchConstants.maximumCandidates`.
     public var candidates: [Candidate]
     /// By the gateway's identity.
@@ -17,13 +20,21 @@ public struct BlobContent: Equatable, Sendable {
     public static let sealByteCount = 12 + 16
     /// The largest size, in bytes.
     public static let maximumByteCount =
-        GatewayID.byteCount + 8 + 1 + MatchConstants.maximumCandidates * Candidate.maximumByteCount
+        headByteCount + MatchConstants.maximumCandidates * Candidate.maximumByteCount
         + MatchSignature.byteCount
 
+    /// Gateway id, revision, two NATs, count of candidates.
+    private static let headByteCount = GatewayID.byteCount + 8 + 2 + 2 + 1
+
     /// A content with these fields.
-    public init(gatewayID: GatewayID, revision: UInt64, candidates: [Candidate], signature: MatchSignature = .zero) {
+    public init(
+        gatewayID: GatewayID, revision: UInt64, behaviourV4: NATBehaviour, behaviourV6: NATBehaviour,
+        candidates: [Candidate], signature: MatchSignature = .zero
+    ) {
         self.gatewayID = gatewayID
         self.revision = revision
+        self.behaviourV4 = behaviourV4
+        self.behaviourV6 = behaviourV6
         self.candidates = candidates
         self.signature = signature
     }
@@ -35,6 +46,8 @@ public struct BlobContent: Equatable, Sendable {
         do {
             gatewayID = try GatewayID(reading: &reader)
             revision = try reader.readUInt64()
+            behaviourV4 = NATBehaviour(bits: try reader.readUInt16())
+            behaviourV6 = NATBehaviour(bits: try reader.readUInt16())
             let count = Int(try reader.readUInt8())
             guard count <= MatchConstants.maximumCandidates else { throw DecodeError.invalidValue }
             candidates = []
@@ -46,7 +59,7 @@ public struct BlobContent: Equatable, Sendable {
 
     /// The number of bytes before the signature.
     public var signedByteCount: Int {
-        var count = GatewayID.byteCount + 8 + 1
+        var count = Self.headByteCount
         for candidate in candidates { count += 1 + 4 + candidate.endpoint.matchByteCount }
         return count
     }
@@ -71,6 +84,8 @@ public struct BlobContent: Equatable, Sendable {
         precondition(candidates.count <= MatchConstants.maximumCandidates, "a blob has its limit of candidates")
         output.write(gatewayID)
         output.write(revision)
+        output.write(behaviourV4.bits)
+        output.write(behaviourV6.bits)
         output.write(UInt8(candidates.count))
         for candidate in candidates { candidate.write(to: &output) }
     }

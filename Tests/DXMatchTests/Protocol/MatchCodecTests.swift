@@ -111,7 +111,7 @@ import Testing
         #expect(MatchCodec.request.read(withBlob(600)) != nil)
         #expect(MatchCodec.request.read(withBlob(601)) == nil)
         var blob = MatchVector.others[4].bytes
-        blob[40] = 17
+        blob[44] = 17
         #expect(MatchCodec.blob.read(blob + [UInt8](repeating: 4, count: 400)) == nil)
         #expect(MatchCodec.message.read(MatchVector.messages[4].bytes + [UInt8](repeating: 0, count: 1_023)) != nil)
         #expect(MatchCodec.message.read(MatchVector.messages[4].bytes + [UInt8](repeating: 0, count: 1_024)) == nil)
@@ -150,6 +150,10 @@ import Testing
         let content = try blob(MatchVector.others[4].bytes)
         #expect(content.candidates.map(\.kind) == [.host, .forwarded])
         #expect(content.candidates[1].endpoint == v6)
+        #expect(
+            content.behaviourV4.mapping == .endpointIndependent
+                && content.behaviourV4.filtering == .addressAndPortDependent)
+        #expect(content.behaviourV4.ports == .random && content.behaviourV6 == NATBehaviour(bits: 0))
         #expect(content.signedByteCount == MatchVector.others[4].bytes.count - MatchSignature.byteCount)
     }
 

@@ -203,8 +203,8 @@ struct MatchVector: CustomStringConvertible {
         MatchVector("no TICKET", .ticketGranted, "01 01 02 00000000", padding: 126, needed: 133),
         MatchVector(
             "a blob", .blob,
-            "\(hash) 0000000000000005 02 00 7effffff \(plain4) 04 00000001 \(plain6) \(signature)"),
-        MatchVector("a blob without candidates", .blob, "\(hash) 0000000000000005 00 \(signature)"),
+            "\(hash) 0000000000000005 063a 0000 02 00 7effffff \(plain4) 04 00000001 \(plain6) \(signature)"),
+        MatchVector("a blob without candidates", .blob, "\(hash) 0000000000000005 0000 0022 00 \(signature)"),
         MatchVector(
             "CHECK", .check, "04 01 \(hash) 0102030405060708090a0b0c 6e0001ff 01 \(siv)", padding: 53, needed: 120),
         MatchVector("CHECKED IPv4", .checked, "05 01 0102030405060708090a0b0c \(plain4) \(siv)"),
