@@ -101,6 +101,47 @@ extension GatewayTests {
             try await fleet.stop()
         }
 
+        /// A straggler hears of a late epoch before it hears of the one that was made to keep its neighbour out. Once it told the
+        /// neighbour the late secret; now the late epoch names whom those before it kept out, too.
+        @Test func whatALateEpochSaysIsEnough() async throws {
+            var tuning = GatewayTuning()
+            tuning.groupUpkeepInterval = .milliseconds(100)
+            let fleet = try await Fleet(tuning: tuning)
+            for name in ["edge-1", "edge-2", "edge-3", "removed"] { try await fleet.add(name) }
+            try await fleet.waitUntilAlike()
+            for name in ["edge-1", "edge-2", "removed"] { try await fleet.stop(name) }
+            for name in ["removed", "edge-3"] { _ = try await fleet["hq"].onReadyGroup { try $0.remove(name) } }
+            let (records, secret) = try await fleet["hq"].onLoop { core in
+                let agent = core.group!
+                let records = agent.sync.document.records.values.filter { $0.key.kind == .epoch }
+                return (records.sorted { $0.revision < $1.revision }, agent.epochs.last!.secret.secretBytes)
+            }
+            for name in ["hq", "edge-3"] { try await fleet.stop(name) }
+            for name in ["edge-1", "edge-2", "removed"] { try await fleet.start(name) }
+            try await Polling.wait(until: "edge-1 to have both for neighbours") {
+                try await fleet["edge-1"].onLoop { $0.group?.neighbours.count } == 2
+            }
+            func tell(_ record: GroupRecord) async throws {
+                try await fleet["edge-1"].onLoop { core in
+                    let agent = core.group!
+                    agent.sync.receive(.records([record]), from: agent.neighbours[0], now: core.currentTime())
+                    agent.settle()
+                    agent.takeEpoch(3, secret)
+                }
+            }
+            try await tell(records[2])
+            #expect(try await epochs("edge-1", in: fleet) == [1, 3])
+            // Both hear of it from edge-1, and ask each tenth of a second.
+            for name in ["edge-2", "removed"] {
+                try await Polling.wait(until: "\(name) to hear of the third epoch") {
+                    try await fleet[name].onLoop { $0.group?.state.epochs.map(\.number) } == [1, 3]
+                }
+            }
+            try await Polling.wait(until: "edge-2 to be told") { try await epochs("edge-2", in: fleet) == [1, 3] }
+            #expect(try await epochs("removed", in: fleet) == [1])
+            try await fleet.stop()
+        }
+
         /// A straggler answers nobody whom it never heard of, whatever secret he calls under: he may have come and been removed
         /// while it slept. It comes back when somebody is there whom it knows.
         @Test func aStragglerWaitsForSomebodyItKnows() async throws {
