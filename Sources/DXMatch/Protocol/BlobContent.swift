@@ -6,8 +6,9 @@ public struct BlobContent: Equatable, Sendable {
     public var gatewayID: GatewayID
     /// That of the registration.
     public var revision: UInt64
-    /// What the NAT before it does, by IPv4 and by IPv6: both ends must know both to judge what can work.
+    /// What the NAT before it does with IPv4: both ends must know both ends' to judge what can work.
     public var behaviourV4: NATBehaviour
+    /// The same for IPv6.
     public var behaviourV6: NATBehaviour
     /// At most `MatchConstants.maximumCandidates`.
     public var candidates: [Candidate]
