@@ -57,7 +57,8 @@ let package = Package(
         .target(
             name: "DXTunnel",
             dependencies: [
-                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXSocket", nioCore, nioPosix, collections, logging,
+                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXSocket", nioCore, nioPosix, collections,
+                logging,
                 lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ], swiftSettings: strict),
         // Configuration files and the control API, shared by the programs.

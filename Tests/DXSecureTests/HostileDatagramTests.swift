@@ -154,7 +154,7 @@ import Testing
     @Test func unreadableMessages() throws {
         try expectSilence(seal([1, 1]), .malformed, from: [elsewhere])
         try expectSilence(seal([16, 1, 2]), .malformed, from: [elsewhere])
-        try expectSilence(seal([4, 1]), .unknownType, from: [elsewhere])
+        try expectSilence(seal([6, 1]), .unknownType, from: [elsewhere])
         try expectSilence(seal([1, 2]), .unknownVersion, from: [elsewhere])
         try pair.expectsWorkingSessions()
     }

@@ -33,7 +33,7 @@ final class Node {
         while true {
             var to: Endpoint?
             let bytes = [UInt8](capacity: Constants.minimumDatagram) { output in
-                to = secure.pollTransmit(into: &output, now: now)
+                to = secure.pollTransmit(into: &output, now: now)?.remote
             }
             guard let to else { break }
             out.append(Flying(bytes: bytes, from: address, to: to))

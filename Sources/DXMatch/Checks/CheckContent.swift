@@ -1,36 +1,16 @@
 public import DXWire
 
-/// The name of one check: 12 random bytes (`docs/matchmaking.md` §7). An answer repeats it.
-public struct CheckTransaction: Hashable, Sendable, BitwiseCopyable {
-    /// The first eight bytes.
-    public let high: UInt64
-    /// The last four bytes.
-    public let low: UInt32
-
-    /// The transaction with these bytes.
-    public init(high: UInt64, low: UInt32) {
-        self.high = high
-        self.low = low
-    }
-
-    /// A new one.
-    public init(using random: inout RandomSource) {
-        high = random.next()
-        low = UInt32(truncatingIfNeeded: random.next())
-    }
-}
-
 /// What a CHECK says to this machine (`docs/matchmaking.md` §7): the bytes, the seal and the proof of who sent it are others'.
 public struct CheckContent: Hashable, Sendable, BitwiseCopyable {
     /// Its name.
-    public let transaction: CheckTransaction
+    public let transaction: TransactionID
     /// The priority that the sender's address has as a candidate if it was not known (RFC 8445 §7.1.1).
     public let priority: UInt32
     /// Whether the gateway that controls has chosen this pair.
     public let isNominated: Bool
 
     /// A check with these fields.
-    public init(transaction: CheckTransaction, priority: UInt32, isNominated: Bool) {
+    public init(transaction: TransactionID, priority: UInt32, isNominated: Bool) {
         self.transaction = transaction
         self.priority = priority
         self.isNominated = isNominated
@@ -40,12 +20,12 @@ public struct CheckContent: Hashable, Sendable, BitwiseCopyable {
 /// What a CHECKED says: which check it answers, and where that came from.
 public struct CheckedContent: Hashable, Sendable, BitwiseCopyable {
     /// The check's name.
-    public let transaction: CheckTransaction
+    public let transaction: TransactionID
     /// The address that the check came from, as the answering gateway saw it.
     public let observed: Endpoint
 
     /// An answer with these fields.
-    public init(transaction: CheckTransaction, observed: Endpoint) {
+    public init(transaction: TransactionID, observed: Endpoint) {
         self.transaction = transaction
         self.observed = observed
     }

@@ -64,7 +64,7 @@ extension CheckList {
         let isNominated = index == nominating
         let base = bases.first { $0.endpoint == pairs[index].base }?.priority ?? 1
         let check = CheckContent(
-            transaction: CheckTransaction(using: &random), priority: Self.reflexivePriority(ofBase: base),
+            transaction: TransactionID(random: &random), priority: Self.reflexivePriority(ofBase: base),
             isNominated: isNominated)
         pairs[index].sentCount += 1
         pairs[index].firstSentAt = pairs[index].firstSentAt ?? now

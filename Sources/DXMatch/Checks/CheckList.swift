@@ -124,6 +124,13 @@ public struct CheckList: Sendable {
     /// The pair in use.
     public var selectedPair: CheckPair? { selected.map { pairs[$0] } }
 
+    /// Whether an answer from there to this check would count: whose answer it is, when there are several lists.
+    public func awaits(_ transaction: TransactionID, from source: Endpoint, on base: Endpoint) -> Bool {
+        index(base: base, remote: source).map { index in
+            pairs[index].transactions.contains { $0.id == transaction }
+        } ?? false
+    }
+
     /// When `timeoutFired` is due; nil when the list is over.
     public var nextTimeout: Instant? {
         guard !isOver else { return nil }

@@ -68,7 +68,7 @@ public struct CheckPair: Sendable {
     /// Checks sent since it was last set going: the place in the schedule.
     var step = 0
     /// The checks whose answers count, the last ones.
-    var transactions: [(id: CheckTransaction, sentAt: Instant, isNominated: Bool)] = []
+    var transactions: [(id: TransactionID, sentAt: Instant, isNominated: Bool)] = []
 
     /// Checks in all to an address that does not answer, for one list (`docs/matchmaking.md` §7): at 0, 0.1, 0.3, 0.7, 1.5,
     /// 3.1, 4.7, 6.3, 7.9 and 9.5 s.

@@ -121,6 +121,13 @@ public struct HolePunch: Sendable {
         return min(next, prediction?.nextTimeout ?? .distantFuture)
     }
 
+    /// The socket beside which those of a prediction are opened; nil when there is none that leads to the peer.
+    public var predictionBase: Endpoint? {
+        situation.theirObserved.flatMap { target in
+            list.bases.first { CandidateFilter.canPair(base: $0.endpoint, endpoint: target) }?.endpoint
+        }
+    }
+
     // MARK: B. Input
 
     /// A check of the peer's; see `CheckList`.
@@ -174,7 +181,7 @@ public struct HolePunch: Sendable {
         beginPrediction(budget: &budget.predictions, now: now)
         guard let probe = prediction?.pollProbe(now: now) else { return nil }
         let check = CheckContent(
-            transaction: CheckTransaction(using: &random),
+            transaction: TransactionID(random: &random),
             priority: CandidatePriority.of(.peerReflexive, localPreference: 0), isNominated: false)
         return CheckTransmit(base: probe.base, destination: probe.destination, message: .check(check))
     }
@@ -189,13 +196,13 @@ public struct HolePunch: Sendable {
         guard isPredictionAllowed == nil, case .byPrediction(let wanted) = verdict,
             let target = situation.theirObserved,
             case .allowed = list.filter.judge(target),
-            let base = list.bases.first(where: { CandidateFilter.canPair(base: $0.endpoint, endpoint: target) })
+            let base = predictionBase
         else { return }
         let isAllowed = budget.begin(towards: target, now: now)
         isPredictionAllowed = isAllowed
         guard isAllowed else { return }
         let run = PortPrediction(
-            prediction: wanted, target: target, base: base.endpoint, random: RandomSource(seed: random.next()), now: now
+            prediction: wanted, target: target, base: base, random: RandomSource(seed: random.next()), now: now
         )
         if run.wantedSocketCount > 0 { events.append(.openSockets(count: run.wantedSocketCount)) }
         prediction = run
@@ -231,5 +238,16 @@ public struct HolePunch: Sendable {
             return .impossible(reason, remedy)
         }
         return .notFound(failure)
+    }
+}
+
+extension HolePunch.Failure: CustomStringConvertible {
+    /// For `explain`, logs and errors.
+    public var description: String {
+        switch self {
+        case .impossible(let reason, let remedy): "\(reason); to change that, \(remedy)"
+        case .notGuessed: "the outside port was not guessed this time"
+        case .notFound(let failure): "\(failure)"
+        }
     }
 }

@@ -21,6 +21,8 @@ public final class DTLSSession: SecureSession {
     public let isInitiator: Bool
     /// Where the handshake's datagrams go. A path may move on later; this does not.
     public let remote: Endpoint
+    /// The address and port of ours that they leave from; nil leaves it to the routing table.
+    public let local: Endpoint?
 
     enum Phase: UInt8, Equatable {
         case handshaking
@@ -64,7 +66,7 @@ public final class DTLSSession: SecureSession {
 
     init(
         _ connection: DTLSConnection, handshake: SessionHandshake, receiveID: ConnectionID, peerID: GatewayID,
-        isInitiator: Bool, remote: Endpoint, configuration: SecureConfiguration
+        isInitiator: Bool, remote: Endpoint, local: Endpoint?, configuration: SecureConfiguration
     ) {
         self.connection = connection
         self.handshake = handshake
@@ -73,6 +75,7 @@ public final class DTLSSession: SecureSession {
         self.peerID = peerID
         self.isInitiator = isInitiator
         self.remote = remote
+        self.local = local
         rekeyInterval = configuration.rekeyInterval
         rekeyRecords = configuration.rekeyRecords
         maximumRecords = min(configuration.rekeyRecords, FragmentHeader.recordNumberBound / 16) * 16

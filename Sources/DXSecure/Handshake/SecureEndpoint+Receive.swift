@@ -4,7 +4,9 @@ import DXWire
 /// function per message. Each check that fails is a silent drop with its own counter.
 extension SecureEndpoint {
     /// One datagram.
-    func receive(_ datagram: RawSpan, from remote: Endpoint, now: Instant) -> VeiledOutcome {
+    func receive(
+        _ datagram: RawSpan, from remote: Endpoint, at local: Endpoint?, now: Instant
+    ) -> VeiledOutcome {
         // The scratch memory is moved out, so that what is called may use the endpoint while the message is read.
         var message: [UInt8] = []
         swap(&message, &scratch)
@@ -21,15 +23,16 @@ extension SecureEndpoint {
         case .repeatedNonce: return .dropped(.repeatedNonce)
         case .opened(let veil, let nonce):
             let message = unsafe message.span.bytes.extracting(first: count)
+            let envelope = Envelope(nonce: nonce, veil: veil, remote: remote, local: local, now: now)
             do throws(VeilDrop) {
                 switch try VeiledMessage(reading: message) {
-                case .hello(let hello):
-                    return try receiveHello(hello, Envelope(nonce: nonce, veil: veil, remote: remote, now: now))
+                case .hello(let hello): return try receiveHello(hello, envelope)
                 case .challenge(let challenge): return try receiveChallenge(challenge, veil: veil)
-                case .connect(let connect):
-                    return try receiveConnect(
-                        connect, message, Envelope(nonce: nonce, veil: veil, remote: remote, now: now))
+                case .connect(let connect): return try receiveConnect(connect, message, envelope)
                 case .handshake(let handshake): return try receiveHandshake(handshake, message, now: now)
+                case .check:
+                    let bytes = unsafe message.withUnsafeBytes { unsafe [UInt8]($0) }
+                    return .check(VeiledCheck(message: bytes, veil: VeilNumber(rawValue: veil)))
                 }
             } catch {
                 return .dropped(error)
@@ -42,6 +45,7 @@ extension SecureEndpoint {
         var nonce: VeilNonce
         var veil: Int
         var remote: Endpoint
+        var local: Endpoint?
         var now: Instant
 
         /// It came under the join veil.
@@ -59,7 +63,7 @@ extension SecureEndpoint {
         let proof = challenges.make(initiator, hello.attempt, at: envelope.remote, now: envelope.now)
         answers.append(
             PendingChallenge(
-                remote: envelope.remote, receiver: initiator, veil: envelope.veil,
+                remote: envelope.remote, local: envelope.local, receiver: initiator, veil: envelope.veil,
                 message: Challenge(attempt: hello.attempt, proof: proof)))
         return .taken
     }
@@ -114,7 +118,7 @@ extension SecureEndpoint {
             now: now)
         guard
             let session = try? makeSession(
-                handshake, isInitiator: false, peer: initiator, remote: envelope.remote)
+                handshake, isInitiator: false, peer: initiator, remote: envelope.remote, local: envelope.local)
         else { throw .failedSetup }
         accepted[key] = session
         return try feed(datagram, to: session, now: now)

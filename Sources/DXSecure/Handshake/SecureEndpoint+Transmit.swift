@@ -1,10 +1,10 @@
-import DXWire
+public import DXWire
 
 /// What is sent: challenges first, then the messages of sessions, in the order in which they came to have some.
 extension SecureEndpoint {
     /// The next datagram.
     @_lifetime(output: copy output)
-    func transmit(into output: inout OutputRawSpan, now: Instant) -> Endpoint? {
+    func transmit(into output: inout OutputRawSpan, now: Instant) -> Route? {
         while !answers.isEmpty {
             let answer = answers.removeFirst()
             let nonce = veil.nonce(to: answer.receiver, veil: answer.veil)
@@ -13,13 +13,13 @@ extension SecureEndpoint {
             }
             guard isSealed else { continue }
             statistics.challengesSent &+= 1
-            return answer.remote
+            return Route(remote: answer.remote, local: answer.local)
         }
         while let session = sendQueue.first {
             // Its owner may have closed it since.
             if session.phase != .closed, let send = session.handshake.pollSend() {
                 guard transmit(send, of: session, into: &output) else { continue }
-                return session.remote
+                return Route(remote: session.remote, local: session.local)
             }
             sendQueue.removeFirst()
             session.handshake.isQueued = false
@@ -68,6 +68,22 @@ extension SecureEndpoint {
                 unsafe head.write(datagram.span.bytes, to: &message)
             }
         }
+    }
+
+    /// The datagram of a message that the owner reads at the other end (`VeiledOutcome.check`), at most
+    /// `SecureConstants.maximumVeiled` bytes less the veil's overhead; nil when its secret was taken away, or it is too long.
+    ///
+    /// - Parameter veil: that of the message which it answers; nil for the newest secret of the group's.
+    public func seal(check message: RawSpan, to receiver: GatewayID, under veil: VeilNumber? = nil) -> [UInt8]? {
+        let number = veil?.rawValue ?? self.veil.sending[0]
+        let room = SecureConstants.maximumVeiled - SecureConstants.veilOverhead
+        guard message.byteCount > 0, message.byteCount <= room else { return nil }
+        let nonce = self.veil.nonce(to: receiver, veil: number)
+        var isSealed = false
+        let datagram = [UInt8](capacity: message.byteCount + SecureConstants.veilOverhead) { output in
+            isSealed = (try? self.veil.seal(message, nonce: nonce, to: receiver, veil: number, into: &output)) != nil
+        }
+        return isSealed ? datagram : nil
     }
 
     /// Seals what `write` writes.

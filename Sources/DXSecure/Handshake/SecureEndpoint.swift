@@ -65,6 +65,7 @@ public final class SecureEndpoint {
     /// A challenge that waits to be sent.
     struct PendingChallenge {
         var remote: Endpoint
+        var local: Endpoint?
         var receiver: GatewayID
         var veil: Int
         var message: Challenge
@@ -148,8 +149,12 @@ public final class SecureEndpoint {
     // MARK: Inputs
 
     /// Takes one datagram that is not session data of a live session. Never traps, whatever the bytes.
-    public func receiveVeiled(_ datagram: RawSpan, from remote: Endpoint, now: Instant) -> VeiledOutcome {
-        let outcome = receive(datagram, from: remote, now: now)
+    ///
+    /// - Parameter local: the address and port of ours that it came to; what it is answered with leaves from there.
+    public func receiveVeiled(
+        _ datagram: RawSpan, from remote: Endpoint, at local: Endpoint? = nil, now: Instant
+    ) -> VeiledOutcome {
+        let outcome = receive(datagram, from: remote, at: local, now: now)
         if case .dropped(let drop) = outcome { statistics.count(drop) } else { forgetTimeout() }
         return outcome
     }
@@ -176,15 +181,18 @@ public final class SecureEndpoint {
 
     /// Begins a session with `peer` at `remote`. Its end is an event.
     ///
+    /// - Parameter local: the address and port of ours that its datagrams leave from; nil leaves it to the routing table.
     /// - Throws: `unknownPeer`, `selfConnection`, `unusableAddress`; `tooManyHandshakes`; `cryptography`.
-    public func connect(to peer: GatewayID, at remote: Endpoint, now: Instant) throws(SecureError) -> DTLSSession {
+    public func connect(
+        to peer: GatewayID, at remote: Endpoint, from local: Endpoint? = nil, now: Instant
+    ) throws(SecureError) -> DTLSSession {
         guard peer != identity.gatewayID else { throw .selfConnection }
         guard knownPeers.contains(peer) else { throw .unknownPeer }
         guard remote.isSendable else { throw .unusableAddress }
         guard hasRoom() else { throw .tooManyHandshakes }
         let handshake = SessionHandshake(
             attempt: .random(shard: shard), veils: veil.sending, configuration: configuration, now: now)
-        let session = try makeSession(handshake, isInitiator: true, peer: peer, remote: remote)
+        let session = try makeSession(handshake, isInitiator: true, peer: peer, remote: remote, local: local)
         initiated[handshake.attempt] = session
         enqueue(session)
         return session
@@ -192,10 +200,18 @@ public final class SecureEndpoint {
 
     // MARK: Outputs
 
-    /// Writes the next datagram to send, at most `Constants.minimumDatagram` bytes, and gives its destination; nil when
+    /// Where a datagram goes, and from which address and port of ours; nil leaves that to the routing table.
+    public struct Route: Hashable, Sendable, BitwiseCopyable {
+        /// Where it goes.
+        public let remote: Endpoint
+        /// Where it leaves from.
+        public let local: Endpoint?
+    }
+
+    /// Writes the next datagram to send, at most `Constants.minimumDatagram` bytes, and says where it goes; nil when
     /// there is none. `output` must have room for that many (a programming error: traps).
     @_lifetime(output: copy output)
-    public func pollTransmit(into output: inout OutputRawSpan, now: Instant) -> Endpoint? {
+    public func pollTransmit(into output: inout OutputRawSpan, now: Instant) -> Route? {
         precondition(output.freeCapacity >= Constants.minimumDatagram, "there is room for any veiled datagram")
         return transmit(into: &output, now: now)
     }
@@ -207,14 +223,14 @@ public final class SecureEndpoint {
 
     /// A new session, in the tables.
     func makeSession(
-        _ handshake: SessionHandshake, isInitiator: Bool, peer: GatewayID, remote: Endpoint
+        _ handshake: SessionHandshake, isInitiator: Bool, peer: GatewayID, remote: Endpoint, local: Endpoint?
     ) throws(SecureError) -> DTLSSession {
         let connection = try DTLSConnection(context, isInitiator: isInitiator, peer: peer)
         var id = ConnectionID(shard: shard, random: SecureRandom.next())
         while sessions[id] != nil { id = ConnectionID(shard: shard, random: SecureRandom.next()) }
         let session = DTLSSession(
             connection, handshake: handshake, receiveID: id, peerID: peer, isInitiator: isInitiator, remote: remote,
-            configuration: configuration)
+            local: local, configuration: configuration)
         sessions[id] = session
         handshakesInProgress += 1
         statistics.handshakesStarted &+= 1

@@ -11,15 +11,23 @@ public enum VeiledMessage: Equatable, Sendable, BitwiseCopyable {
     case connect(Connect)
     /// §3.5.
     case handshake(Handshake)
+    /// A check of a path or its answer (`docs/matchmaking.md` §7), which the owner reads.
+    case check
 
     /// The version of all messages.
     static let version: UInt8 = 1
+    /// CHECK and CHECKED. Their version is the owner's to look at, too.
+    private static let checkTypes: ClosedRange<UInt8> = 4...5
 
     /// Reads a whole message. Total: any bytes give a message or one of `unknownType`, `unknownVersion`, `malformed`.
     public init(reading message: RawSpan) throws(VeilDrop) {
         var reader = ByteReader(message)
         guard let type = try? reader.readUInt8(), let version = try? reader.readUInt8() else { throw .malformed }
         // The type first: a type of a later version may have its own versions.
+        if Self.checkTypes.contains(type) {
+            self = .check
+            return
+        }
         guard [Hello.type, Challenge.type, Connect.type, Handshake.type].contains(type) else { throw .unknownType }
         guard version == Self.version else { throw .unknownVersion }
         do {

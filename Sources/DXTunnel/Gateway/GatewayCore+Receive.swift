@@ -54,7 +54,8 @@ extension GatewayCore: DatagramHandler {
     private func receiveVeiled(
         _ datagram: RawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
     ) {
-        switch secure.receiveVeiled(datagram, from: source, now: now) {
+        if let match, match.receive(datagram, from: source, at: local, now: now) { return }
+        switch secure.receiveVeiled(datagram, from: source, at: local, now: now) {
         // At once: the first datagram of a new session may be the next of this batch.
         case .taken: drainSecureEvents(now: now)
         case .dropped(.notVeiled):
@@ -63,6 +64,8 @@ extension GatewayCore: DatagramHandler {
             guard !isHandedOver, let owner = try? reader.readUInt8(), neighbours[owner] != nil else { return }
             handOver(datagram, to: owner, from: source, local: local, ecn: ecn)
         case .dropped: break
+        case .check(let check):
+            if let match, let local { match.receive(check, from: source, at: local, now: now) }
         case .otherShard(let owner): handOver(datagram, to: owner, from: source, local: local, ecn: ecn)
         }
     }

@@ -17,6 +17,7 @@ extension GatewayCore {
         case .current: (remote, local) = (session.remote, session.local)
         case .candidate: (remote, local) = (session.candidate ?? session.remote, session.candidateLocal)
         }
+        let sender = outlets.isEmpty ? sender : self.sender(for: local) ?? sender
         let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
         if count &+ session.session.sealOverhead > transmit.datagramByteCount {
             sealInFragments(
@@ -59,6 +60,21 @@ extension GatewayCore {
         } catch { drops.sealFailures &+= 1 }
     }
 
+    /// The sender of the socket with the port of this address of ours; that of the gateway's port unless it is another one.
+    func sender(for local: Endpoint?) -> DatagramSender? {
+        guard !outlets.isEmpty, let local, let outlet = outlets[local.port] else { return socket?.sender }
+        return outlet.sender
+    }
+
+    /// Queues a datagram that is no session's; the turn sends it.
+    func send(_ datagram: RawSpan, to remote: Endpoint, from local: Endpoint?) {
+        let source = local?.family == remote.family ? local : nil
+        sender(for: local)?.append(
+            to: remote, from: source, ecn: .notECT, maximumByteCount: datagram.byteCount
+        ) { $0.write(datagram) }
+        if !isInTurn { scheduleTurn() }
+    }
+
     /// Sends a BIND on a session.
     func send(_ bind: Bind, on session: ChannelSession) { send(on: session) { bind.write(to: &$0) } }
 
@@ -68,12 +84,12 @@ extension GatewayCore {
     }
 
     private func send(on session: ChannelSession, _ write: (inout OutputRawSpan) -> Void) {
-        guard let socket else { return }
+        guard let sender = sender(for: session.local) else { return }
         var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
         write(&output)
         let count = output.byteCount
         let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
-        seal(plain, on: session, from: session.local, to: session.remote, ecn: .notECT, socket.sender)
+        seal(plain, on: session, from: session.local, to: session.remote, ecn: .notECT, sender)
         // Outside a turn nobody else would send it.
         if !isInTurn { scheduleTurn() }
     }

@@ -37,6 +37,10 @@ final class GatewayCore {
     let startedAt: Instant
 
     var socket: UDPEndpoint<GatewayCore>?
+    /// Further sockets, by their ports: those of predictions (`docs/matchmaking.md` §8), of which one may carry a session.
+    var outlets: [UInt16: UDPEndpoint<GatewayCore>] = [:]
+    /// The gateway's part in finding ways to others; nil where no matchmaker is configured, and in static mode.
+    var match: MatchAgent?
     private var timer: WakeupTimer<GatewayCore>?
     var peersByID: [GatewayID: PeerLink] = [:]
     var sessionsByID: [ConnectionID: ChannelSession] = [:]
@@ -222,8 +226,12 @@ final class GatewayCore {
         wantsMore.removeAll()
         lastSession = nil
         group = nil
+        match?.stop()
+        match = nil
         neighbours.removeAll()
         turnTask = nil
+        for outlet in outlets.values { outlet.close() }
+        outlets.removeAll()
         guard let socket else { return eventLoop.makeSucceededVoidFuture() }
         self.socket = nil
         return socket.close()
@@ -297,13 +305,15 @@ final class GatewayCore {
             swap(&marked, &turning)
             for channel in turning {
                 channel.isMarked = false
-                if !drain(channel, socket.sender, now: currentTime()) { wantsMore.append(channel) }
+                let sender = outlets.isEmpty ? socket.sender : sender(for: channel.newestSession?.local)
+                if !drain(channel, sender ?? socket.sender, now: currentTime()) { wantsMore.append(channel) }
             }
             turning.removeAll(keepingCapacity: true)
         }
         for peer in peers where peer.isEnding { peer.disposeEnded() }
         socket.sender.flush()
         handleRefusals(socket.sender)
+        for outlet in outlets.values { outlet.sender.flush() }
         isInTurn = false
         for channel in wantsMore { mark(channel) }
         wantsMore.removeAll(keepingCapacity: true)
@@ -354,12 +364,10 @@ final class GatewayCore {
             isBusy = false
             while socket.sender.isWritable {
                 var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
-                guard let remote = secure.pollTransmit(into: &output, now: now) else { break }
+                guard let route = secure.pollTransmit(into: &output, now: now) else { break }
                 let count = output.byteCount
                 let datagram = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
-                socket.sender.append(to: remote, from: nil, ecn: .notECT, maximumByteCount: count) {
-                    $0.write(datagram)
-                }
+                send(datagram, to: route.remote, from: route.local)
             }
             isBusy = drainSecureEvents(now: now)
         }
@@ -432,6 +440,7 @@ extension GatewayCore: WakeupHandler {
         let now = tick(now)
         nextDeadline = .distantFuture
         if let next = secure.nextTimeout, next <= now { secure.timeoutFired(now: now) }
+        match?.wakeupFired(now: now)
         for peer in peers {
             if peer.deadline <= now { peer.timeoutFired(now: currentTime()) } else { noteDeadline(peer.deadline) }
         }

@@ -1,3 +1,4 @@
+import DXMatch
 import DXWire
 import Glibc
 
@@ -11,7 +12,7 @@ enum LocalAddresses {
                 result.append(endpoint)
                 continue
             }
-            let all = interfaces().filter { $0.family == endpoint.family }
+            let all = interfaces().map(\.address).filter { $0.family == endpoint.family }
             // Loopback is of use only where there is nothing else, as in a test's network namespace.
             let outer = all.filter { !$0.isLoopback }
             result += (outer.isEmpty ? all : outer).map { $0.withPort(endpoint.port) }
@@ -19,12 +20,28 @@ enum LocalAddresses {
         return result
     }
 
-    /// The addresses of all interfaces that are up, without those of a link alone; port 0.
-    private static func interfaces() -> [Endpoint] {
+    /// The networks that this machine is in.
+    static func networks() -> [AddressPrefix] {
+        var result: [AddressPrefix] = []
+        for interface in interfaces() where !interface.address.isLoopback {
+            let network = AddressPrefix(around: interface.address, bitCount: interface.prefixBitCount)
+            if !result.contains(network) { result.append(network) }
+        }
+        return result
+    }
+
+    /// An address of this machine, port 0, and the length of its network's prefix.
+    private struct Interface {
+        var address: Endpoint
+        var prefixBitCount: Int
+    }
+
+    /// The addresses of all interfaces that are up, without those of a link alone.
+    private static func interfaces() -> [Interface] {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard unsafe getifaddrs(&list) == 0 else { return [] }
         defer { unsafe freeifaddrs(list) }
-        var result: [Endpoint] = []
+        var result: [Interface] = []
         var next = unsafe list
         while let entry = unsafe next {
             unsafe next = entry.pointee.ifa_next
@@ -33,7 +50,12 @@ enum LocalAddresses {
             else { continue }
             // fe80::/10 means another host on each link.
             if endpoint.family == .v6, endpoint.high &>> 54 == 0x3fa { continue }
-            if !result.contains(endpoint) { result.append(endpoint) }
+            guard !result.contains(where: { $0.address == endpoint }) else { continue }
+            let mask = unsafe entry.pointee.ifa_netmask.flatMap { unsafe Endpoint(socketAddress: $0) }
+            // A host that does not say is alone in its network.
+            let bitCount = mask.map { $0.high.nonzeroBitCount + $0.low.nonzeroBitCount }
+            result.append(
+                Interface(address: endpoint, prefixBitCount: bitCount ?? (endpoint.family == .v4 ? 32 : 128)))
         }
         return result
     }

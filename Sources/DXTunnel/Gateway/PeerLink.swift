@@ -44,6 +44,12 @@ final class PeerLink {
     var doubted: Doubted?
     /// Where the peer was last.
     private var lastRemote: Endpoint?
+    /// A way that an introduction found, and when it is to be called over.
+    var pendingWay: (way: Way, due: Instant)?
+    /// The way of the session in use, if an introduction found it.
+    var usedWay: Way?
+    /// Those of attempts.
+    private var wayByRemote: [Endpoint: Way] = [:]
 
     /// Sessions beyond this wait for nothing: a peer has no reason to begin more at a time.
     static let maximumBinding = 8
@@ -68,6 +74,9 @@ final class PeerLink {
         nextHalf = core.random.next()
     }
 
+    /// Whether there is something to try.
+    private var canBeCalled: Bool { !addresses.isEmpty || lastRemote != nil || core.match != nil }
+
     /// Whether a channel is up.
     var isConnected: Bool { channel != nil }
 
@@ -76,7 +85,7 @@ final class PeerLink {
     /// Calls the peer, if it can be called. The gateway with the larger id lets the other go first for a moment: two
     /// calls at once work, but one is enough.
     func start(now: Instant) {
-        guard !addresses.isEmpty, isWanted else { return }
+        guard canBeCalled, isWanted else { return }
         reconnect.want(at: role == .lower ? now : now + .milliseconds(300))
         refreshDeadline()
     }
@@ -103,7 +112,10 @@ final class PeerLink {
     func cut(now: Instant) {
         addresses = []
         lastRemote = nil
+        pendingWay = nil
+        usedWay = nil
         isWanted = false
+        core.match?.forget(id)
         for attempt in attempts { attempt.close() }
         attempts.removeAll()
         for session in binding + (doubted?.sessions ?? []) { core.forget(session) }
@@ -139,6 +151,7 @@ final class PeerLink {
             old.transport.timeoutFired(now: core.currentTime())
             core.mark(old)
         }
+        followWay(now: now)
         if reconnect.takeAttempt(now: now) { call() }
         sendBinds(now: now)
         refreshDeadline()
@@ -158,6 +171,7 @@ final class PeerLink {
         }
         if let doubted { next = min(next, doubted.until) }
         if let attempt = reconnect.nextAttempt { next = min(next, attempt) }
+        if let pendingWay { next = min(next, pendingWay.due) }
         // While the kernel takes no more, what is overdue stays so; the socket tells when that is over.
         if !core.canSendNow { next = max(next, core.currentTime() + Self.blockedPause) }
         deadline = next
@@ -165,6 +179,7 @@ final class PeerLink {
     }
 
     private func call() {
+        core.match?.introduce(id, isUrgent: channel != nil)
         guard attempts.isEmpty, !isResolving else { return }
         isResolving = true
         let loop = core.eventLoop
@@ -189,14 +204,25 @@ final class PeerLink {
             remotes.append(endpoint)
         }
         for remote in remotes.prefix(NameResolver.maximumCount) { begin(remote) }
-        if attempts.isEmpty { onCallFailed("none of its addresses can be called") }
+        if attempts.isEmpty { onCallFailed(whyNobodyIsCalled) }
         core.scheduleTurn()
     }
 
-    private func begin(_ remote: Endpoint) {
+    private var whyNobodyIsCalled: String {
+        core.match == nil ? "none of its addresses can be called" : "no way to it is known yet"
+    }
+
+    /// Begins a session, over a way that was found or at an address that was told.
+    func begin(_ remote: Endpoint, from local: Endpoint? = nil, over way: Way? = nil) {
+        wayByRemote[remote] = way
         do throws(SecureError) {
-            attempts.append(try core.secure.connect(to: id, at: remote, now: core.currentTime()))
+            attempts.append(try core.secure.connect(to: id, at: remote, from: local, now: core.currentTime()))
         } catch { lastError = "\(remote): \(error)" }
+    }
+
+    /// Whether a handshake with the peer at this address is under way.
+    func isCalling(_ remote: Endpoint) -> Bool {
+        attempts.contains { $0.remote == remote } || binding.contains { $0.remote == remote }
     }
 
     private func onCallFailed(_ reason: String) {
@@ -207,7 +233,7 @@ final class PeerLink {
             channel.setSuspended(true)
             return callAgainLater()
         }
-        lastError = lastError ?? reason
+        lastError = core.match?.failure(of: id) ?? lastError ?? reason
         hasFailed = true
         callAgainLater()
     }
@@ -215,7 +241,7 @@ final class PeerLink {
     /// Calls again after a pause, when nothing else is under way.
     private func callAgainLater() {
         guard channel?.isSilent ?? true, attempts.isEmpty, binding.isEmpty, !core.isStopping,
-            isWanted, !addresses.isEmpty || lastRemote != nil
+            isWanted, canBeCalled
         else { return }
         reconnect.onFailed(random: &core.random, now: core.currentTime())
         refreshDeadline()
@@ -306,6 +332,8 @@ final class PeerLink {
             return drop(session)
         }
         lastRemote = session.remote
+        usedWay = wayByRemote[session.remote]
+        wayByRemote.removeAll()
         target.peerCapabilities = bind.capabilities
         if isNew { onChannelUp(target, now: now) }
         reconnect.onConnected()
@@ -357,7 +385,7 @@ final class PeerLink {
     /// Begins a successor of the session in use.
     func renew() {
         guard attempts.isEmpty, let session = channel?.newestSession else { return }
-        begin(session.remote)
+        begin(session.remote, from: session.local, over: usedWay)
         core.scheduleTurn()
     }
 
@@ -380,7 +408,7 @@ final class PeerLink {
         core.logger.info("peer disconnected", metadata: ["peer": "\(name)", "reason": "\(lastError ?? "")"])
         end(channel)
         // A peer that is stopping will not answer at once.
-        if !addresses.isEmpty, isWanted {
+        if canBeCalled, isWanted {
             reconnect.want(at: now + .milliseconds(reason.code == .shutdown ? 1_000 : 0))
         }
         refreshDeadline()

@@ -137,7 +137,7 @@ final class JoinClient {
         if nextRequest <= now { request(now: now) }
         while true {
             var output = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)
-            guard let remote = secure.pollTransmit(into: &output, now: now) else { break }
+            guard let remote = secure.pollTransmit(into: &output, now: now)?.remote else { break }
             let count = output.byteCount
             let datagram = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[0..<count]))
             socket.sender.append(to: remote, from: nil, ecn: .notECT, maximumByteCount: count) { $0.write(datagram) }

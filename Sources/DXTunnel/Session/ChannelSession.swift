@@ -31,6 +31,7 @@ final class ChannelSession {
         self.pathID = pathID
         self.since = since
         remote = session.remote
+        local = session.local
     }
 }
 

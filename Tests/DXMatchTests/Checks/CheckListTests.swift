@@ -86,7 +86,7 @@ import Testing
         mutating func hear(_ endpoint: Endpoint, nominated: Bool = false, on base: Endpoint = CheckListTests.here) {
             var random = RandomSource(seed: UInt64(now.nanoseconds))
             let check = CheckContent(
-                transaction: CheckTransaction(using: &random),
+                transaction: TransactionID(random: &random),
                 priority: CandidatePriority.of(.peerReflexive, localPreference: 1), isNominated: nominated)
             list.receive(check, from: endpoint, on: base, now: now)
             poll()

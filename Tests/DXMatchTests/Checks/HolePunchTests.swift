@@ -86,7 +86,7 @@ import Testing
             punch.timeoutFired(now: now)
             while let transmit = punch.pollTransmit(budget: &budget, now: now) { guessed = transmit.destination }
         }
-        let name = CheckTransaction(high: 1, low: 1)
+        let name = TransactionID(high: 1, low: 1)
         punch.receive(
             CheckContent(transaction: name, priority: 1, isNominated: false), from: guessed, on: here, now: now)
         var answered = false

@@ -31,7 +31,7 @@ final class HandCaller {
         var count = 0
         let isMade = unsafe datagram.withUnsafeMutableBytes { memory in
             var output = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)
-            let remote = endpoint.pollTransmit(into: &output, now: now)
+            let remote = endpoint.pollTransmit(into: &output, now: now)?.remote
             count = unsafe output.finalize(for: memory)
             return remote != nil
         }

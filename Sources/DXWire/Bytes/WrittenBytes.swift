@@ -1,8 +1,6 @@
-import DXWire
-
 extension [UInt8] {
     /// What `body` writes into `capacity` bytes of room. For messages outside the hot path, a few dozen bytes each.
-    init(capacity: Int, writing body: (inout OutputRawSpan) -> Void) {
+    public init(capacity: Int, writing body: (inout OutputRawSpan) -> Void) {
         self = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { memory, count in
             let memory = UnsafeMutableRawBufferPointer(memory)
             var output = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)

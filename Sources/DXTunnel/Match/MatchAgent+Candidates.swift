@@ -1,0 +1,127 @@
+import DXMatch
+import DXSecure
+import DXWire
+import Logging
+
+/// What this gateway tells of itself: where it may be reached, and what its NAT does.
+extension MatchAgent {
+    /// The addresses of this gateway's own sockets.
+    var hostEndpoints: [Endpoint] { LocalAddresses.reachable(core.socket?.localEndpoints ?? []) }
+
+    /// Gathers candidates; where they are others than before, all registrations change.
+    func gather(now: Instant) {
+        let found = currentCandidates
+        guard found != candidates else { return }
+        let hadHosts = candidates.filter { $0.kind == .host }.map(\.endpoint)
+        candidates = found
+        revision += 1
+        if !hadHosts.isEmpty, hadHosts != found.filter({ $0.kind == .host }).map(\.endpoint) { networkChanged(now: now) }
+        for link in links { register(link, now: now) }
+    }
+
+    private var currentCandidates: [PathCandidate] {
+        let hosts = hostEndpoints
+        let preferences = CandidatePriority.localPreferences(of: hosts)
+        var set = CandidateSet()
+        for (endpoint, preference) in zip(hosts, preferences) {
+            set.insert(
+                PathCandidate(
+                    kind: .host, endpoint: endpoint, base: endpoint,
+                    priority: CandidatePriority.of(.host, localPreference: preference)))
+        }
+        for link in links {
+            guard let (observed, base) = link.observed, !hosts.contains(observed) else { continue }
+            let preference = hosts.firstIndex { $0.hasSameAddress(as: base) }.map { preferences[$0] } ?? 0
+            set.insert(
+                PathCandidate(
+                    kind: .serverReflexive, endpoint: observed, base: base,
+                    priority: CandidatePriority.of(.serverReflexive, localPreference: preference)))
+        }
+        return set.candidates
+    }
+
+    /// Addresses of the host changed: what was learned from outside may be over.
+    private func networkChanged(now: Instant) {
+        core.logger.info("the addresses of this host changed")
+        for link in links { link.client.networkChanged(now: now) }
+        behaviour = [:]
+        discover(now: now)
+    }
+
+    /// Lists this gateway with a matchmaker as what it is now.
+    func register(_ link: MatchLink, now: Instant) {
+        guard link.endsAt == .distantFuture, !link.addresses.isEmpty, !candidates.isEmpty else { return }
+        let content = BlobContent(
+            gatewayID: identity.gatewayID, revision: revision, behaviourV4: behaviour[.v4] ?? .unknown,
+            behaviourV6: behaviour[.v6] ?? .unknown, candidates: candidates.map(Candidate.init))
+        do {
+            let blob = try link.seal(content, identity)
+            try link.client.register(
+                MatchRegistration(
+                    groupTag: link.groupTag, memberKey: link.memberKey, blob: blob, revision: revision),
+                now: now)
+        } catch {
+            core.logger.error(
+                "this gateway cannot be registered", metadata: ["matchmaker": "\(link.server)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: The NAT
+
+    /// NAT behaviour is looked at again so often, and when addresses change: routers get new software at night.
+    private static let discoverInterval = Interval.seconds(6 * 3_600)
+    /// And so soon when nothing was found.
+    private static let discoverRetry = Interval.seconds(60)
+
+    /// Finds out what the NAT does, in each family that there are matchmakers of.
+    func discover(now: Instant) {
+        discoversAt = now + Self.discoverInterval
+        let servers = links.flatMap(\.addresses).reduce(into: [Endpoint]()) { list, server in
+            if !list.contains(server) { list.append(server) }
+        }
+        for family in [Endpoint.Family.v4, .v6] {
+            discoveries[family]?.stop()
+            discoveries[family] = nil
+            guard servers.contains(where: { $0.family == family }), core.canSend(to: family) else { continue }
+            let discovery = NATDiscovery(
+                family, servers: servers, on: core.eventLoop, random: RandomSource(seed: random.next())
+            ) { [unowned self] in found($0, family) }
+            discoveries[family] = discovery
+            discovery.start()
+        }
+    }
+
+    private func found(_ finding: NATDiscovery.Finding, _ family: Endpoint.Family) {
+        discoveries[family] = nil
+        let now = core.currentTime()
+        if finding.behaviour.transport != .works { discoversAt = min(discoversAt, now + Self.discoverRetry) }
+        guard behaviour[family] != finding.behaviour else { return pump(now: now) }
+        behaviour[family] = finding.behaviour
+        core.logger.info(
+            "the network was looked at", metadata: ["ip": "v\(family.rawValue)", "nat": "\(finding.behaviour)"])
+        revision += 1
+        for link in links { register(link, now: now) }
+        pump(now: now)
+    }
+
+    /// Our ways, for theory.
+    var reachability: Reachability {
+        func known(_ family: Endpoint.Family) -> NATBehaviour? {
+            core.canSend(to: family) && hostEndpoints.contains { $0.family == family }
+                ? behaviour[family] ?? .unknown : nil
+        }
+        return Reachability(v4: known(.v4), v6: known(.v6), hasMappedPort: candidates.contains { $0.kind == .portMapped })
+    }
+}
+
+extension BlobContent {
+    /// The ways of whoever sent it.
+    var reachability: Reachability {
+        func known(_ behaviour: NATBehaviour, _ family: Endpoint.Family) -> NATBehaviour? {
+            behaviour == .unknown && !candidates.contains { $0.endpoint.family == family } ? nil : behaviour
+        }
+        return Reachability(
+            v4: known(behaviourV4, .v4), v6: known(behaviourV6, .v6),
+            hasMappedPort: candidates.contains { $0.kind == .portMapped })
+    }
+}

@@ -1,0 +1,194 @@
+import DXMatch
+import DXSecure
+import DXWire
+import Logging
+
+/// Introductions: those that this gateway asks for and those that it hears of (`docs/matchmaking.md` §4.2).
+extension MatchAgent {
+    /// A search that nobody asked for any more is forgotten.
+    private static let searchTime = Interval.seconds(120)
+
+    /// A peer is wanted. What is under way goes on; `isUrgent` when a channel to it fell silent, so that a way must have changed.
+    func introduce(_ peer: GatewayID, isUrgent: Bool) {
+        let now = core.currentTime()
+        var search = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
+        search.wantedAt = now
+        if isUrgent, search.failureCount > 0, search.nextAt > now + .seconds(2) {
+            search.failureCount = 0
+            search.nextAt = now
+        }
+        searches[peer] = search
+        if isUrgent { for link in links { link.client.checkBinding(now: now) } }
+        self.search(now: now)
+        pump(now: now)
+    }
+
+    /// Why the last introduction to a peer found nothing.
+    func failure(of peer: GatewayID) -> String? { searches[peer]?.failure }
+
+    /// An introduction to a peer found nothing.
+    func note(failure: String, of peer: GatewayID) { searches[peer]?.failure = failure }
+
+    /// Whether an introduction under way uses this socket.
+    func isPunching(from base: Endpoint) -> Bool {
+        punches.runs.values.contains { $0.isLive && $0.sockets.contains(base) }
+    }
+
+    /// Asks for those introductions that are due.
+    func search(now: Instant) {
+        for (peer, search) in searches where search.nextAt <= now {
+            let link = core.peersByID[peer]
+            if link == nil || (link?.isHeard ?? false) || search.wantedAt + Self.searchTime < now {
+                searches[peer] = nil
+                continue
+            }
+            ask(for: peer, now: now)
+        }
+    }
+
+    /// Asks the nearest matchmaker that lists the peer; where none does, it is asked for when one will.
+    private func ask(for peer: GatewayID, now: Instant) {
+        let able = links.filter { $0.isRegistered && $0.listings[peer] != nil }
+        let nearest = able.min { left, right in
+            (left.client.status.roundTrip ?? .seconds(10)) < (right.client.status.roundTrip ?? .seconds(10))
+        }
+        guard let link = nearest, let listing = link.listings[peer] else {
+            searches[peer]?.nextAt = now + .seconds(1)
+            if links.contains(where: \.isRegistered) {
+                searches[peer]?.failure = "it is not registered with any of the group's matchmakers"
+            }
+            return
+        }
+        let nonce = random.next()
+        do {
+            try link.client.introduce(listing.tag, nonce: nonce, blob: [], now: now)
+            searches[peer]?.pending.insert(nonce)
+            searches[peer]?.began(now: now, jitter: .milliseconds(Int64(random.below(1_000))))
+        } catch { searches[peer]?.nextAt = now + .seconds(5) }
+        // What is known of it is tried meanwhile: it is mostly still right.
+        if let secret = secret(with: peer) {
+            beginPunch(with: peer, secret, told: (link, listing), reason: "asked for", now: now)
+        }
+    }
+
+    // MARK: Events
+
+    /// Takes an event of a matchmaker's machine.
+    func handle(_ event: MatchClientEvent, of link: MatchLink, now: Instant) {
+        switch event {
+        case .registered: onRegistered(link, now: now)
+        case .observed: gather(now: now)
+        case .roster(let peers, let isFirst, let isLast):
+            link.take(peers.compactMap { open($0, of: link) }, isFirst: isFirst, isLast: isLast)
+            for (peer, search) in searches where search.pending.isEmpty && link.listings[peer] != nil {
+                searches[peer]?.nextAt = min(search.nextAt, now)
+            }
+            search(now: now)
+        case .introduced(let peer, let nonce):
+            guard let listing = open(peer, of: link) else { return }
+            link.take(listing)
+            let id = listing.content.gatewayID
+            searches[id]?.pending.remove(nonce)
+            guard let secret = secret(with: id) else { return }
+            beginPunch(with: id, secret, told: (link, listing), reason: "introduced by \(link.server.address)", now: now)
+        case .notice(let peer, _):
+            guard let listing = open(peer, of: link) else { return }
+            link.take(listing)
+            let id = listing.content.gatewayID
+            guard let secret = secret(with: id) else { return }
+            beginPunch(
+                with: id, secret, told: (link, listing), reason: "the peer asked \(link.server.address)", now: now)
+        case .introductionFailed(let tag, let nonce, let failure):
+            onIntroductionFailed(tag, nonce, failure, of: link, now: now)
+        case .ticketRefused, .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
+        case .isLeaving: core.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
+        case .ticketChanged, .left: break
+        }
+    }
+
+    private func onRegistered(_ link: MatchLink, now: Instant) {
+        link.problem = nil
+        let before = candidates
+        gather(now: now)
+        core.logger.debug("registered with a matchmaker", metadata: ["matchmaker": "\(link.server.address)"])
+        guard before != candidates else { return }
+        // Whoever was told of us meanwhile was told the address before.
+        for (peer, _) in searches where punches.isSearching(peer) { searches[peer]?.nextAt = now }
+        search(now: now)
+    }
+
+    private func onIntroductionFailed(
+        _ tag: MemberTag, _ nonce: UInt64, _ failure: MatchIntroductionFailure, of link: MatchLink, now: Instant
+    ) {
+        guard let peer = searches.first(where: { $0.value.pending.contains(nonce) })?.key else { return }
+        searches[peer]?.pending.remove(nonce)
+        switch failure {
+        case .unknownMember:
+            // It has another tag by now, or is gone: the next roster says.
+            link.forget(peer)
+            searches[peer]?.nextAt = now + .seconds(1)
+        case .noAnswer: searches[peer]?.nextAt = min(searches[peer]?.nextAt ?? now, now + .seconds(2))
+        case .tooOften, .refused, .cancelled: break
+        }
+    }
+
+    private func onProblem(_ event: MatchClientEvent, of link: MatchLink, now: Instant) {
+        if case .registrationRefused(.stale) = event {
+            // The clock was ahead when it registered before: two years more are above anything it can have said.
+            revision += 1 &<< 36
+            for link in links { register(link, now: now) }
+            return
+        }
+        guard case .failing(let problem) = link.client.state, link.problem != "\(problem)" else { return }
+        link.problem = "\(problem)"
+        core.complain(
+            "a matchmaker is of no use", ["matchmaker": "\(link.server.address)", "reason": "\(problem)"],
+            limit: &complaints)
+    }
+
+    /// A member's blob; nil unless a current member sealed and signed it.
+    private func open(_ peer: MatchPeer, of link: MatchLink) -> MatchLink.Listing? {
+        guard let content = link.open(peer), content.gatewayID != identity.gatewayID,
+            core.secure.knownPeers.contains(content.gatewayID), let key = core.group?.key(of: content.gatewayID)
+        else { return nil }
+        // Told by several: of one revision one look is enough.
+        if let held = link.listings[content.gatewayID], held.tag == peer.memberTag, held.content == content {
+            return MatchLink.Listing(tag: peer.memberTag, address: peer.address, content: content)
+        }
+        guard link.isSigned(content, tag: peer.memberTag, by: key) else { return nil }
+        return MatchLink.Listing(tag: peer.memberTag, address: peer.address, content: content)
+    }
+
+    // MARK: Punching
+
+    /// Has a way to a peer looked for, with what was told of it.
+    func beginPunch(
+        with peer: GatewayID, _ secret: PairSecret, told: (link: MatchLink, listing: MatchLink.Listing)?, reason: String,
+        now: Instant
+    ) {
+        // One that is connected and heard needs no other way but a better one, which the peer may look for.
+        var theirs = told?.listing.content.candidates.compactMap(PathCandidate.init) ?? []
+        if let address = told?.listing.address, !theirs.contains(where: { $0.endpoint == address }) {
+            theirs.append(
+                PathCandidate(
+                    kind: .serverReflexive, endpoint: address,
+                    priority: CandidatePriority.of(.serverReflexive, localPreference: 0)))
+        }
+        let situation = HolePunch.Situation(
+            ours: reachability, theirs: told?.listing.content.reachability ?? Reachability(),
+            ourObserved: told?.link.observed?.endpoint, theirObserved: told?.listing.address)
+        punches.begin(
+            with: peer, secret, situation: situation, filter: filter(towards: told?.listing.address),
+            ours: candidates, theirs: theirs, isComplete: told != nil, reason: reason, now: now)
+    }
+
+    /// What is never sent to. Another gateway on this host is one that a matchmaker sees at an address of this host.
+    private func filter(towards observed: Endpoint?) -> CandidateFilter {
+        let own = hostEndpoints
+        return CandidateFilter(
+            ownEndpoints: own, ownNetworks: LocalAddresses.networks(),
+            allowsThisHost: observed.map { address in
+                address.isLoopback || own.contains { $0.hasSameAddress(as: address) }
+            } ?? false)
+    }
+}

@@ -1,0 +1,212 @@
+import DXMatch
+import DXSecure
+import DXWire
+import Logging
+import NIOCore
+
+/// A gateway's part in finding ways to others (`docs/matchmaking.md`): registers with all matchmakers of its group, finds out what
+/// its NAT does, asks for introductions, hears of those by others, and has `PunchDriver` try what came of them. Bound to the
+/// gateway's event loop.
+///
+/// What a matchmaker says is a hint and nothing more: blobs count when a current member signed them, and what they name is tried
+/// within the budgets of checks.
+final class MatchAgent {
+    unowned let core: GatewayCore
+    let identity: Identity
+    let punches: PunchDriver
+    var random: RandomSource
+    var plan = MatchPlan()
+    /// One for each matchmaker and tag.
+    var links: [MatchLink] = []
+    /// Peers that are wanted and not reached.
+    var searches: [GatewayID: PeerSearch] = [:]
+    /// What the NAT before this gateway does; unknown until it was found out.
+    var behaviour: [Endpoint.Family: NATBehaviour] = [:]
+    var discoveries: [Endpoint.Family: NATDiscovery] = [:]
+    /// When the NAT is looked at again.
+    var discoversAt: Instant = .distantFuture
+    /// The candidates that are registered.
+    var candidates: [PathCandidate] = []
+    /// That of the registrations; rises with each change.
+    var revision: UInt64
+    /// What can be logged because of others.
+    var complaints = ComplaintLimit()
+    private var isStopped = false
+    private var isPumping = false
+    /// When candidates are gathered anew.
+    private var gathersAt: Instant = .zero
+
+    /// Interfaces come and go: looked at so often, which costs one system call.
+    private static let gatherInterval = Interval.seconds(5)
+    /// An epoch that is over: those who have not heard of the next one yet find us there.
+    private static let lastEpochTime = Interval.seconds(600)
+
+    /// The part of a gateway whose sockets are open.
+    init(core: GatewayCore, identity: Identity) {
+        self.core = core
+        self.identity = identity
+        random = RandomSource(seed: core.random.next())
+        punches = PunchDriver(core, random: RandomSource(seed: core.random.next()))
+        // Above what was registered before a restart, as far as the clock is right; a matchmaker that holds a higher one says so.
+        revision = UInt64(max(1, Timestamp.now().unixMilliseconds))
+    }
+
+    // MARK: The group's wish
+
+    /// Does what the group wants from now on.
+    func follow(_ plan: MatchPlan, now: Instant) {
+        guard !isStopped else { return }
+        self.plan = plan
+        let epoch = plan.key == nil ? nil : plan.epochs.last
+        for link in links {
+            let isServed = plan.servers.contains(link.server) && plan.key == link.matchKey
+            if !isServed {
+                link.client.stop(now: now)
+                link.endsAt = min(link.endsAt, now + .seconds(3))
+            } else if link.epoch.secret.name != epoch?.secret.name, link.endsAt == .distantFuture {
+                link.endsAt = now + Self.lastEpochTime
+            }
+        }
+        if let epoch, let key = plan.key {
+            for server in plan.servers where !links.contains(where: { $0.serves(server, epoch, key) }) {
+                addLink(server, epoch, key, now: now)
+            }
+        }
+        pump(now: now)
+    }
+
+    private func addLink(_ server: Matchmaker, _ epoch: EpochSecret, _ key: MatchKey, now: Instant) {
+        do throws(SecureError) {
+            var configuration = MatchClientConfiguration(pin: server.pin, seed: random.next())
+            configuration.keepalive = core.tuning.matchKeepalive
+            let cryptography = try OpenSSLMatchClient(pin: server.pin)
+            let client = MatchClient(
+                configuration, matchKey: try key.identity(), cryptography: cryptography, now: now)
+            links.append(
+                try MatchLink(server, epoch: epoch, matchKey: key, identity: identity, client: client))
+        } catch {
+            core.logger.error(
+                "a matchmaker cannot be used", metadata: ["matchmaker": "\(server)", "error": "\(error)"])
+        }
+    }
+
+    /// Ends everything; what is registered is taken back.
+    func stop() {
+        guard !isStopped else { return }
+        let now = core.currentTime()
+        for link in links { link.client.stop(now: now) }
+        pump(now: now)
+        isStopped = true
+        for discovery in discoveries.values { discovery.stop() }
+        discoveries.removeAll()
+        links.removeAll()
+    }
+
+    /// A member is none any more: nothing is sent to it.
+    func forget(_ peer: GatewayID) {
+        searches[peer] = nil
+        punches.forget(peer)
+        for link in links { link.forget(peer) }
+    }
+
+    // MARK: Datagrams
+
+    /// Takes a datagram that no session claimed; whether it was a matchmaker's.
+    func receive(_ datagram: RawSpan, from source: Endpoint, at local: Endpoint?, now: Instant) -> Bool {
+        let base = local ?? core.socket?.localEndpoints.first { $0.family == source.family } ?? source
+        for link in links where link.client.receive(datagram, from: source, on: base, now: now) {
+            pump(now: now)
+            return true
+        }
+        return false
+    }
+
+    /// Takes a check, or the answer to one.
+    func receive(_ check: VeiledCheck, from source: Endpoint, at local: Endpoint, now: Instant) {
+        // Who joins has no session and no link: it is the invitation's part to answer.
+        punches.receive(check, from: source, at: local, now: now) { [unowned self] sender in
+            secret(with: sender)
+        } beginRun: { [unowned self] sender, secret in
+            // Its notice was lost, or has not come yet. What is known without it is enough for an answer.
+            beginPunch(with: sender, secret, told: nil, reason: "a check of the peer's", now: now)
+        }
+    }
+
+    /// The key of checks with a current member.
+    func secret(with peer: GatewayID) -> PairSecret? {
+        guard core.secure.knownPeers.contains(peer), let key = core.group?.key(of: peer) else { return nil }
+        return punches.secret(with: peer, identity, key: key)
+    }
+
+    // MARK: Time
+
+    /// Does what is due, and has the gateway's timer armed for what will be.
+    func wakeupFired(now: Instant) {
+        guard !isStopped else { return }
+        for link in links where link.client.nextTimeout.map({ $0 <= now }) ?? false {
+            link.client.timeoutFired(now: now)
+        }
+        punches.timeoutFired(now: now)
+        endLinks(now: now)
+        if gathersAt <= now {
+            gathersAt = now + Self.gatherInterval
+            gather(now: now)
+        }
+        if discoversAt <= now { discover(now: now) }
+        search(now: now)
+        pump(now: now)
+    }
+
+    private func endLinks(now: Instant) {
+        links.removeAll { link in
+            if link.endsAt <= now + .seconds(3) { link.client.stop(now: now) }
+            return link.endsAt <= now
+        }
+    }
+
+    private func noteDeadlines() {
+        var next = min(gathersAt, discoversAt, punches.nextTimeout ?? .distantFuture)
+        for link in links {
+            next = min(next, link.client.nextTimeout ?? .distantFuture, link.resolvesAt, link.endsAt)
+        }
+        for search in searches.values { next = min(next, search.nextAt) }
+        core.noteDeadline(next)
+    }
+
+    /// Sends what links have to send and takes their events.
+    func pump(now: Instant) {
+        guard !isPumping, !isStopped else { return }
+        isPumping = true
+        defer { isPumping = false }
+        var isBusy = true
+        while isBusy {
+            isBusy = false
+            for link in links {
+                resolve(link, now: now)
+                while let transmit = link.client.pollTransmit(now: now) {
+                    core.send(unsafe transmit.datagram.span.bytes, to: transmit.destination, from: nil)
+                }
+                while let event = link.client.pollEvent() {
+                    isBusy = true
+                    handle(event, of: link, now: now)
+                }
+            }
+        }
+        noteDeadlines()
+    }
+
+    private func resolve(_ link: MatchLink, now: Instant) {
+        guard link.endsAt == .distantFuture else { return }
+        link.resolveIfDue(on: core.eventLoop, now: now) { [unowned self] link in
+            let now = core.currentTime()
+            link.client.setAddresses(link.addresses.filter { core.canSend(to: $0.family) }, now: now)
+            if candidates.isEmpty { gather(now: now) }
+            register(link, now: now)
+            if discoversAt == .distantFuture, discoveries.isEmpty { discover(now: now) }
+            pump(now: now)
+        }
+    }
+}
+
+@available(*, unavailable)
+extension MatchAgent: Sendable {}

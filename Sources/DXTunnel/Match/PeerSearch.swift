@@ -1,0 +1,26 @@
+import DXWire
+
+/// A peer that is wanted and not reached: when it is asked for next.
+struct PeerSearch {
+    /// When the next introduction is asked for.
+    var nextAt: Instant
+    /// Introductions in vain.
+    var failureCount = 0
+    /// Those under way, by their nonces.
+    var pending: Set<UInt64> = []
+    /// Why the last one found nothing.
+    var failure: String?
+    /// Nobody wants it since then: forgotten after a while.
+    var wantedAt: Instant
+
+    /// A matchmaker grants four in a minute for a pair, of both sides together (`docs/matchmaking.md` §4.1): so each side begins with
+    /// this pause, which doubles to the longest.
+    private static let firstPause = Interval.seconds(12)
+    private static let longestPause = Interval.seconds(60)
+
+    /// One begins now: the next comes after a pause.
+    mutating func began(now: Instant, jitter: Interval) {
+        nextAt = now + min(Self.firstPause * (1 &<< Int64(min(failureCount, 4))), Self.longestPause) + jitter
+        failureCount += 1
+    }
+}

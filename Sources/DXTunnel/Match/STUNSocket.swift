@@ -1,0 +1,97 @@
+import DXMatch
+import DXSocket
+import DXWire
+import NIOCore
+
+/// A UDP socket of its own that asks STUN servers and hears their answers: NAT behaviour needs sockets that have sent nothing
+/// before (`docs/matchmaking.md` §8). Bound to an event loop.
+final class STUNSocket {
+    private var socket: UDPEndpoint<STUNSocket>?
+    private var random: RandomSource
+    /// What is waited for, by transaction: the owner's number.
+    private var waiting: [TransactionID: Int] = [:]
+    private let onAnswer: (Answer) -> Void
+
+    /// More than a probe ever asks.
+    private static let mostWaiting = 128
+
+    /// An answer, or a request of our own that came back by the NAT (hairpin).
+    struct Answer {
+        var number: Int
+        var observed: Endpoint
+        var otherAddress: Endpoint?
+    }
+
+    /// A new socket for one family; nil when the system gives none.
+    ///
+    /// - Parameter onAnswer: called on the event loop.
+    init?(
+        _ family: Endpoint.Family, on eventLoop: any EventLoop, random: RandomSource,
+        onAnswer: @escaping (Answer) -> Void
+    ) {
+        self.random = random
+        self.onAnswer = onAnswer
+        var settings = SocketConfiguration()
+        settings.receiveBufferByteCount = 64 << 10
+        settings.sendBufferByteCount = 64 << 10
+        settings.receiveSlotCount = 1
+        settings.receiveSlotByteCount = 2_048
+        settings.sendQueueByteCount = 64 << 10
+        settings.sendQueueMessageCount = 16
+        settings.stripeCount = 1
+        settings.usesReceiveOffload = false
+        let any = family == .v4 ? Endpoint(v4: 0, port: 0) : Endpoint(v6High: 0, low: 0, port: 0)
+        socket = try? UDPEndpoint(
+            listen: ListenAddress(any), configuration: settings, on: eventLoop, handler: self)
+        guard socket != nil else { return nil }
+    }
+
+    /// The port.
+    var port: UInt16 { socket?.localEndpoints.first?.port ?? 0 }
+
+    /// The endpoints of the socket: its port with each address of the host.
+    var ownEndpoints: [Endpoint] { LocalAddresses.reachable(socket?.localEndpoints ?? []) }
+
+    /// Sends a Binding request; its answer comes with `number`.
+    func ask(_ number: Int, at server: Endpoint, change: STUNChange? = nil) {
+        let transaction = TransactionID(random: &random)
+        if waiting.count >= Self.mostWaiting { waiting.removeAll() }
+        waiting[transaction] = number
+        var request = STUNMessage(kind: .request, transaction: transaction)
+        request.changeRequest = change
+        socket?.sender.append(to: server, from: nil, ecn: .notECT, maximumByteCount: request.byteCount()) {
+            request.write(to: &$0)
+        }
+        socket?.sender.flush()
+    }
+
+    /// Lets the socket go.
+    func close() {
+        socket?.close()
+        socket = nil
+    }
+}
+
+extension STUNSocket: DatagramHandler {
+    func received(
+        _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
+    ) {
+        guard STUNMessage.isPossible(datagram.bytes), let message = try? STUNMessage(reading: datagram.bytes),
+            let number = waiting[message.transaction]
+        else { return }
+        switch message.kind {
+        case .success:
+            guard let observed = message.observed else { return }
+            onAnswer(Answer(number: number, observed: observed, otherAddress: message.otherAddress))
+        // Our own, turned back by the NAT.
+        case .request: onAnswer(Answer(number: number, observed: source))
+        case .indication, .failure: break
+        }
+    }
+
+    func batchEnded(now: Instant) {}
+    func becameWritable(now: Instant) {}
+}
+
+@available(*, unavailable)
+extension STUNSocket: Sendable {}
