@@ -5,15 +5,18 @@ import DXTunnel
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config",
-        abstract: "Show the group's configuration, confirm a change, go back; check a configuration file.",
+        abstract: "Show and change the group's configuration, go back; check a configuration file.",
         discussion: """
               dxgateway config history
+              dxgateway config match add match.example:3478#PIN
               dxgateway config rollback 17
               dxgateway config validate /etc/dx/gateway.yaml
             """,
         subcommands: [
             ConfigShowCommand.self, ConfigExportCommand.self, ConfigHistoryCommand.self, ConfigRollbackCommand.self,
-            ConfigConfirmCommand.self, ConfigCheckpointCommand.self, ValidateCommand.self,
+            ConfigConfirmCommand.self, ConfigCheckpointCommand.self, ConfigMatchCommand.self,
+            ConfigMatchKeyCommand.self,
+            ValidateCommand.self,
         ])
 }
 

@@ -21,6 +21,7 @@ struct ConfigShowCommand: AsyncParsableCommand {
             let notes = (member.role == "member" ? [] : [member.role]) + member.labels
             Output.line("  member \(member.name)  " + notes.joined(separator: ", "))
         }
+        for matchmaker in group.matchmakers ?? [] { Output.line("  matchmaker \(matchmaker)") }
         for tunnel in group.tunnels {
             let definition = tunnel.definition
             Output.line(

@@ -11,6 +11,10 @@ struct InitCommand: ParsableCommand {
 
               dxgateway init --group plant --name hq --recovery-out /media/usb/plant.root.key
               dxgateway run
+
+            With --match the group's gateways find each other behind NATs; PIN is what dxmatchd pin prints there.
+
+              dxgateway init --group plant --name hq --match match.example:3478#PIN
             """)
 
     @Option(help: "What operators call the group.")
@@ -24,14 +28,21 @@ struct InitCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where the root key goes: a file that does not exist yet.", valueName: "file"))
     var recoveryOut: String?
 
+    @Option(help: ArgumentHelp("A matchmaker; any number, up to eight.", valueName: "host:port#pin"))
+    var match: [String] = []
+
     @Flag(help: "Print JSON.")
     var json = false
 
+    func validate() throws { for text in match { _ = try MatchmakerArgument.read(text) } }
+
     func run() throws {
+        let matchmakers = try match.map(MatchmakerArgument.read)
         let summary: GroupSummary
         do throws(StateProblem) {
             summary = try GroupCreation(
-                group: group, gateway: name, stateDirectory: place.state, recoveryFile: recoveryOut
+                group: group, gateway: name, stateDirectory: place.state, recoveryFile: recoveryOut,
+                matchmakers: matchmakers
             ).run()
         } catch {
             throw CommandFailure(.failed, "\(error)")
@@ -41,6 +52,7 @@ struct InitCommand: ParsableCommand {
         Output.line("gateway id  \(summary.thisGateway?.gateway ?? "")")
         Output.line("state       \(summary.state)")
         Output.line("root key    \(recoveryOut ?? summary.rootKeyFile ?? "")")
+        if let key = summary.matchKey { Output.line("match key   \(key)") }
         let advice = recoveryOut == nil ? "move the root key to a safe place" : "keep the root key in a safe place"
         Output.error("warning: the group has one admin: when this disk is lost only the root key helps; \(advice)")
     }
@@ -106,6 +118,7 @@ struct GroupShowCommand: ParsableCommand {
             let notes = (member.admin ? ["admin"] : []) + (member.thisGateway ? ["this gateway"] : []) + member.labels
             Output.line("  \(member.name)  \(member.gateway)  \(notes.joined(separator: ", "))")
         }
+        for matchmaker in summary.matchmakers { Output.line("  matchmaker \(matchmaker)") }
         if summary.refusedRecords > 0 {
             Output.error("warning: \(summary.refusedRecords) records do not verify and are left out")
         }

@@ -16,6 +16,11 @@ private struct Program {
 
     /// Runs it to its end, with an environment that names no gateway.
     init(_ arguments: String..., environment: [String: String] = [:]) throws {
+        try self.init(arguments, environment: environment)
+    }
+
+    /// The same with arguments that are in an array.
+    init(_ arguments: [String], environment: [String: String] = [:]) throws {
         let process = Self.process(arguments, environment)
         let output = Pipe()
         let errors = Pipe()
@@ -46,6 +51,8 @@ private struct Program {
     @Test(arguments: [
         ["bogus"], ["--bogus"], ["keygen"], ["keygen", "--out"], ["run", "--log-format", "xml"],
         ["config", "validate"],
+        ["config", "match", "add"], ["config", "match", "add", "match.example:3478"],
+        ["init", "--group", "g", "--name", "n", "--match", "match.example:3478"],
         ["ping"], ["ping", "a", "--count", "0"], ["ping", "a", "--count", "101"], ["status", "extra"],
     ])
     func endsWith2OnWrongUsage(_ arguments: [String]) throws {
@@ -201,6 +208,56 @@ private struct Program {
     }
 
     @Test func runsUntilInterrupted() throws { try withGateway(signal: SIGINT) { _, _ in } }
+
+    /// Runs a gateway of a new group while `body` runs, which gets the arguments that name its state.
+    private func withGroup(matchmakers: [String] = [], _ body: ([String]) throws -> Void) throws {
+        let place = ["--state", directory.file("hq")]
+        let made = try Program(
+            ["init", "--group", "plant", "--name", "hq"] + place + matchmakers.flatMap { ["--match", $0] })
+        #expect(made.status == 0)
+        let settings = directory.write("listen: \"127.0.0.1:0\"\n", to: "gateway.yaml")
+        let process = Program.process(["run", "--config", settings] + place)
+        let errors = Pipe()
+        process.standardError = errors
+        try process.run()
+        defer {
+            kill(process.processIdentifier, SIGTERM)
+            _ = errors.fileHandleForReading.readDataToEndOfFile()
+            process.waitUntilExit()
+        }
+        var log = ""
+        while !log.contains("control socket ready") {
+            let chunk = errors.fileHandleForReading.availableData
+            try #require(!chunk.isEmpty, "the gateway ended: \(log)")
+            log += String(decoding: chunk, as: UTF8.self)
+        }
+        try body(place)
+    }
+
+    @Test func tellsOfMatchmakers() throws {
+        let pin = "fgb37qjes4oifss24kkcopsvdvwjwkhvrfwn63synvvewwjjw7va"
+        let (first, second) = ("match.example:3478#\(pin)", "192.0.2.7:3478#\(pin)")
+        try withGroup(matchmakers: [first]) { place in
+            let key = try Program(["config", "match-key"] + place)
+            #expect(key.status == 0 && key.output.utf8.count == 45 && key.errors.isEmpty)
+            let shown = try Program(["group", "show"] + place)
+            #expect(shown.output.contains("matchmaker \(first)"))
+            let added = try Program(["config", "match", "add", second] + place)
+            #expect(added.status == 0 && added.output.hasPrefix("\(first)\n\(second)\nrevision "))
+            let again = try Program(["config", "match", "add", second] + place)
+            #expect(again.status == 1 && again.errors.contains("192.0.2.7:3478 is there already; "))
+            #expect(try Program(["config", "match", "remove", "match.example:3478"] + place).status == 0)
+            #expect(try Program(["config", "match", "list"] + place).output == second + "\n")
+            let json = try Program(["config", "match", "list", "--json"] + place).output
+            let reply = try JSONDecoder().decode(MatchReply.self, from: Data(json.utf8))
+            #expect(reply.schema == 1 && reply.match.servers == [second] && !reply.match.madeKey)
+            #expect(reply.match.key.map { $0 + "\n" } == key.output)
+            #expect(json.contains("\"made_key\":false"))
+            let new = try Program(["config", "match-key", "--new"] + place)
+            #expect(new.status == 0 && new.output != key.output && new.errors.contains("dxmatchd --groups"))
+            #expect(try Program(["config", "show"] + place).output.contains("matchmaker \(second)"))
+        }
+    }
 
     @Test func namesAPortInUse() throws {
         try withGateway { folder, _ in

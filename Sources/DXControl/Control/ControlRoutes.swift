@@ -71,6 +71,20 @@ struct ControlRoutes<Target: ControlTarget> {
             return try await change { try await $0.rollBack(to: body.revision) }
         }
         router.post("/v1/config/checkpoint") { [self] _, _ in try await change { try await $0.makeCheckpoint() } }
+        addMatch(to: router)
+    }
+
+    private func addMatch(to router: Router<BasicRequestContext>) {
+        router.get("/v1/config/match") { [self] _, _ in
+            try await answer { MatchReply(match: try await $0.matchConfiguration()) }
+        }
+        router.patch("/v1/config/match") { [self] request, _ in
+            let body = try await read(MatchChange.self, request, example: "{\"add\": [\"match.example:3478#PIN\"]}")
+            return try await answer { MatchReply(match: try await $0.changeMatch(body)) }
+        }
+        router.post("/v1/config/match-key") { [self] _, _ in
+            try await answer { MatchReply(match: try await $0.requireMatchKey()) }
+        }
     }
 
     private func addMembers(to router: Router<BasicRequestContext>) {

@@ -34,6 +34,12 @@ public protocol GroupControl: Sendable {
     func makeCheckpoint() async throws -> GroupChange
     /// What the group has agreed on.
     func groupConfiguration() async throws -> GroupConfiguration
+    /// What the group has agreed on about matchmakers.
+    func matchConfiguration() async throws -> MatchConfiguration
+    /// Adds and removes matchmakers, or gives the group another match key.
+    func changeMatch(_ change: MatchChange) async throws -> MatchConfiguration
+    /// The same, with a match key, which is made if there is none.
+    func requireMatchKey() async throws -> MatchConfiguration
     /// What is held of the past.
     func groupHistory(limit: Int) async throws -> [GroupHistoryEntry]
     /// The signed records.
@@ -92,6 +98,14 @@ public struct ConfigurationReply: Codable, Sendable {
     public var configuration: GroupConfiguration
     /// The signed records in base64url; only in an export.
     public var records: [String]?
+}
+
+/// The answer to `GET` and `PATCH /v1/config/match` and to `POST /v1/config/match-key`.
+public struct MatchReply: Codable, Sendable {
+    /// The version of this layout.
+    public var schema = GatewayStatus.schema
+    /// What the group has agreed on.
+    public var match: MatchConfiguration
 }
 
 /// The answer to `GET /v1/config/history`.

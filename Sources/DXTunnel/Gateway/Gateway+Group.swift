@@ -80,6 +80,21 @@ extension Gateway {
     /// Has all members forget what is not in force. Takes the root key.
     public func makeCheckpoint() async throws -> GroupChange { try await onReadyGroup { try $0.makeCheckpoint() } }
 
+    /// What the group has agreed on about matchmakers.
+    public func matchConfiguration() async throws -> MatchConfiguration {
+        try await onGroup { $0.core.eventLoop.makeSucceededFuture(try $0.matchConfiguration()) }
+    }
+
+    /// Adds and removes the group's matchmakers, or gives it another match key.
+    public func changeMatch(_ change: MatchChange) async throws -> MatchConfiguration {
+        try await onReadyGroup { try $0.changeMatch(change) }
+    }
+
+    /// The same as `matchConfiguration`, with a match key, which is made if there is none.
+    public func requireMatchKey() async throws -> MatchConfiguration {
+        try await onReadyGroup { try $0.requireMatchKey() }
+    }
+
     /// What the group has agreed on.
     public func groupConfiguration() async throws -> GroupConfiguration {
         try await onGroup { $0.core.eventLoop.makeSucceededFuture($0.configuration()) }

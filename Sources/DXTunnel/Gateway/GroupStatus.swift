@@ -81,6 +81,7 @@ extension GroupAgent {
         switch problem {
         case .sameName(let name, let now): "two have the name \(name): one is called \(now) now; rename one"
         case .sameKey(let member): "the member \(member) has the key of another and does not count: remove it"
+        case .badPolicy(let name): "what was said last of the policy \(name) cannot be read: say it again"
         case .adminProtected(let member): "an admin tried to take the admin \(member) away, which takes the root key"
         }
     }

@@ -23,6 +23,7 @@ extension GroupAgent {
             try core.secure.setVeil(Array(used.prefix(2)), older: others + used.dropFirst(2), group: group.bytes)
             try core.secure.setJoinVeil(invites.joinVeil)
         } catch { core.logger.error("the group's secrets cannot be used", metadata: ["error": "\(error)"]) }
+        noteMatchPlan()
     }
 
     /// Uses what the document names, and asks for what of it this gateway lacks.

@@ -146,11 +146,15 @@ extension GroupAgent {
     func configuration() -> GroupConfiguration {
         GroupConfiguration(
             group: state.name ?? "(no name)", groupID: group.text, revision: state.revision,
-            epoch: state.epochs.last?.number ?? 0, members: members(), tunnels: tunnels())
+            epoch: state.epochs.last?.number ?? 0, members: members(), tunnels: tunnels(),
+            matchmakers: state.matchServers.map(\.description))
     }
 
-    /// The signed records, as they are sent and stored.
-    func exportedRecords() -> [String] { file.records.map { Base64URL.text($0.encoded) } }
+    /// The signed records, as they are sent and stored, but for those that hold a secret.
+    func exportedRecords() -> [String] {
+        let secret = GroupRecord.Key(kind: .policy, id: Array(MatchKeyRecord.policy.utf8))
+        return file.records.filter { $0.key != secret }.map { Base64URL.text($0.encoded) }
+    }
 }
 
 extension GroupRecord {

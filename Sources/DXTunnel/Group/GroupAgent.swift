@@ -72,6 +72,8 @@ final class GroupAgent {
     var requests: [UInt64: WaitingRequest] = [:]
     /// What other admins have asked and wait for, counted.
     var answering: [PublicKey: Int] = [:]
+    /// What the gateway was told last of matchmakers.
+    var toldMatchPlan: MatchPlan?
 
     static let savePause = Interval.milliseconds(500)
     private static let addressSavePause = Interval.seconds(3_600)
@@ -264,6 +266,7 @@ final class GroupAgent {
         let configuration = core.apply(view)
         onView(configuration)
         notePresence()
+        noteMatchPlan()
     }
 
     /// Tells the group where this gateway is, unless it says so already. Only a member is heard.

@@ -12,9 +12,11 @@ public struct GroupConfiguration: Codable, Hashable, Sendable {
     public var members: [GroupMember]
     /// By name.
     public var tunnels: [GroupTunnel]
+    /// The matchmakers, `HOST:PORT#PIN`; nil of a gateway whose version knows of none.
+    public var matchmakers: [String]?
 
     private enum CodingKeys: String, CodingKey {
-        case group, revision, epoch, members, tunnels
+        case group, revision, epoch, members, tunnels, matchmakers
         case groupID = "group_id"
     }
 }

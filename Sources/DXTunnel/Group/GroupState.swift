@@ -16,6 +16,10 @@ struct GroupState: Sendable {
     private(set) var tunnels: [Tunnel] = []
     /// By name.
     private(set) var policies: [String: [UInt8]] = [:]
+    /// The group's match key; nil when there is none.
+    private(set) var matchKey: MatchKey?
+    /// Its matchmakers, in the order in which they were given.
+    private(set) var matchServers: [Matchmaker] = []
     /// The epochs of the group's secret, by number and then by the secret's name: the last one is in force.
     private(set) var epochs: [Epoch] = []
     /// What does not count or is ambiguous, for operators to mend.
@@ -89,6 +93,8 @@ struct GroupState: Sendable {
         case sameKey(member: String)
         /// An admin tried to remove this one, or to give its place another key.
         case adminProtected(member: String)
+        /// What was said last of a policy cannot be read: it counts as if it was never said.
+        case badPolicy(String)
     }
 
     /// What a document means now.
@@ -107,6 +113,7 @@ struct GroupState: Sendable {
             guard let record = records.first, !record.isRemoval else { continue }
             policies[String(decoding: key.id, as: UTF8.self)] = record.body
         }
+        readMatchPolicies()
         for (key, records) in statements where key.kind == .epoch {
             guard let record = records.first, !record.isRemoval, var epoch = Epoch(recordID: key.id) else { continue }
             epoch.removes = (try? EpochRecord(record.body))?.removes ?? []
@@ -124,6 +131,20 @@ struct GroupState: Sendable {
         guard let body = policies[Self.namePolicy], let name = try? RecordFields.text(body), NameRule.isValid(name)
         else { return nil }
         return name
+    }
+
+    /// Policies are held whatever they say, as those that know none of their names hold them too.
+    private mutating func readMatchPolicies() {
+        if let body = policies[MatchKeyRecord.policy] {
+            do throws(DecodeError) { matchKey = try MatchKeyRecord(body).key } catch {
+                problems.append(.badPolicy(MatchKeyRecord.policy))
+            }
+        }
+        if let body = policies[MatchServersRecord.policy] {
+            do throws(DecodeError) { matchServers = try MatchServersRecord(body).servers } catch {
+                problems.append(.badPolicy(MatchServersRecord.policy))
+            }
+        }
     }
 
     /// The member with that key.

@@ -15,6 +15,10 @@ struct GroupView: Equatable, Sendable {
     var tunnels: [GatewayConfiguration.Tunnel] = []
     /// When the first of the tunnels that have an end ends, in seconds since 1970.
     var nextEnd: UInt64?
+    /// The key by which matchmakers know the group; nil when it uses none.
+    var matchKey: MatchKey?
+    /// Where to register and to look for others, at most `MatchServersRecord.most`.
+    var matchServers: [Matchmaker] = []
 
     /// Each member calls so many others, and is called by as many: with a fifth of a group away, nobody is alone.
     static let mostNeighbours = 4
@@ -38,10 +42,13 @@ struct GroupView: Equatable, Sendable {
             if let introducer, let peer = Self.peer(introducer, state, &ids) {
                 peers = [peer]
                 wanted = [peer.id]
+                // Whoever let it in may stand behind a NAT as well.
+                (matchKey, matchServers) = (state.matchKey, state.matchServers)
             }
             return
         }
         name = own.name
+        (matchKey, matchServers) = (state.matchKey, state.matchServers)
         for other in state.members where other.id != member {
             guard let id = Self.id(of: other.record.key, &ids) else { continue }
             var addresses = other.addresses

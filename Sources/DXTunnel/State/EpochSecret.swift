@@ -35,6 +35,13 @@ struct EpochSecret: Sendable {
     }
 }
 
+extension EpochSecret: Equatable {
+    /// Whether they are one epoch: a secret is known by its name.
+    static func == (left: EpochSecret, right: EpochSecret) -> Bool {
+        left.number == right.number && left.secret.name == right.secret.name
+    }
+}
+
 extension [EpochSecret] {
     /// Those that a group's document names, which are to be used. One that it does not name was left behind by a crash between the
     /// secret's file and the record of it, and nobody else has it. Who has just joined has a secret and no record of any yet.

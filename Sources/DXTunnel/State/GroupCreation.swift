@@ -12,9 +12,15 @@ public struct GroupCreation: Sendable {
     public var stateDirectory: String
     /// A file for the root key, outside of the directory; nil for one in it.
     public var recoveryFile: String?
+    /// The group's matchmakers, at most eight; with any the group has a match key from the start.
+    public var matchmakers: [Matchmaker]
 
     /// What to make, and where. Nothing is written yet.
-    public init(group: String, gateway: String, stateDirectory: String, recoveryFile: String? = nil) {
+    public init(
+        group: String, gateway: String, stateDirectory: String, recoveryFile: String? = nil,
+        matchmakers: [Matchmaker] = []
+    ) {
+        self.matchmakers = matchmakers
         self.group = group
         self.gateway = gateway
         self.stateDirectory = stateDirectory
@@ -31,6 +37,10 @@ public struct GroupCreation: Sendable {
             throw StateProblem(
                 "\"\(name)\"", "is no name",
                 "use 1 to 63 letters, digits, '.', '-' and '_', the first one a letter or digit")
+        }
+        guard matchmakers.count <= MatchServersRecord.most, Set(matchmakers).count == matchmakers.count else {
+            throw StateProblem(
+                "the list of matchmakers", "has one twice, or more than \(MatchServersRecord.most)", "give each once")
         }
         let state = try StateDirectory(locking: stateDirectory)
         guard !state.hasGroup else {
@@ -61,20 +71,33 @@ public struct GroupCreation: Sendable {
         let id = GroupID(rootKey: root.publicKey)
         let member = MemberRecord.ID.random()
         var document = GroupDocument(rootKey: root.publicKey)
-        let records = [
+        let now = Timestamp.now().wholeSeconds
+        var records = [
             try GroupRecord(
                 .admin, id: identity.publicKey.bytes, revision: 1, body: AdminRecord(id: member, name: gateway).body,
                 signedBy: root, group: id),
             try GroupRecord(
                 .member, id: member.bytes, revision: 2,
                 body: RecordFields.dated(
-                    MemberRecord(name: gateway, key: identity.publicKey).body, at: Timestamp.now().wholeSeconds),
+                    MemberRecord(name: gateway, key: identity.publicKey).body, at: now),
                 signedBy: identity, group: id),
             try GroupRecord(
                 .policy, id: Array(GroupState.namePolicy.utf8), revision: 3, body: Array(group.utf8),
                 signedBy: identity, group: id),
             try GroupRecord(.epoch, id: epoch.recordID, revision: 4, signedBy: identity, group: id),
         ]
+        if !matchmakers.isEmpty {
+            let policies = [
+                (MatchKeyRecord.policy, MatchKeyRecord(key: .generate()).body(at: now)),
+                (MatchServersRecord.policy, MatchServersRecord(servers: matchmakers).body(at: now)),
+            ]
+            for (name, body) in policies {
+                records.append(
+                    try GroupRecord(
+                        .policy, id: Array(name.utf8), revision: UInt64(records.count + 1), body: body,
+                        signedBy: identity, group: id))
+            }
+        }
         for record in records {
             let admission = document.insert(record)
             precondition(admission == .added, "a new group's own records are held")

@@ -2,7 +2,7 @@ import DXSecure
 import DXWire
 
 /// What a gateway knows of its group, as it lies on the disk (`docs/state-directory.md` §2): the root key, which member it
-/// is, and all records. No secret: those are in files of their own.
+/// is, and all records. Of secrets only the match key, which is a record: the epochs' are in files of their own.
 struct GroupFile: Equatable, Sendable {
     var rootKey: PublicKey
     /// Which member this gateway is.

@@ -34,13 +34,18 @@ public struct GroupSummary: Sendable, Encodable {
     public var revision: UInt64
     /// By name.
     public var members: [Member]
+    /// `HOST:PORT#PIN`.
+    public var matchmakers: [String]
+    /// The public half of the match key as matchmakers want it (`dxmatchd --groups`), in base64url; nil when there is none.
+    public var matchKey: String?
     /// The root key, when it lies in the state directory.
     public var rootKeyFile: String?
     /// Records in the group file that did not verify.
     public var refusedRecords: Int
 
     private enum CodingKeys: String, CodingKey {
-        case group, state, epoch, revision, members
+        case group, state, epoch, revision, members, matchmakers
+        case matchKey = "match_key"
         case groupID = "group_id"
         case rootKeyFile = "root_key_file"
         case refusedRecords = "refused_records"
@@ -67,6 +72,8 @@ public struct GroupSummary: Sendable, Encodable {
                 name: member.name, gateway: member.record.key.gatewayID?.text ?? "(no key)", admin: member.isAdmin,
                 thisGateway: member.id == file.member, labels: member.record.labels.sorted().map(\.description))
         }
+        matchmakers = meaning.matchServers.map(\.description)
+        matchKey = meaning.matchKey.flatMap { try? $0.identity() }.map { Base64URL.text($0.publicKey.bytes) }
         rootKeyFile = unsafe access(state.rootKeyPath, F_OK) == 0 ? state.rootKeyPath : nil
         refusedRecords = refused
     }

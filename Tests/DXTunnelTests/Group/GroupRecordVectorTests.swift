@@ -56,6 +56,21 @@ import Testing
             Self.tunnel, .tunnel, id: try GroupReplicas.id(103).bytes, revision: 4, body: tunnel.body, by: alice)
     }
 
+    @Test func aMatchKey() throws {
+        let key: MatchKey = try #require(MatchKey(scalar: Array(0x20..<0x40)))
+        let body = MatchKeyRecord(key: key).body(at: 1_800_000_000)
+        try check(Self.matchKey, .policy, id: Array("match.key".utf8), revision: 6, body: body, by: alice)
+    }
+
+    @Test func matchmakers() throws {
+        let servers = [
+            try Matchmaker("match.example:3478#\(TestKeys.identity(2).gatewayID)"),
+            try Matchmaker("[2001:db8::5]:3478#\(TestKeys.identity(3).gatewayID)"),
+        ]
+        let body = MatchServersRecord(servers: servers).body(at: 1_800_000_000)
+        try check(Self.matchServers, .policy, id: Array("match.servers".utf8), revision: 7, body: body, by: alice)
+    }
+
     @Test func aRemoval() throws {
         try check(
             Self.removal, .member, id: try GroupReplicas.id(3).bytes, revision: 5, isRemoval: true, body: [], by: alice)
@@ -121,6 +136,26 @@ import Testing
         7af8d90c3e38bc26020e7b9954e49d1c477637c78a95fb9721c2
         """,
         hash: "64ad1be1206ded1a6c06378f8d2e81453ea3fc483098243fa9471bbb5c7d7b13"
+    )
+    private static let matchKey = (
+        bytes: """
+        010500096d617463682e6b6579000000000000000602fcd89af656ca13967b2973f909771c5b876c4506002127f4569b
+        7ae2d89fd1af2c0008c00000006b49d2000120202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c
+        3d3e3f2db796ad2b861cf461332a1dc5013c67a1de4b0fe408aa142220050d4ae81ad92e32472af6307feaa7b2884497
+        7ee613f4edc35ac00bd2d2416fca6e8b13e343
+        """,
+        hash: "aedeb3eb5312372bebfc1c66f779752a6d51d2ec748b26bd0d8685b088298cb3"
+    )
+    private static let matchServers = (
+        bytes: """
+        0105000d6d617463682e73657276657273000000000000000702fcd89af656ca13967b2973f909771c5b876c45060021
+        27f4569b7ae2d89fd1af409e0008c00000006b49d2000140476d617463682e6578616d706c653a333437382366676233
+        37716a6573346f6966737332346b6b636f7073766476776a776b68767266776e363373796e76766577776a6a77377661
+        0140475b323030313a6462383a3a355d3a333437382332707a6d6e6a35716171796e376863336374757a67326f673534
+        686a776678333235696734336e3279617a7470766e6a6f37626109bcd4168a5aa701ed994a7c6596891967fdf569a6a9
+        013e745a43dbb98269fd4e823767b2f386b26226647d5efd7cd33d66fa835ff18b5daf403916dedeb5fe
+        """,
+        hash: "c2dc96f64277ed192f13c81a4010c4822e499a3f7b33f963ee77e2ee3420f227"
     )
     private static let removal = (
         bytes: """
