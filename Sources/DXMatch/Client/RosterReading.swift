@@ -1,0 +1,71 @@
+import DXWire
+
+/// When the roster is read, and how far it has come (`docs/matchmaking.md` §4).
+///
+/// A reading begins after a registration, and when a refresh tells that the roster has changed; not sooner after the last one
+/// than ten seconds and one more for each page of it, so that a large group in which somebody comes or goes all the time costs
+/// at most a datagram a second.
+struct RosterReading: Sendable {
+    /// Whether it is to be read.
+    private(set) var isWanted = false
+    /// Whether a page is being asked for.
+    private(set) var isReading = false
+    /// Pages of this reading that came.
+    private(set) var pages = 0
+    private var notBefore: Instant?
+    /// What the matchmaker's roster was when all of it was read; nil when it has changed since, or nobody knows.
+    private var digest: UInt64?
+
+    static let pause = Interval.seconds(10)
+
+    /// When the next reading begins; nil when none is wanted, or one is under way.
+    var nextReading: Instant? { isWanted && !isReading ? notBefore ?? .zero : nil }
+
+    /// A registration was made.
+    mutating func onRegistered(digest: UInt64) {
+        guard digest != self.digest || isWanted || isReading else { return }
+        self.digest = digest
+        isWanted = true
+    }
+
+    /// The matchmaker says that it has changed.
+    mutating func onChanged() {
+        digest = nil
+        isWanted = true
+    }
+
+    /// The owner wants it, at once.
+    mutating func onWish() {
+        isWanted = true
+        notBefore = nil
+    }
+
+    /// A reading begins.
+    mutating func begin() {
+        isWanted = false
+        isReading = true
+        pages = 0
+    }
+
+    /// A page came.
+    mutating func onPage() { pages += 1 }
+
+    /// The last page came.
+    mutating func onEnd(now: Instant) {
+        isReading = false
+        notBefore = now + Self.pause + .seconds(Int64(pages))
+    }
+
+    /// A page did not come, or was of no use: from the beginning, later.
+    mutating func onFailure(now: Instant) {
+        onEnd(now: now)
+        isWanted = true
+    }
+
+    /// What was asked will not be answered: from the beginning.
+    mutating func restart() {
+        guard isReading else { return }
+        isReading = false
+        isWanted = true
+    }
+}
