@@ -1,3 +1,4 @@
+import DXWire
 import Testing
 
 @testable import DXSecure

@@ -65,7 +65,7 @@ import Testing
                 handshake: SessionHandshake(
                     attempt: .random(), veils: [0], configuration: SecureConfiguration(), now: .zero),
                 receiveID: ConnectionID(rawValue: 1), peerID: identities[1].gatewayID, isInitiator: true,
-                remote: Pair.addressB, configuration: SecureConfiguration())
+                remote: Pair.addressB, local: nil, configuration: SecureConfiguration())
         }
         #expect(connection != nil)
         session.close()

@@ -32,8 +32,6 @@ int dx_gateway_id(const uint8_t point[65], uint8_t id[32]);
 // ECDSA over SHA-256; the signature is r then s.
 int dx_sign(EVP_PKEY *key, const void *message, size_t count, uint8_t signature[64]);
 int dx_verify(EVP_PKEY *key, const void *message, size_t count, const uint8_t signature[64]);
-// ECDH (ecdh.c): the x coordinate of the common point; 0 when `point` is none of the curve.
-int dx_ecdh(EVP_PKEY *key, const uint8_t *point, size_t count, uint8_t secret[32]);
 // A self-signed certificate of the key. Owned by the caller: free with X509_free. NULL on failure.
 X509 *dx_certificate(EVP_PKEY *key);
 

@@ -421,6 +421,7 @@ final class GatewayCore {
         for id in session.ids where sessionsByID[id] === session { sessionsByID[id] = nil }
         if lastSession === session { lastSession = nil }
         session.session.close()
+        closeOutlet(of: session)
     }
 
     /// The sessions there are, each once.

@@ -34,6 +34,9 @@ extension PeerLink {
         begin(way.remote, from: way.base, over: way)
     }
 
+    /// Whether it is connected, and answers.
+    var isHeard: Bool { channel.map { !$0.isSilent } ?? false }
+
     /// Whether a way is worth a session: there is none, it is silent, or it was found by an introduction and is worth less.
     private func isBetter(_ way: Way) -> Bool {
         guard let channel, let session = channel.newestSession else { return true }

@@ -9,7 +9,7 @@ extension GroupAgent {
         let now = core.currentTime()
         let links = core.peers.compactMap { peer -> PresenceNote.Link? in
             guard let channel = peer.channel, !channel.isSilent else { return nil }
-            return PresenceNote.Link(member: MemberTag(peer.id), kind: channel.pathKind, isTwice: peer.twin != nil)
+            return PresenceNote.Link(member: PresenceTag(peer.id), kind: channel.pathKind, isTwice: peer.twin != nil)
         }
         presence.setLinks(now, links, calendar: UInt64(Timestamp.now().wholeSeconds))
         if let epoch = followedEpoch { presence.setReached(epoch, now: now) }
@@ -25,13 +25,13 @@ extension GroupAgent {
 
     /// The members' tags, for what is said of others to be forgotten.
     func followMembers() {
-        presence.setMembers(Set(state.members.compactMap { ids[$0.record.key] }.map(MemberTag.init)))
+        presence.setMembers(Set(state.members.compactMap { ids[$0.record.key] }.map(PresenceTag.init)))
     }
 
     /// What is known of where a member is.
-    func presence(of member: GroupState.Member, hops: [MemberTag: Int]) -> GroupMember.Presence {
+    func presence(of member: GroupState.Member, hops: [PresenceTag: Int]) -> GroupMember.Presence {
         guard let id = ids[member.record.key] ?? member.record.key.gatewayID else { return GroupMember.Presence() }
-        let tag = MemberTag(id)
+        let tag = PresenceTag(id)
         var result = GroupMember.Presence()
         result.online = hops[tag] != nil
         result.hops = hops[tag]
@@ -41,7 +41,7 @@ extension GroupAgent {
         let witnesses = presence.seenTwice(tag)
         if !witnesses.isEmpty {
             result.twiceAt = state.members.filter { other in
-                ids[other.record.key].map { witnesses.contains(MemberTag($0)) } ?? (other.id == self.member)
+                ids[other.record.key].map { witnesses.contains(PresenceTag($0)) } ?? (other.id == self.member)
             }.map(\.name)
         }
         if !result.online {
@@ -78,7 +78,7 @@ extension GroupAgent {
         let hops = presence.hops()
         return state.members.compactMap { member in
             guard member.id != self.member, let id = ids[member.record.key] else { return nil }
-            let tag = MemberTag(id)
+            let tag = PresenceTag(id)
             guard presence.reached[tag] ?? 0 < epoch else { return nil }
             return (member.name, hops[tag] != nil)
         }

@@ -96,7 +96,7 @@ final class GroupAgent {
         epochs = start.epochs
         invites = start.invites
         presence = PresenceMap(
-            own: MemberTag(identity.gatewayID), boot: core.bootID, version: DXVersion.current)
+            own: PresenceTag(identity.gatewayID), boot: core.bootID, version: DXVersion.current)
         // Nobody knows how long ago what is on the disk began to hold.
         for tunnel in state.tunnels where tunnel.trial != nil { trials[tunnel.hash] = core.currentTime() }
         view = GroupView(
@@ -139,6 +139,9 @@ final class GroupAgent {
 
     /// The members with which documents are exchanged.
     var neighbours: [PublicKey] { Array(streams.keys) }
+
+    /// The key of another member; nil when it is none.
+    func key(of id: GatewayID) -> PublicKey? { keys[id] }
 
     /// The exchange with a member; nil when there is none.
     func stream(to neighbour: PublicKey) -> GroupStream? { streams[neighbour] }

@@ -36,7 +36,7 @@ enum GroupMessage: Equatable, Sendable {
 
     /// A member that has followed the group up to an epoch.
     struct Reached: Hashable, Sendable {
-        var member: MemberTag
+        var member: PresenceTag
         var epoch: UInt64
     }
 
@@ -95,7 +95,7 @@ enum GroupMessage: Equatable, Sendable {
                 guard held.count < Self.mostReached else { throw .invalidValue }
                 held.append(
                     PresenceMap.Held(
-                        member: MemberTag(value: try reader.readUInt64()), sequence: try reader.readVarInt(),
+                        member: PresenceTag(value: try reader.readUInt64()), sequence: try reader.readVarInt(),
                         reached: try reader.readVarInt()))
             }
             self = .presenceList(held)
@@ -108,7 +108,7 @@ enum GroupMessage: Equatable, Sendable {
             while reader.remaining > 0 {
                 guard list.count < Self.mostReached else { throw .invalidValue }
                 list.append(
-                    Reached(member: MemberTag(value: try reader.readUInt64()), epoch: try reader.readVarInt()))
+                    Reached(member: PresenceTag(value: try reader.readUInt64()), epoch: try reader.readVarInt()))
             }
             self = .reached(list)
         case Kind.request: self = .request(try reader.readUInt64(), try Self.rest(&reader))

@@ -1,5 +1,6 @@
 import DXMatch
 import DXSecure
+import DXSocket
 import DXWire
 import Logging
 
@@ -50,7 +51,7 @@ extension MatchAgent {
 
     /// Lists this gateway with a matchmaker as what it is now.
     func register(_ link: MatchLink, now: Instant) {
-        guard link.endsAt == .distantFuture, !link.addresses.isEmpty, !candidates.isEmpty else { return }
+        guard link.isWanted, !link.addresses.isEmpty, !candidates.isEmpty else { return }
         let content = BlobContent(
             gatewayID: identity.gatewayID, revision: revision, behaviourV4: behaviour[.v4] ?? .unknown,
             behaviourV6: behaviour[.v6] ?? .unknown, candidates: candidates.map(Candidate.init))

@@ -61,7 +61,7 @@ extension MatchAgent {
         }
         let nonce = random.next()
         do {
-            try link.client.introduce(listing.tag, nonce: nonce, blob: [], now: now)
+            try link.client.introduce(to: listing.tag, nonce: nonce, blob: [], now: now)
             searches[peer]?.pending.insert(nonce)
             searches[peer]?.began(now: now, jitter: .milliseconds(Int64(random.below(1_000))))
         } catch { searches[peer]?.nextAt = now + .seconds(5) }
@@ -120,14 +120,14 @@ extension MatchAgent {
     private func onIntroductionFailed(
         _ tag: MemberTag, _ nonce: UInt64, _ failure: MatchIntroductionFailure, of link: MatchLink, now: Instant
     ) {
-        guard let peer = searches.first(where: { $0.value.pending.contains(nonce) })?.key else { return }
+        guard let (peer, found) = searches.first(where: { $0.value.pending.contains(nonce) }) else { return }
         searches[peer]?.pending.remove(nonce)
         switch failure {
         case .unknownMember:
             // It has another tag by now, or is gone: the next roster says.
             link.forget(peer)
             searches[peer]?.nextAt = now + .seconds(1)
-        case .noAnswer: searches[peer]?.nextAt = min(searches[peer]?.nextAt ?? now, now + .seconds(2))
+        case .noAnswer: searches[peer]?.nextAt = min(found.nextAt, now + .seconds(2))
         case .tooOften, .refused, .cancelled: break
         }
     }
@@ -148,15 +148,9 @@ extension MatchAgent {
 
     /// A member's blob; nil unless a current member sealed and signed it.
     private func open(_ peer: MatchPeer, of link: MatchLink) -> MatchLink.Listing? {
-        guard let content = link.open(peer), content.gatewayID != identity.gatewayID,
-            core.secure.knownPeers.contains(content.gatewayID), let key = core.group?.key(of: content.gatewayID)
-        else { return nil }
-        // Told by several: of one revision one look is enough.
-        if let held = link.listings[content.gatewayID], held.tag == peer.memberTag, held.content == content {
-            return MatchLink.Listing(tag: peer.memberTag, address: peer.address, content: content)
+        link.open(peer) { [unowned self] id in
+            core.secure.knownPeers.contains(id) ? core.group?.key(of: id) : nil
         }
-        guard link.isSigned(content, tag: peer.memberTag, by: key) else { return nil }
-        return MatchLink.Listing(tag: peer.memberTag, address: peer.address, content: content)
     }
 
     // MARK: Punching

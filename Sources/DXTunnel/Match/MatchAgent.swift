@@ -1,5 +1,6 @@
 import DXMatch
 import DXSecure
+import DXSocket
 import DXWire
 import Logging
 import NIOCore
@@ -40,6 +41,8 @@ final class MatchAgent {
     private static let gatherInterval = Interval.seconds(5)
     /// An epoch that is over: those who have not heard of the next one yet find us there.
     private static let lastEpochTime = Interval.seconds(600)
+    /// A LEAVE is repeated so long.
+    private static let leaveTime = Interval.seconds(3)
 
     /// The part of a gateway whose sockets are open.
     init(core: GatewayCore, identity: Identity) {
@@ -57,37 +60,55 @@ final class MatchAgent {
     func follow(_ plan: MatchPlan, now: Instant) {
         guard !isStopped else { return }
         self.plan = plan
-        let epoch = plan.key == nil ? nil : plan.epochs.last
-        for link in links {
-            let isServed = plan.servers.contains(link.server) && plan.key == link.matchKey
-            if !isServed {
-                link.client.stop(now: now)
-                link.endsAt = min(link.endsAt, now + .seconds(3))
-            } else if link.epoch.secret.name != epoch?.secret.name, link.endsAt == .distantFuture {
-                link.endsAt = now + Self.lastEpochTime
-            }
+        let wanted = wantedRegistrations
+        for link in links where !wanted.contains(where: { $0.isServed(by: link) }) {
+            retire(link, now: now)
         }
-        if let epoch, let key = plan.key {
-            for server in plan.servers where !links.contains(where: { $0.serves(server, epoch, key) }) {
-                addLink(server, epoch, key, now: now)
-            }
+        for registration in wanted where !links.contains(where: { registration.isServed(by: $0) && $0.isWanted }) {
+            addLink(registration, now: now)
         }
         pump(now: now)
     }
 
-    private func addLink(_ server: Matchmaker, _ epoch: EpochSecret, _ key: MatchKey, now: Instant) {
+    /// A registration that the plan wants.
+    private struct WantedRegistration {
+        var server: Matchmaker
+        var purpose: MatchLink.Purpose
+        var matchKey: Identity
+        var groupTag: [UInt8]
+        var blobSecret: VeilSecret
+
+        func isServed(by link: MatchLink) -> Bool { link.server == server && link.purpose == purpose }
+    }
+
+    private var wantedRegistrations: [WantedRegistration] {
+        guard let epoch = plan.epochs.last, let key = try? plan.key?.identity() else { return [] }
+        return plan.servers.map { server in
+            WantedRegistration(
+                server: server, purpose: .group(epoch: epoch.secret.name, key: key.publicKey), matchKey: key,
+                groupTag: epoch.secret.groupTag(pin: server.pin), blobSecret: epoch.secret)
+        }
+    }
+
+    private func addLink(_ wanted: WantedRegistration, now: Instant) {
         do throws(SecureError) {
-            var configuration = MatchClientConfiguration(pin: server.pin, seed: random.next())
-            configuration.keepalive = core.tuning.matchKeepalive
-            let cryptography = try OpenSSLMatchClient(pin: server.pin)
-            let client = MatchClient(
-                configuration, matchKey: try key.identity(), cryptography: cryptography, now: now)
             links.append(
-                try MatchLink(server, epoch: epoch, matchKey: key, identity: identity, client: client))
+                try MatchLink(
+                    wanted.server, purpose: wanted.purpose, matchKey: wanted.matchKey, groupTag: wanted.groupTag,
+                    blobSecret: wanted.blobSecret, identity: identity, keepalive: core.tuning.matchKeepalive,
+                    seed: random.next(), now: now))
         } catch {
             core.logger.error(
-                "a matchmaker cannot be used", metadata: ["matchmaker": "\(server)", "error": "\(error)"])
+                "a matchmaker cannot be used", metadata: ["matchmaker": "\(wanted.server)", "error": "\(error)"])
         }
+    }
+
+    /// A registration is not wanted any more. That of an epoch that is over stays for those who have not heard of the next one.
+    private func retire(_ link: MatchLink, now: Instant) {
+        guard link.isWanted else { return }
+        let isOver = !plan.servers.contains(link.server) || plan.key == nil
+        link.endsAt = now + (isOver ? Self.leaveTime : Self.lastEpochTime)
+        if isOver { link.client.stop(now: now) }
     }
 
     /// Ends everything; what is registered is taken back.
@@ -159,7 +180,7 @@ final class MatchAgent {
 
     private func endLinks(now: Instant) {
         links.removeAll { link in
-            if link.endsAt <= now + .seconds(3) { link.client.stop(now: now) }
+            if link.endsAt <= now + Self.leaveTime { link.client.stop(now: now) }
             return link.endsAt <= now
         }
     }
@@ -196,7 +217,7 @@ final class MatchAgent {
     }
 
     private func resolve(_ link: MatchLink, now: Instant) {
-        guard link.endsAt == .distantFuture else { return }
+        guard link.isWanted else { return }
         link.resolveIfDue(on: core.eventLoop, now: now) { [unowned self] link in
             let now = core.currentTime()
             link.client.setAddresses(link.addresses.filter { core.canSend(to: $0.family) }, now: now)

@@ -1,5 +1,6 @@
 import DXMatch
 import DXSecure
+import DXSocket
 import DXWire
 import NIOCore
 
@@ -8,8 +9,8 @@ import NIOCore
 final class MatchLink {
     /// Under which tag.
     enum Purpose: Hashable {
-        /// The group's, in the epoch with this secret's name.
-        case group(epoch: Bytes32)
+        /// The group's, in the epoch with this secret's name, under a match key with this public half.
+        case group(epoch: Bytes32, key: PublicKey)
     }
 
     /// What a member is registered as.
@@ -17,12 +18,23 @@ final class MatchLink {
         var tag: MemberTag
         var address: Endpoint
         var content: BlobContent
+        /// What it was read from.
+        var blob: [UInt8]
     }
 
     let server: Matchmaker
     let purpose: Purpose
-    let epoch: EpochSecret
-    var client: MatchClient<OpenSSLMatchClient>
+    /// Whose group may register.
+    let matchKey: Identity
+    /// The tag at this matchmaker, and who is under it.
+    let groupTag: GroupTag
+    /// Our key there.
+    let memberKey: Identity
+    /// Our pseudonym there.
+    let memberTag: MemberTag
+    /// What seals the blobs of all who are under the tag.
+    let blobSecret: VeilSecret
+    var client: MatchClient<OpenSSLMatchClientCryptography>
     /// Who is listed, as far as its blob is a member's.
     private(set) var listings: [GatewayID: Listing] = [:]
     /// Those of the roster that is being read.
@@ -42,15 +54,57 @@ final class MatchLink {
     /// Members remembered, as many as a matchmaker lists of a group.
     private static let mostListings = 10_000
 
-    init(_ server: Matchmaker, epoch: EpochSecret, client: MatchClient<OpenSSLMatchClient>) {
+    /// A link that knows no address yet.
+    ///
+    /// - Parameters:
+    ///   - groupTag: 16 bytes, of this matchmaker.
+    ///   - seed: another one for each.
+    /// - Throws: `cryptography` when OpenSSL fails.
+    init(
+        _ server: Matchmaker, purpose: Purpose, matchKey: Identity, groupTag: [UInt8], blobSecret: VeilSecret,
+        identity: Identity, keepalive: Interval, seed: UInt64, now: Instant
+    ) throws(SecureError) {
         self.server = server
-        self.epoch = epoch
-        self.client = client
-        purpose = .group(epoch: epoch.secret.name)
+        self.purpose = purpose
+        self.matchKey = matchKey
+        self.groupTag = GroupTag(bytes: groupTag)
+        self.blobSecret = blobSecret
+        memberKey = try identity.memberKey(pin: server.pin, groupTag: groupTag)
+        let cryptography = try OpenSSLMatchClientCryptography(pin: server.pin)
+        memberTag = cryptography.memberTag(of: PublicPoint(memberKey.publicKey))
+        var configuration = MatchClientConfiguration(pin: server.pin, seed: seed)
+        configuration.keepalive = keepalive
+        client = MatchClient(configuration, matchKey: matchKey, cryptography: cryptography, now: now)
     }
 
+    /// Where the matchmaker sees this gateway, and at which address of ours it answers.
+    var observed: (endpoint: Endpoint, base: Endpoint)? {
+        client.currentListing.map { ($0.observed, $0.base) }
+    }
+
+    // MARK: Blobs
+
+    /// What is registered: the candidates, signed and sealed.
+    func seal(_ content: BlobContent, _ identity: Identity) throws(SecureError) -> [UInt8] {
+        try MemberBlob.seal(content, by: identity, memberTag: memberTag, secret: blobSecret)
+    }
+
+    /// What a blob says; nil unless a gateway that `publicKey` knows sealed and signed it.
+    func open(_ peer: MatchPeer, publicKey: (GatewayID) -> PublicKey?) -> Listing? {
+        // Told by several, and again and again: one look is enough.
+        if let held = listings.values.first(where: { $0.tag == peer.memberTag }), held.blob == peer.blob {
+            return Listing(tag: held.tag, address: peer.address, content: held.content, blob: held.blob)
+        }
+        return MemberBlob.open(peer.blob, memberTag: peer.memberTag, secret: blobSecret, publicKey: publicKey).map {
+            Listing(tag: peer.memberTag, address: peer.address, content: $0, blob: peer.blob)
+        }
+    }
+
+    /// Whether it is to go on.
+    var isWanted: Bool { endsAt == .distantFuture }
+
     /// Whether a registration is in force.
-    var isRegistered: Bool { client.state == .registered }
+    var isRegistered: Bool { client.currentListing != nil }
 
     // MARK: Addresses
 

@@ -21,6 +21,8 @@ final class PunchDriver {
     static let mostRuns = 512
     /// Runs that go on at a time: each sends at most 60 kbit/s.
     static let mostLive = 128
+    /// A session over a way that was found is there by then.
+    private static let settleTime = Interval.seconds(3)
     /// Each took 0.1 ms to make.
     private static let mostSecrets = 1_024
 
@@ -43,7 +45,7 @@ final class PunchDriver {
     /// The key of checks with a peer; nil when its key is no point of the curve.
     func secret(with peer: GatewayID, _ identity: Identity, key: PublicKey) -> PairSecret? {
         if let known = secrets[peer] { return known }
-        guard let secret = PairSecret(identity, peer: key) else { return nil }
+        guard let secret = PairSecret(identity, key) else { return nil }
         if secrets.count >= Self.mostSecrets { secrets.removeAll() }
         secrets[peer] = secret
         return secret
@@ -57,7 +59,7 @@ final class PunchDriver {
         filter: CandidateFilter, ours: [PathCandidate], theirs: [PathCandidate], isComplete: Bool, reason: String,
         now: Instant
     ) {
-        if runs[peer]?.isLive != true || (runs[peer]?.punch.list.selected != nil && isComplete) {
+        if isNew(peer, isComplete: isComplete, now: now) {
             guard makeRoom() else { return }
             let punch = HolePunch(
                 local: host.ownID, remote: peer, situation: situation, filter: filter,
@@ -70,6 +72,13 @@ final class PunchDriver {
         runs[peer]?.punch.addRemote(theirs, now: now)
         if isComplete { runs[peer]?.punch.candidatesAreComplete(now: now) }
         pump(peer, now: now)
+    }
+
+    /// Whether what is told begins another run: there is none, it is over, or it found a way some time ago, which must have ended
+    /// since; right after that it is the other end's half of the same introduction.
+    private func isNew(_ peer: GatewayID, isComplete: Bool, now: Instant) -> Bool {
+        guard let run = runs[peer], run.isLive else { return true }
+        return isComplete && run.punch.list.selected != nil && run.startedAt + Self.settleTime < now
     }
 
     /// A member is none any more.
@@ -181,7 +190,7 @@ final class PunchDriver {
     // MARK: Codes
 
     private static func code(of message: RawSpan, _ secret: PairSecret) -> CheckCode {
-        let code = secret.code(of: message)
+        let code = secret.checkCode(over: message)
         var reader = unsafe ByteReader(code.span.bytes)
         guard let code = try? CheckCode(reading: &reader) else { preconditionFailure("a code has 16 bytes") }
         return code

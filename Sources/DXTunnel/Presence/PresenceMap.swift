@@ -18,20 +18,20 @@ struct PresenceMap: Sendable {
     /// A member with which there is a channel.
     typealias Neighbour = PublicKey
 
-    let own: MemberTag
+    let own: PresenceTag
     private let boot: UInt64
     /// Of all members that have said something, this one included.
-    private(set) var notes: [MemberTag: PresenceNote]
+    private(set) var notes: [PresenceTag: PresenceNote]
     /// The highest epoch that each has followed the group to.
-    private(set) var reached: [MemberTag: UInt64] = [:]
+    private(set) var reached: [PresenceTag: UInt64] = [:]
     /// When another gateway with this one's key was last heard; nil when there is none.
     private(set) var twinHeardAt: Instant?
     private(set) var dropped: UInt64 = 0
-    private var members: Set<MemberTag> = []
+    private var members: Set<PresenceTag> = []
     private var links: [Neighbour: Link] = [:]
     /// The neighbours as they came, so that runs are repeatable.
     private var order: [Neighbour] = []
-    private var origins: [MemberTag: TokenBucket] = [:]
+    private var origins: [PresenceTag: TokenBucket] = [:]
     /// What this member is to say next.
     private var wish: PresenceNote
     private var sayAt: Instant?
@@ -42,8 +42,8 @@ struct PresenceMap: Sendable {
     private struct Link: Sendable {
         var owesSummary = true
         var owesList = false
-        var notes: Set<MemberTag> = []
-        var reached: Set<MemberTag> = []
+        var notes: Set<PresenceTag> = []
+        var reached: Set<PresenceTag> = []
         /// When to send those.
         var flushAt: Instant = .distantFuture
         /// They may be sent.
@@ -53,7 +53,7 @@ struct PresenceMap: Sendable {
 
     /// What one holds, in a comparison.
     struct Held: Hashable, Sendable {
-        var member: MemberTag
+        var member: PresenceTag
         /// Of its note; 0 for none.
         var sequence: UInt64
         var reached: UInt64
@@ -78,7 +78,7 @@ struct PresenceMap: Sendable {
     static let twinMemory = Interval.seconds(600)
 
     /// A gateway that has just started, with a random number of this start.
-    init(own: MemberTag, boot: UInt64, version: String) {
+    init(own: PresenceTag, boot: UInt64, version: String) {
         self.own = own
         self.boot = boot
         wish = PresenceNote(origin: own, boot: boot, sequence: 0, version: version)
@@ -93,7 +93,7 @@ struct PresenceMap: Sendable {
     // MARK: Inputs
 
     /// These are the members; what was said by others is forgotten.
-    mutating func setMembers(_ members: Set<MemberTag>) {
+    mutating func setMembers(_ members: Set<PresenceTag>) {
         guard members != self.members else { return }
         let gone = self.members.subtracting(members)
         self.members = members
@@ -197,13 +197,13 @@ struct PresenceMap: Sendable {
     // MARK: What it says
 
     /// Members that are there, and how many channels away; this one is none away.
-    func hops() -> [MemberTag: Int] {
-        var known: [MemberTag: Set<MemberTag>] = notes.mapValues { Set($0.links.map(\.member)) }
+    func hops() -> [PresenceTag: Int] {
+        var known: [PresenceTag: Set<PresenceTag>] = notes.mapValues { Set($0.links.map(\.member)) }
         known[own] = Set(wish.links.map(\.member))
         var hops = [own: 0]
-        var edge: [MemberTag] = [own]
+        var edge: [PresenceTag] = [own]
         while !edge.isEmpty {
-            var next: [MemberTag] = []
+            var next: [PresenceTag] = []
             for member in edge {
                 for other in (known[member] ?? []).sorted() where hops[other] == nil {
                     // Both ends must speak of a channel, but for this gateway's own, which it sees.
@@ -218,12 +218,12 @@ struct PresenceMap: Sendable {
     }
 
     /// When any member last heard of one that is gone, in seconds since 1970.
-    func lastHeard(_ member: MemberTag) -> UInt64? {
+    func lastHeard(_ member: PresenceTag) -> UInt64? {
         ([wish] + notes.values).flatMap(\.lost).filter { $0.member == member }.map(\.lastHeard).max()
     }
 
     /// Members that say that this one's key is used by two gateways at once.
-    func seenTwice(_ member: MemberTag) -> [MemberTag] {
+    func seenTwice(_ member: PresenceTag) -> [PresenceTag] {
         ([wish] + notes.values.filter { $0.origin != own }).filter {
             $0.links.contains { $0.member == member && $0.isTwice }
         }.map(\.origin).sorted()
@@ -261,19 +261,19 @@ struct PresenceMap: Sendable {
         spread(note.origin, except: neighbour, now: now)
     }
 
-    private func isExpected(_ member: MemberTag) -> Bool {
+    private func isExpected(_ member: PresenceTag) -> Bool {
         members.contains(member) || notes[member] != nil
             || notes.keys.lazy.filter { !members.contains($0) }.count < Self.mostStrangers
     }
 
-    private mutating func spread(_ member: MemberTag, except source: Neighbour?, now: Instant) {
+    private mutating func spread(_ member: PresenceTag, except source: Neighbour?, now: Instant) {
         for neighbour in order where neighbour != source {
             links[neighbour]?.notes.insert(member)
             flushSoon(neighbour, now: now)
         }
     }
 
-    private mutating func reach(_ member: MemberTag, _ epoch: UInt64, except source: Neighbour?, now: Instant) {
+    private mutating func reach(_ member: PresenceTag, _ epoch: UInt64, except source: Neighbour?, now: Instant) {
         guard epoch > reached[member] ?? 0, members.contains(member) || member == own else { return }
         reached[member] = epoch
         for neighbour in order where neighbour != source {

@@ -3,7 +3,7 @@ import DXWire
 
 /// The first 8 bytes of a gateway id: what members call each other where many are named (`docs/group.md` §9). Ids are
 /// hashes; two of a group's that begin alike are not to be expected.
-struct MemberTag: Hashable, Sendable, Comparable {
+struct PresenceTag: Hashable, Sendable, Comparable {
     let value: UInt64
 
     /// The tag of a gateway.
@@ -14,13 +14,13 @@ struct MemberTag: Hashable, Sendable, Comparable {
     /// A tag as it was received.
     init(value: UInt64) { self.value = value }
 
-    static func < (left: MemberTag, right: MemberTag) -> Bool { left.value < right.value }
+    static func < (left: PresenceTag, right: PresenceTag) -> Bool { left.value < right.value }
 }
 
 /// What a member says of itself and of those with which it has a channel (`docs/group.md` §9). A later one has a higher
 /// sequence and takes the place of all before it.
 struct PresenceNote: Hashable, Sendable {
-    let origin: MemberTag
+    let origin: PresenceTag
     /// A random number for each start of the gateway: tells a gateway from another one with its key.
     let boot: UInt64
     var sequence: UInt64
@@ -33,7 +33,7 @@ struct PresenceNote: Hashable, Sendable {
 
     /// A channel with another member.
     struct Link: Hashable, Sendable {
-        var member: MemberTag
+        var member: PresenceTag
         var kind: PathKind
         /// That member's key is used by two gateways at once.
         var isTwice = false
@@ -41,7 +41,7 @@ struct PresenceNote: Hashable, Sendable {
 
     /// A member that went away.
     struct Lost: Hashable, Sendable {
-        var member: MemberTag
+        var member: PresenceTag
         /// By the calendar of whoever says so, in seconds since 1970.
         var lastHeard: UInt64
     }
@@ -59,14 +59,14 @@ struct PresenceNote: Hashable, Sendable {
 
     /// Reads one; `invalidValue` beyond the limits.
     init(reading reader: inout ByteReader) throws(DecodeError) {
-        origin = MemberTag(value: try reader.readUInt64())
+        origin = PresenceTag(value: try reader.readUInt64())
         boot = try reader.readUInt64()
         sequence = try reader.readVarInt()
         version = try RecordFields.text(try reader.readArray(atMost: Self.longestVersion))
         let linkCount = try reader.readVarInt()
         guard linkCount <= UInt64(Self.mostLinks) else { throw .invalidValue }
         for _ in 0..<linkCount {
-            let member = MemberTag(value: try reader.readUInt64())
+            let member = PresenceTag(value: try reader.readUInt64())
             let flags = try reader.readUInt8()
             links.append(
                 Link(
@@ -76,12 +76,12 @@ struct PresenceNote: Hashable, Sendable {
         let lostCount = try reader.readVarInt()
         guard lostCount <= UInt64(Self.mostLost) else { throw .invalidValue }
         for _ in 0..<lostCount {
-            lost.append(Lost(member: MemberTag(value: try reader.readUInt64()), lastHeard: try reader.readVarInt()))
+            lost.append(Lost(member: PresenceTag(value: try reader.readUInt64()), lastHeard: try reader.readVarInt()))
         }
     }
 
     /// A note from its parts.
-    init(origin: MemberTag, boot: UInt64, sequence: UInt64, version: String) {
+    init(origin: PresenceTag, boot: UInt64, sequence: UInt64, version: String) {
         self.origin = origin
         self.boot = boot
         self.sequence = sequence

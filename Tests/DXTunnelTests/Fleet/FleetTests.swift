@@ -283,10 +283,10 @@ extension GatewayTests {
                             ]))
                         messages.append(
                             .presence([
-                                PresenceNote(origin: MemberTag(value: id), boot: 1, sequence: 1, version: "liar")
+                                PresenceNote(origin: PresenceTag(value: id), boot: 1, sequence: 1, version: "liar")
                             ]))
                         messages.append(.epochWanted(agent.state.epochs.last?.recordID ?? []))
-                        messages.append(.reached([.init(member: MemberTag(value: id), epoch: 1 << 60)]))
+                        messages.append(.reached([.init(member: PresenceTag(value: id), epoch: 1 << 60)]))
                     }
                     for neighbour in agent.neighbours { agent.secretMessages[neighbour] = messages }
                     agent.settle()

@@ -139,7 +139,7 @@ extension GatewayTests {
             for _ in 0..<100 { batch.append(.records(old)) }
             for number in 0..<3_000 as Range<UInt64> {
                 batch.append(
-                    .presence([PresenceNote(origin: MemberTag(value: number), boot: 1, sequence: 1, version: "x")]))
+                    .presence([PresenceNote(origin: PresenceTag(value: number), boot: 1, sequence: 1, version: "x")]))
             }
             for start in stride(from: 0, to: batch.count, by: 250) {
                 try await scene.liar.send(Array(batch[start..<min(start + 250, batch.count)]), on: exchange)

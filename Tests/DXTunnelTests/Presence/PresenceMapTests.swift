@@ -9,7 +9,7 @@ import Testing
     /// Members in memory with channels between them, each of 10 ms; time goes from one event to the next.
     private struct Network {
         var maps: [PresenceMap]
-        var tags: [MemberTag]
+        var tags: [PresenceTag]
         let keys: [PublicKey]
         var now = Instant(nanoseconds: 1_000_000_000)
         var channels: Set<[Int]> = []
@@ -20,7 +20,7 @@ import Testing
 
         init(_ count: Int) throws {
             keys = try (0..<count).map { try TestKeys.identity($0).publicKey }
-            tags = try keys.map { MemberTag(try #require($0.gatewayID)) }
+            tags = try keys.map { PresenceTag(try #require($0.gatewayID)) }
             maps = []
             for number in 0..<count { maps.append(fresh(number)) }
         }
@@ -218,9 +218,9 @@ import Testing
         try network.run()
         let time = network.now
         for number in 0..<10_000 as Range<UInt64> {
-            let stranger = PresenceNote(origin: MemberTag(value: number), boot: 1, sequence: 1, version: "x")
+            let stranger = PresenceNote(origin: PresenceTag(value: number), boot: 1, sequence: 1, version: "x")
             var forged = PresenceNote(origin: network.tags[2], boot: 1, sequence: 1_000 + number, version: "x")
-            forged.links = [.init(member: MemberTag(value: number), kind: .direct)]
+            forged.links = [.init(member: PresenceTag(value: number), kind: .direct)]
             network.maps[1].receive(.presence([stranger, forged]), from: network.keys[0], now: time)
         }
         #expect(network.maps[1].notes.count <= 3 + PresenceMap.mostStrangers)
@@ -233,8 +233,8 @@ import Testing
     }
 
     @Test func notesBeyondTheirLimitsAreRefused() throws {
-        var note = PresenceNote(origin: MemberTag(value: 1), boot: 2, sequence: 3, version: "1.0")
-        note.links = (0...UInt64(PresenceNote.mostLinks)).map { .init(member: MemberTag(value: $0), kind: .direct) }
+        var note = PresenceNote(origin: PresenceTag(value: 1), boot: 2, sequence: 3, version: "1.0")
+        note.links = (0...UInt64(PresenceNote.mostLinks)).map { .init(member: PresenceTag(value: $0), kind: .direct) }
         let bytes = GroupMessage.presence([note]).encoded
         #expect(throws: DecodeError.self) {
             var reader = unsafe ByteReader(bytes.span.bytes)
