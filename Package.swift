@@ -57,8 +57,8 @@ let package = Package(
         .target(
             name: "DXTunnel",
             dependencies: [
-                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXSocket", nioCore, nioPosix, collections, logging,
-                lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXSocket", nioCore, nioPosix, collections,
+                logging, lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ], swiftSettings: strict),
         // Configuration files and the control API, shared by the programs.
         .target(
@@ -100,7 +100,9 @@ let package = Package(
         .target(name: "DXTestFiles", path: "Tests/DXTestFiles", swiftSettings: strict),
         .testTarget(
             name: "DXTunnelTests",
-            dependencies: ["DXTunnel", "DXSecure", "DXTestFiles", "DXWire", nioCore, nioPosix, logging, lifecycle],
+            dependencies: [
+                "DXTunnel", "DXMatch", "DXSecure", "DXTestFiles", "DXWire", nioCore, nioPosix, logging, lifecycle,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DXControlTests",

@@ -12,7 +12,7 @@ public final class Identity: @unchecked Sendable {
     public let publicKey: PublicKey
 
     /// Takes over `key`; nil, with the key freed, when it is not a P-256 key.
-    private init?(adopting key: OpaquePointer) {
+    init?(adopting key: OpaquePointer) {
         guard let point = unsafe PublicKey.uncompressedPoint(of: key),
             let id = PublicKey.gatewayID(ofUncompressed: point)
         else {
