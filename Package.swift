@@ -58,8 +58,7 @@ let package = Package(
             name: "DXTunnel",
             dependencies: [
                 "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXSocket", nioCore, nioPosix, collections,
-                logging,
-                lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                logging, lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ], swiftSettings: strict),
         // Configuration files and the control API, shared by the programs.
         .target(
@@ -101,7 +100,9 @@ let package = Package(
         .target(name: "DXTestFiles", path: "Tests/DXTestFiles", swiftSettings: strict),
         .testTarget(
             name: "DXTunnelTests",
-            dependencies: ["DXTunnel", "DXSecure", "DXTestFiles", "DXWire", nioCore, nioPosix, logging, lifecycle],
+            dependencies: [
+                "DXTunnel", "DXMatch", "DXSecure", "DXTestFiles", "DXWire", nioCore, nioPosix, logging, lifecycle,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DXControlTests",

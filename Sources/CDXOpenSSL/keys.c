@@ -2,6 +2,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -160,4 +161,62 @@ X509 *dx_certificate(EVP_PKEY *key) {
     if (ok) return certificate;
     X509_free(certificate);
     return NULL;
+}
+
+int dx_key_scalar(const EVP_PKEY *key, uint8_t scalar[32]) {
+    BIGNUM *number = NULL;
+    int ok = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &number) && BN_bn2binpad(number, scalar, 32) == 32;
+    BN_clear_free(number);
+    return ok;
+}
+
+// The key pair of a scalar between 1 and n-1.
+static EVP_PKEY *key_from_scalar(const EC_GROUP *group, const BIGNUM *scalar, BN_CTX *numbers) {
+    EVP_PKEY *key = NULL;
+    uint8_t encoded[65];
+    EC_POINT *point = EC_POINT_new(group);
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *parameters = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    if (point && builder && context && EC_POINT_mul(group, point, scalar, NULL, NULL, numbers) &&
+        EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, encoded, sizeof encoded, numbers) == sizeof encoded &&
+        OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) &&
+        OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof encoded) &&
+        OSSL_PARAM_BLD_push_BN_pad(builder, OSSL_PKEY_PARAM_PRIV_KEY, scalar, 32) &&
+        (parameters = OSSL_PARAM_BLD_to_param(builder)) && EVP_PKEY_fromdata_init(context) == 1)
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, parameters);
+    EVP_PKEY_CTX_free(context);
+    // Zeroes what lies in secure memory, where the builder puts a secret number.
+    OSSL_PARAM_free(parameters);
+    OSSL_PARAM_BLD_free(builder);
+    EC_POINT_free(point);
+    return key;
+}
+
+EVP_PKEY *dx_key_from_wide(const uint8_t *wide, size_t count) {
+    const EC_GROUP *group = curve();
+    if (!group || count > 64) return NULL;
+    EVP_PKEY *key = NULL;
+    BN_CTX *numbers = BN_CTX_secure_new();
+    BIGNUM *scalar = BN_secure_new(), *range = BN_new();
+    if (numbers && scalar && range && BN_bin2bn(wide, (int)count, scalar) && BN_copy(range, EC_GROUP_get0_order(group)) &&
+        BN_sub_word(range, 1)) {
+        BN_set_flags(scalar, BN_FLG_CONSTTIME);
+        if (BN_mod(scalar, scalar, range, numbers) && BN_add_word(scalar, 1)) key = key_from_scalar(group, scalar, numbers);
+    }
+    BN_clear_free(scalar);
+    BN_free(range);
+    BN_CTX_free(numbers);
+    return key;
+}
+
+int dx_agree(EVP_PKEY *key, const uint8_t point[33], uint8_t secret[32]) {
+    size_t count = 32;
+    EVP_PKEY *peer = dx_key_from_point(point, 33);
+    EVP_PKEY_CTX *context = peer ? EVP_PKEY_CTX_new(key, NULL) : NULL;
+    int ok = context && EVP_PKEY_derive_init(context) == 1 && EVP_PKEY_derive_set_peer(context, peer) == 1 &&
+             EVP_PKEY_derive(context, secret, &count) == 1 && count == 32;
+    EVP_PKEY_CTX_free(context);
+    EVP_PKEY_free(peer);
+    return ok;
 }

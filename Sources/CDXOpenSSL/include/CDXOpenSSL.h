@@ -32,6 +32,13 @@ int dx_gateway_id(const uint8_t point[65], uint8_t id[32]);
 // ECDSA over SHA-256; the signature is r then s.
 int dx_sign(EVP_PKEY *key, const void *message, size_t count, uint8_t signature[64]);
 int dx_verify(EVP_PKEY *key, const void *message, size_t count, const uint8_t signature[64]);
+// The private scalar, big-endian.
+int dx_key_scalar(const EVP_PKEY *key, uint8_t scalar[32]);
+// The key pair whose scalar is the big-endian number of these bytes, at most 64, modulo n-1, plus 1: with 48 of them every
+// scalar is as likely as another (FIPS 186-5 A.2.1). Owned by the caller; NULL on failure.
+EVP_PKEY *dx_key_from_wide(const uint8_t *wide, size_t count);
+// The x coordinate of the product of a private key and a compressed point (SEC 1 section 3.3.1); 0 when it is no point.
+int dx_agree(EVP_PKEY *key, const uint8_t point[33], uint8_t secret[32]);
 // A self-signed certificate of the key. Owned by the caller: free with X509_free. NULL on failure.
 X509 *dx_certificate(EVP_PKEY *key);
 

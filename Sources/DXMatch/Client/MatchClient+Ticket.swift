@@ -138,7 +138,8 @@ extension MatchClient {
     /// Goes on after the association was given something.
     private mutating func onOutcome(_ outcome: MatchHandshakeOutcome, _ heard: Heard) {
         guard var exchange = ticketExchange, let association = exchange.association else { return }
-        let flight = association.takeFlight()
+        // Records may share a datagram (RFC 6347 §4.1): one FLIGHT each way.
+        let flight = association.takeFlight().flatMap(\.self)
         switch outcome {
         case .incomplete:
             // Without a new flight it was a part of the other's, or nothing new.
@@ -148,7 +149,7 @@ extension MatchClient {
             ticketExchange = exchange
         case .complete:
             takeRoundTrip(of: exchange, heard)
-            exchange.begin(.record, flight, now: heard.at)
+            exchange.begin(.record, flight + wish(association), now: heard.at)
             ticketExchange = exchange
         case .wrongPin(let expected, let seen):
             addresses.onSilence()
@@ -195,48 +196,38 @@ extension MatchClient {
 
     // MARK: Output
 
-    /// The next datagram of the exchange.
+    /// The flight of the exchange, when it is to go out. A repetition has the same bytes: a matchmaker knows it by them.
     mutating func nextTicketTransmit(now: Instant) -> MatchTransmit? {
-        guard var exchange = ticketExchange else { return nil }
-        let isUnderWay = exchange.position > 0 && exchange.position < exchange.flight.count
-        if !isUnderWay {
-            guard now >= exchange.dueAt, exchange.rounds < exchange.maximumRounds, now < exchange.endsAt else {
-                return nil
-            }
-            beginRound(&exchange, now: now)
-        }
-        defer { ticketExchange = exchange }
-        let destination = exchange.server ?? addresses.address(attempt: exchange.rounds - 1)
-        guard exchange.position < exchange.flight.count || exchange.stage == .cookie else { return nil }
-        let message: [UInt8]
-        switch exchange.stage {
-        case .cookie:
-            message = [UInt8](capacity: MatchConstants.minimumCookieWanted) {
-                MatchMessage.writeCookieWanted(exchange.attempt, to: &$0)
-            }
-        case .flights, .record:
-            let datagram = exchange.flight[exchange.position]
-            exchange.position += 1
-            guard datagram.count <= ClientFlight.maximumDatagram else { return nil }
-            message = [UInt8](capacity: MatchConstants.maximumMessage) { output in
-                unsafe ClientFlight.write(
-                    attempt: exchange.attempt, cookie: exchange.cookie, datagram: datagram.span.bytes, to: &output)
-            }
-        }
-        return seal(message, to: destination)
-    }
-
-    /// Begins a flight once more. The record is another one each time: to a matchmaker that has seen one it would say nothing.
-    private mutating func beginRound(_ exchange: inout TicketExchange<Cryptography.Handshake>, now: Instant) {
-        exchange.position = 0
+        guard var exchange = ticketExchange, now >= exchange.dueAt, now < exchange.endsAt,
+            exchange.rounds < exchange.maximumRounds
+        else { return nil }
+        let destination = exchange.server ?? addresses.address(attempt: exchange.rounds)
         exchange.dueAt = now + roundTrip.timeout(attempt: exchange.rounds)
         exchange.rounds += 1
         if exchange.firstSentAt == nil { exchange.firstSentAt = now }
-        guard exchange.stage == .record, let association = exchange.association else { return }
+        ticketExchange = exchange
+        switch exchange.stage {
+        case .cookie:
+            let message = [UInt8](capacity: MatchConstants.minimumCookieWanted) {
+                MatchMessage.writeCookieWanted(exchange.attempt, to: &$0)
+            }
+            return seal(message, to: destination)
+        case .flights, .record:
+            // Longer than a datagram only if the keys of both were other ones than P-256.
+            guard exchange.flight.count <= ClientFlight.maximumDatagram else { return nil }
+            let message = [UInt8](capacity: MatchConstants.maximumMessage) { output in
+                unsafe ClientFlight.write(
+                    attempt: exchange.attempt, cookie: exchange.cookie, datagram: exchange.flight.span.bytes,
+                    to: &output)
+            }
+            return seal(message, to: destination)
+        }
+    }
+
+    /// The record that asks for a ticket.
+    private func wish(_ association: Cryptography.Handshake) -> [UInt8] {
         let wanted = ticketWanted(association)
-        let record = unsafe association.record(of: wanted.span.bytes)
-        // What the handshake itself has left to say goes first.
-        exchange.flight = (exchange.rounds == 1 ? exchange.flight : []) + (record.map { [$0] } ?? [])
+        return unsafe association.record(of: wanted.span.bytes) ?? []
     }
 
     /// TICKET_WANTED (§3).

@@ -17,18 +17,16 @@ struct TicketExchange<Handshake: MatchHandshake> {
     /// The association, once there is a cookie.
     var association: Handshake?
     /// The flight that is repeated until it is answered.
-    var flight: [[UInt8]] = []
-    /// The next datagram of the flight to be sent.
-    var position = 0
-    /// How often the flight was begun.
+    var flight: [UInt8] = []
+    /// How often the flight went out.
     var rounds = 0
-    /// When the flight was first begun, for its round trip.
+    /// When it first went out, for its round trip.
     var firstSentAt: Instant?
-    /// When it is begun again, or given up.
+    /// When it goes out again, or is given up.
     var dueAt: Instant
     /// When all of it is given up.
     let endsAt: Instant
-    /// How often a flight is begun at most.
+    /// How often a flight goes out at most.
     var maximumRounds: Int
 
     /// A first round and four more: of five datagrams one comes through almost any network.
@@ -37,10 +35,9 @@ struct TicketExchange<Handshake: MatchHandshake> {
     static var patience: Interval { .seconds(10) }
 
     /// Puts the next flight in place of the one that was answered.
-    mutating func begin(_ stage: Stage, _ flight: [[UInt8]], now: Instant) {
+    mutating func begin(_ stage: Stage, _ flight: [UInt8], now: Instant) {
         self.stage = stage
         self.flight = flight
-        position = 0
         rounds = 0
         firstSentAt = nil
         dueAt = now
