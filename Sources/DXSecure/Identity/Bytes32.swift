@@ -38,6 +38,19 @@ public struct Bytes32: Hashable, Sendable, BitwiseCopyable {
         unsafe self.init(digest.span.bytes)
     }
 
+    /// The HMAC-SHA256 (RFC 2104) of `bytes` under a key of 32 bytes; a shorter one has zeros behind it, which HMAC takes for the
+    /// same.
+    public init(hmacSHA256 bytes: RawSpan, key: Bytes32) {
+        var mac = [UInt8](repeating: 0, count: Self.byteCount)
+        var key = key.bytes
+        defer { unsafe OPENSSL_cleanse(&key, key.count) }
+        let isDone = unsafe bytes.withUnsafeBytes { bytes in
+            unsafe dx_hmac_sha256(key, bytes.baseAddress, bytes.count, &mac) == 1
+        }
+        precondition(isDone, "OpenSSL computes HMAC-SHA256")
+        unsafe self.init(mac.span.bytes)
+    }
+
     /// The bytes of a gateway id.
     init(_ id: GatewayID) { (word0, word1, word2, word3) = id.words }
 
