@@ -71,7 +71,8 @@ let package = Package(
         .target(
             name: "DXControl",
             dependencies: [
-                "CDXSystem", "DXMatch", "DXMatchServer", "DXSecure", "DXTunnel", "DXWire", nioCore, nioPosix, nioHTTP1,
+                "CDXSystem", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXTunnel", "DXWire", nioCore,
+                nioPosix, nioHTTP1,
                 logging, lifecycle,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "Hummingbird", package: "hummingbird"),

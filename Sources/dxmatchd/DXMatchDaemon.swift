@@ -55,7 +55,10 @@ struct StateOption: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The directory of the matchmaker's key and secrets, mode 0700; made at first use.", valueName: "directory"))
-    var state = "/var/lib/dx/matchd"
+    var state = StateOption.standard
+
+    /// Where it is unless told otherwise.
+    static let standard = "/var/lib/dx/matchd"
 
     /// Where it can be asked while it runs.
     var socket: String { state + "/control.sock" }

@@ -1,9 +1,7 @@
 import ArgumentParser
 import DXControl
-import DXMatch
 import DXMatchServer
 import DXSocket
-import DXTunnel
 import DXWire
 import Glibc
 import Logging
@@ -25,88 +23,53 @@ struct RunCommand: AsyncParsableCommand {
 
               dxmatchd run --groups /etc/dx/groups
               dxmatchd run --groups /etc/dx/groups --listen 192.0.2.11:3478 --alternate 192.0.2.12:3479
-              dxmatchd run --open
+              dxmatchd run --open --metrics 127.0.0.1:9479
             """)
 
-    @Option(
-        help: ArgumentHelp(
-            "Where to listen, UDP; several are allowed (default: :3478, all addresses).", valueName: "address:port"))
-    var listen: [String] = []
-
-    @Option(
-        help: ArgumentHelp(
-            "The other address and port of STUN; one for each family is allowed. :PORT sets the port alone (default: :3479).",
-            valueName: "address:port"))
-    var alternate: [String] = []
-
-    @OptionGroup var options: StateOption
-
-    @Option(help: ArgumentHelp("The match keys of the groups that are served, one a line.", valueName: "file"))
-    var groups: String?
-
-    @Flag(help: "Serve everybody's groups.")
-    var open = false
-
-    @Flag(help: "Answer no STUN.")
-    var noStun = false
-
-    @Option(help: ArgumentHelp("How long members are told to leave before it ends.", valueName: "seconds"))
-    var drainSeconds = 5
-
-    @Option(help: "How log lines are written.")
-    var logFormat = LineLogHandler.Format.text
-
-    @Option(help: "The least level that is logged.")
-    var logLevel = Logger.Level.info
-
-    func validate() throws {
-        guard (0...3_600).contains(drainSeconds) else { throw ValidationError("--drain-seconds is 0 to 3600") }
-        guard groups == nil || !open else { throw ValidationError("--groups and --open exclude each other") }
-        guard groups != nil || open else {
-            throw ValidationError(
-                """
-                it must be said whose groups are served: --groups FILE with the match keys that their admins give you \
-                (dxgateway config match-key), or --open for everybody's
-                """)
-        }
-        _ = try place()
-    }
+    @OptionGroup var options: RunOptions
 
     func run() async throws {
-        let logger = Logger(label: "matchd") { [logFormat, logLevel] label in
-            LineLogHandler(label: label, format: logFormat, logLevel: logLevel)
+        let logger = Logger(label: "matchd") { [options] label in
+            LineLogHandler(label: label, format: options.logFormat, logLevel: options.logLevel)
         }
-        do { try await serve(logger) } catch let failure as CommandFailure { throw failure } catch {
+        let settings = try options.settings()
+        do { try await serve(settings, logger) } catch let failure as CommandFailure { throw failure } catch {
             throw CommandFailure(.failed, "\(error)")
         }
     }
 
-    private func serve(_ logger: Logger) async throws {
-        let state = try MatchState(directory: options.state, now: UnixClock.now())
-        var configuration = Matchmaker.Configuration(listen: try place(), groups: try servedGroups())
-        configuration.answersSTUN = !noStun
+    private func serve(_ settings: MatchSettings, _ logger: Logger) async throws {
+        let state = try MatchState(directory: settings.state ?? StateOption.standard, now: UnixClock.now())
+        var configuration = Matchmaker.Configuration(
+            listen: Self.listen(settings), groups: try Self.groups(settings))
+        configuration.answersSTUN = settings.answersSTUN
         // Before anything is served: a signal that comes meanwhile is not lost.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let matchmaker = try await Matchmaker.start(
-            configuration, state: state, logger: logger, on: loops.next())
+        let matchmaker = try await Matchmaker.start(configuration, state: state, logger: logger, on: loops.next())
         logger.info(
             "serving",
             metadata: [
                 "addresses": "\(matchmaker.localEndpoints.map(\.description).joined(separator: " "))",
                 "pin": "\(matchmaker.pin.text)",
             ])
-        let services = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [ControlServer(path: options.socket, matchmaker: matchmaker, logger: logger)], logger: logger)
-        )
+        var services: [any Service] = [
+            ControlServer(path: state.directory + "/control.sock", matchmaker: matchmaker, logger: logger)
+        ]
+        if let metrics = settings.metrics {
+            services.append(MetricsServer(address: metrics, matchmaker: matchmaker, logger: logger))
+        }
+        var group = ServiceGroupConfiguration(services: services, logger: logger)
+        // What a client holds open must not keep the ports.
+        group.maximumGracefulShutdownDuration = .seconds(2)
+        let beside = ServiceGroup(configuration: group)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await services.run() }
+            tasks.addTask { try await beside.run() }
             tasks.addTask {
-                await end(signals, matchmaker, logger)
-                await services.triggerGracefulShutdown()
+                await end(signals, matchmaker, settings, logger)
+                await beside.triggerGracefulShutdown()
             }
-            // The services end by themselves only when one fails, and then so does the rest.
+            // What is beside the matchmaker ends by itself only when it fails, and then so does all else.
             try await tasks.next()
             try await tasks.next()
         }
@@ -121,14 +84,18 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     /// Returns when the time of members is over.
-    private func end(_ signals: UnixSignalsSequence, _ matchmaker: Matchmaker, _ logger: Logger) async {
+    private func end(
+        _ signals: UnixSignalsSequence, _ matchmaker: Matchmaker, _ settings: MatchSettings, _ logger: Logger
+    ) async {
+        // One keepalive of most gateways would be 25 s; who is not told meanwhile notices after three without an answer.
+        let drainSeconds = settings.drainSeconds ?? 5
         await withTaskGroup(of: Void.self) { tasks in
             let (occurrences, sink) = AsyncStream<Occurrence>.makeStream()
             tasks.addTask { for await signal in signals { sink.yield(.signal(signal)) } }
             var isLeaving = false
             for await occurrence in occurrences {
                 if case .signal(.sighup) = occurrence {
-                    await readGroups(matchmaker, logger)
+                    await readGroups(matchmaker, settings, logger)
                     continue
                 }
                 // The time is over, or a second signal says that it is.
@@ -136,7 +103,7 @@ struct RunCommand: AsyncParsableCommand {
                 isLeaving = true
                 try? await matchmaker.leave()
                 logger.info("leaving", metadata: ["drain_s": "\(drainSeconds)"])
-                tasks.addTask { [drainSeconds] in
+                tasks.addTask {
                     guard (try? await Task.sleep(for: .seconds(drainSeconds))) != nil else { return }
                     sink.yield(.drained)
                 }
@@ -147,16 +114,18 @@ struct RunCommand: AsyncParsableCommand {
 
     // MARK: What is served
 
-    private func servedGroups() throws -> ServedGroups {
-        guard let groups else { return .open }
-        return try GroupsFile.read(groups)
+    private static func groups(_ settings: MatchSettings) throws -> ServedGroups {
+        guard let file = settings.groups else { return .open }
+        return try GroupsFile.read(file)
     }
 
     /// SIGHUP. A file that cannot be read changes nothing.
-    private func readGroups(_ matchmaker: Matchmaker, _ logger: Logger) async {
-        guard groups != nil else { return logger.notice("there is no file to read again: all groups are served") }
+    private func readGroups(_ matchmaker: Matchmaker, _ settings: MatchSettings, _ logger: Logger) async {
+        guard settings.groups != nil else {
+            return logger.notice("there is no file to read again: all groups are served")
+        }
         do {
-            let served = try servedGroups()
+            let served = try Self.groups(settings)
             try await matchmaker.serve(served)
             logger.info("groups read again", metadata: ["count": "\(served.count ?? 0)"])
         } catch {
@@ -164,17 +133,13 @@ struct RunCommand: AsyncParsableCommand {
         }
     }
 
-    /// Where it listens.
-    private func place() throws -> MatchListen {
+    private static func listen(_ settings: MatchSettings) -> MatchListen {
         var result = MatchListen()
-        do {
-            if !listen.isEmpty { result.addresses = try listen.map { try ListenAddress(text: $0) } }
-            for text in alternate {
-                let address = try ListenAddress(text: text)
-                result.alternatePort = address.port
-                if case .address(let endpoint) = address.host { result.alternates.append(endpoint) }
-            }
-        } catch { throw ValidationError("\(error)") }
+        if !settings.listen.isEmpty { result.addresses = settings.listen }
+        for address in settings.alternate {
+            result.alternatePort = address.port
+            if case .address(let endpoint) = address.host { result.alternates.append(endpoint) }
+        }
         return result
     }
 }

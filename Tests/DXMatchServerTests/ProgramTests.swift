@@ -159,4 +159,71 @@ import Testing
         #expect(try gateway.takeTicket().result == .granted)
         #expect(running.end() == 0)
     }
+
+    // MARK: Configuration and figures
+
+    @Test func runsFromAFile() throws {
+        directory.write(Base64URL.text(matchKey.publicKey.bytes) + "\n", to: "groups")
+        let file = directory.write(
+            """
+            listen: "127.0.0.1:0"
+            alternate: ":0"
+            state: state
+            groups: groups
+            metrics: "127.0.0.1:0"
+            drain_seconds: 0
+            """, to: "matchd.yaml")
+        let pin = try #require(GatewayID(text: String(try run("pin", "--state", state).output.dropLast())))
+        let running = try Running(["run", "--config", file])
+        let address = try running.address()
+        let gateway = try TestGateway(pin: pin, matchKey: matchKey, over: LoopbackTransport(to: address))
+        try gateway.takeTicket()
+        try gateway.register()
+        let ready = try #require(running.line(with: "metrics ready"))
+        let port = try #require(UInt16(ready.split(separator: ":").last ?? ""))
+        let page = try get("/metrics", from: Endpoint(v4: 0x7f00_0001, port: port))
+        #expect(page.hasPrefix("HTTP/1.1 200 OK\r\n") && page.hasSuffix("\n# EOF\n"))
+        #expect(page.lowercased().contains("content-type: application/openmetrics-text; version=1.0.0"))
+        for line in [
+            "dx_match_registrations 1", "dx_match_served_match_keys 1", "dx_match_leaving 0",
+            "dx_match_tickets_total{result=\"granted\"} 1", "dx_match_answers_total 2",
+            "dx_match_dropped_datagrams_total{reason=\"unopened\"} 0", "# TYPE process_resident_memory_bytes gauge",
+        ] {
+            #expect(page.contains("\n\(line)\n"), "\(line)")
+        }
+        #expect(try get("/", from: Endpoint(v4: 0x7f00_0001, port: port)).hasPrefix("HTTP/1.1 404"))
+        #expect(running.end() == 0)
+        // A second one cannot have the same page.
+        let other = try Running([
+            "run", "--open", "--listen", "127.0.0.1:0", "--state", directory.file("other"), "--metrics", "192.0.2.77:1",
+        ])
+        #expect(other.line(with: "metrics can not be served at 192.0.2.77:1") != nil)
+        other.process.waitUntilExit()
+        #expect(other.process.terminationStatus == 1)
+        let mistaken = directory.write("open: maybe\n", to: "matchd.yaml")
+        let refused = try run("run", "--config", mistaken)
+        #expect(refused.status == 1 && refused.errors.contains("\(mistaken):1:7: "))
+    }
+
+    /// One HTTP exchange, whole.
+    private func get(_ path: String, from server: Endpoint) throws -> String {
+        let stream = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(stream) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(truncatingIfNeeded: server.low).bigEndian
+        address.sin_port = server.port.bigEndian
+        let isConnected = unsafe withUnsafePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(stream, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        try #require(isConnected)
+        let request = Array("GET \(path) HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".utf8)
+        #expect(unsafe send(stream, request, request.count, 0) == request.count)
+        var answer: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65_536)
+        while case let count = unsafe recv(stream, &part, part.count, 0), count > 0 { answer += part[..<count] }
+        return String(decoding: answer, as: UTF8.self)
+    }
 }

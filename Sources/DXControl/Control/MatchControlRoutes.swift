@@ -11,6 +11,9 @@ struct MatchControlRoutes {
     func makeRouter() -> Router<BasicRequestContext> {
         let router = Router()
         router.add(middleware: ControlErrorMiddleware())
+        router.get("/v1/status") { [matchmaker] _, _ in
+            try ControlJSON.response(MatchStatusReply(matchmaker, try await matchmaker.status()), status: .ok)
+        }
         router.get("/v1/audit/:tag") { [matchmaker] _, context in
             let text = try context.parameters.require("tag")
             guard let tag = GroupTag(text: text) else {
@@ -21,6 +24,30 @@ struct MatchControlRoutes {
             return try ControlJSON.response(MatchAuditReply(tag: tag, entries), status: .ok)
         }
         return router
+    }
+}
+
+/// The answer to `GET /v1/status`: what a matchmaker is and holds. `/metrics` has the counts.
+public struct MatchStatusReply: Codable, Hashable, Sendable {
+    /// The version of this layout.
+    public var schema = 1
+    /// Its pin.
+    public var pin: String
+    /// The addresses of its sockets.
+    public var addresses: [String]
+    /// Members registered.
+    public var registrations: Int
+    /// Group tags with members.
+    public var groups: Int
+    /// Whether it takes nobody new.
+    public var leaving: Bool
+
+    init(_ matchmaker: Matchmaker, _ status: Matchmaker.Status) {
+        pin = matchmaker.pin.text
+        addresses = matchmaker.localEndpoints.map(\.description)
+        registrations = status.front.server.registrations
+        groups = status.front.server.groups
+        leaving = status.front.server.isLeaving
     }
 }
 

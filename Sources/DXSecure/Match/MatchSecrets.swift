@@ -14,9 +14,9 @@ public struct MatchSecrets: Sendable {
     private static let prefix = "dxmatch1:"
     private static let byteCount = Bytes32.byteCount + 4 + Bytes32.byteCount
 
-    /// New random secrets, whose ticket keys begin with that of `now`.
+    /// New random secrets, whose chain begins with the oldest key that a matchmaker knows on the day of `now`.
     public static func generate(now: Instant) -> MatchSecrets {
-        MatchSecrets(root: .random(), tickets: TicketChain(number: TicketChain.day(now), secret: .random()))
+        MatchSecrets(root: .random(), tickets: TicketChain(number: TicketChain.oldest(now), secret: .random()))
     }
 
     private init(root: SecretBytes, tickets: TicketChain) {
@@ -102,6 +102,9 @@ public struct TicketChain: Sendable {
         while chain.number < day { chain = chain.next }
         return chain
     }
+
+    /// The day of the oldest key that a matchmaker knows at a time: two days before.
+    static func oldest(_ now: Instant) -> UInt32 { max(day(now), 2) - 2 }
 
     /// The day of a time that is counted from 1970.
     static func day(_ now: Instant) -> UInt32 {

@@ -44,7 +44,7 @@ public struct TicketKeys {
     /// the third of the chain, the keys are the chain's first three: a clock that was set back lets them live longer.
     public init(_ chain: TicketChain, now: Instant) throws(SecureError) {
         let today = TicketChain.day(now)
-        let oldest = chain.advanced(to: today < 2 ? 0 : today - 2)
+        let oldest = chain.advanced(to: TicketChain.oldest(now))
         let isToday = oldest.number &+ 2 == today
         let began = isToday ? Instant.zero + Self.lifetime * Int64(today) : now
         keys = [try Self.key(oldest, began: began - Self.lifetime * 2)]
