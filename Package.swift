@@ -26,6 +26,7 @@ let package = Package(
     products: [
         .library(name: "DXTunnel", targets: ["DXTunnel"]),
         .executable(name: "dxgateway", targets: ["dxgateway"]),
+        .executable(name: "dxmatchd", targets: ["dxmatchd"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -60,11 +61,19 @@ let package = Package(
                 "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXSocket", nioCore, nioPosix, collections,
                 logging, lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ], swiftSettings: strict),
+        // The matchmaker: its front on the wire, its sockets, what it keeps.
+        .target(
+            name: "DXMatchServer",
+            dependencies: [
+                "DXWire", "DXSecure", "DXMatch", "DXSocket", nioCore, nioPosix, collections, logging,
+            ], swiftSettings: strict),
         // Configuration files and the control API, shared by the programs.
         .target(
             name: "DXControl",
             dependencies: [
-                "CDXSystem", "DXTunnel", nioCore, nioPosix, nioHTTP1, logging, lifecycle,
+                "CDXSystem", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXTunnel", "DXWire", nioCore,
+                nioPosix, nioHTTP1,
+                logging, lifecycle,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -74,6 +83,15 @@ let package = Package(
             name: "dxgateway",
             dependencies: [
                 "DXControl", "DXTunnel", nioCore, nioPosix, logging, lifecycle,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
+
+        .executableTarget(
+            name: "dxmatchd",
+            dependencies: [
+                "DXControl", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXWire", nioCore, nioPosix, logging,
+                lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
@@ -102,6 +120,14 @@ let package = Package(
             name: "DXTunnelTests",
             dependencies: [
                 "DXTunnel", "DXMatch", "DXSecure", "DXTestFiles", "DXWire", nioCore, nioPosix, logging, lifecycle,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DXMatchServerTests",
+            dependencies: [
+                "DXMatchServer", "DXMatch", "DXSecure", "DXSocket", "DXTestFiles", "DXWire", "dxmatchd", nioCore,
+                nioPosix,
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(

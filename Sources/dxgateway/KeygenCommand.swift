@@ -1,4 +1,5 @@
 import ArgumentParser
+import DXControl
 import DXTunnel
 
 struct KeygenCommand: ParsableCommand {

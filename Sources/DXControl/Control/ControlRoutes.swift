@@ -227,7 +227,7 @@ struct ControlRoutes<Target: ControlTarget> {
 }
 
 /// Turns every error of an endpoint into its JSON form.
-private struct ControlErrorMiddleware: RouterMiddleware {
+struct ControlErrorMiddleware: RouterMiddleware {
     func handle(
         _ request: Request, context: BasicRequestContext,
         next: (Request, BasicRequestContext) async throws -> Response

@@ -1,3 +1,4 @@
+public import DXMatchServer
 import Glibc
 import Hummingbird
 import HummingbirdCore
@@ -10,18 +11,34 @@ public import ServiceLifecycle
 /// `GET /v1/status` answers a `GatewayStatus`, `POST /v1/ping` a `PingReply`; errors are `{"error": {…}}`. Access is
 /// by file permission alone: mode 0600. A socket that a dead process left is replaced, a living one is refused by name.
 /// The socket is removed when `run()` ends.
-public struct ControlServer<Target: ControlTarget>: Service {
+public struct ControlServer: Service {
     private let path: String
-    private let target: Target
+    private let makeRouter: @Sendable () -> Router<BasicRequestContext>
     private let logger: Logger
     private let onListening: @Sendable () async -> Void
 
-    /// A server for `target` at `path`. `onListening` is called once clients can connect.
+    /// A server for a gateway at `path`. `onListening` is called once clients can connect.
     public init(
-        path: String, target: Target, logger: Logger, onListening: @escaping @Sendable () async -> Void = {}
+        path: String, target: some ControlTarget, logger: Logger, onListening: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.init(path: path, logger: logger, onListening: onListening) { ControlRoutes(target: target).makeRouter() }
+    }
+
+    /// A server for a matchmaker at `path`.
+    public init(
+        path: String, matchmaker: Matchmaker, logger: Logger, onListening: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.init(path: path, logger: logger, onListening: onListening) {
+            MatchControlRoutes(matchmaker: matchmaker).makeRouter()
+        }
+    }
+
+    private init(
+        path: String, logger: Logger, onListening: @escaping @Sendable () async -> Void,
+        _ makeRouter: @escaping @Sendable () -> Router<BasicRequestContext>
     ) {
         self.path = path
-        self.target = target
+        self.makeRouter = makeRouter
         self.logger = logger
         self.onListening = onListening
     }
@@ -34,7 +51,7 @@ public struct ControlServer<Target: ControlTarget>: Service {
         var frameworkLogger = logger
         frameworkLogger.logLevel = max(logger.logLevel, .warning)
         let application = Application(
-            router: ControlRoutes(target: target).makeRouter(),
+            router: makeRouter(),
             // A client that keeps its connection open must not hold up a shutdown for long.
             server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(30))),
             configuration: ApplicationConfiguration(address: .unixDomainSocket(path: file.bindPath), backlog: 16),

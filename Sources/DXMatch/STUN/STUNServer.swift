@@ -52,7 +52,8 @@ public struct STUNServer: Sendable {
     /// The longest SOFTWARE, in bytes: as much as a name and a version need.
     public static let maximumSoftware = 32
 
-    private let sockets: Sockets
+    /// Where the sockets are. May be changed between datagrams, where sockets stand for several addresses.
+    public var sockets: Sockets
     private let software: [UInt8]
     private var budget: PrefixLimiter
     /// Requests that were answered, served or not.

@@ -52,8 +52,8 @@ public struct PrefixLimiter: Sendable {
     /// The bytes held: never more than at the beginning.
     public var byteCount: Int { places.capacity * MemoryLayout<Place>.stride }
 
-    /// The prefix of an address as one word; never 0, which is a place that was never used.
-    private static func prefix(_ remote: Endpoint) -> UInt64 {
+    /// The prefix of an address (IPv4 /24, IPv6 /48) as one word; never 0, which is a place that was never used.
+    public static func prefix(_ remote: Endpoint) -> UInt64 {
         switch remote.family {
         case .v4: 4 &<< 60 | remote.low &>> 8
         case .v6: 6 &<< 60 | remote.high &>> 16

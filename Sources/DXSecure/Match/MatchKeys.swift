@@ -73,6 +73,11 @@ public final class MatchKeys: Sendable {
         return Array(mac.prefix(16))
     }
 
+    /// The key from the matchmaker to the client, from which those of registrations come (`docs/matchmaking.md` §4.1). A secret.
+    public var answerKey: Bytes32 {
+        bytes.withBytes { Bytes32($0, at: Bytes32.byteCount) }
+    }
+
     private func withKey<Result>(_ direction: Direction, _ body: (UnsafePointer<UInt8>) -> Result) -> Result {
         bytes.withBytes { keys in
             unsafe keys.withUnsafeBytes { keys in

@@ -4,7 +4,8 @@ public import DXWire
 /// Makes and opens tickets (`docs/matchmaking.md` §3): a matchmaker keeps nothing of a client but gives it all it needs to
 /// know, sealed under a key of its own, to be brought along with each request.
 ///
-/// The key changes each day; the two before it still open, so that a ticket lives its day. Time is the caller's.
+/// The key changes each day; the two before it still open, so that a ticket lives its day. Time is the caller's: counted from
+/// 1970 where the keys are those of a `TicketChain` that is kept.
 public struct TicketKeys {
     /// What a ticket says.
     public struct Facts: Sendable {
@@ -17,7 +18,7 @@ public struct TicketKeys {
     }
 
     private struct Key {
-        var number: UInt32
+        var chain: TicketChain
         var began: Instant
         var cipher: TicketCipher
     }
@@ -30,24 +31,49 @@ public struct TicketKeys {
     /// A ticket of the newest key's last second must open for `lifetime`: the key and two before it are enough.
     private static let kept = 3
 
-    private var keys: [Key] = []
+    /// The newest first; never empty.
+    private var keys: [Key]
 
-    /// A first key, that begins now.
-    public init(now: Instant) throws(SecureError) { try begin(now: now) }
+    /// New keys that nobody else has, of which the first begins now.
+    public init(now: Instant) throws(SecureError) {
+        let number = UInt32(truncatingIfNeeded: SecureRandom.next())
+        keys = [try Self.key(TicketChain(number: number, secret: .random()), began: now)]
+    }
+
+    /// The keys of the day of `now`, which is counted from 1970, and of the two days before. Where the clock says a day before
+    /// the third of the chain, the keys are the chain's first three: a clock that was set back lets them live longer.
+    public init(_ chain: TicketChain, now: Instant) throws(SecureError) {
+        let today = TicketChain.day(now)
+        let oldest = chain.advanced(to: TicketChain.oldest(now))
+        let isToday = oldest.number &+ 2 == today
+        let began = isToday ? Instant.zero + Self.lifetime * Int64(today) : now
+        keys = [try Self.key(oldest, began: began - Self.lifetime * 2)]
+        for age in [Int64(1), 0] { try begin(at: began - Self.lifetime * age) }
+    }
+
+    /// From the oldest key on that still opens: what is to be kept for the next start. Changes with each new key.
+    public var chain: TicketChain { keys[keys.count - 1].chain }
 
     /// When a new key must begin: `timeoutFired` at that time.
     public var nextTimeout: Instant { keys[0].began + Self.lifetime }
 
-    /// Begins a new key when the newest is a day old.
-    public mutating func timeoutFired(now: Instant) throws(SecureError) {
-        if now >= nextTimeout { try begin(now: now) }
+    /// Begins a new key for each day that the newest is old.
+    ///
+    /// - Returns: whether there is one.
+    @discardableResult
+    public mutating func timeoutFired(now: Instant) throws(SecureError) -> Bool {
+        guard now >= nextTimeout else { return false }
+        while now >= nextTimeout { try begin(at: nextTimeout) }
+        return true
     }
 
-    private mutating func begin(now: Instant) throws(SecureError) {
-        var number: UInt32
-        repeat { number = UInt32(truncatingIfNeeded: SecureRandom.next()) } while keys.contains { $0.number == number }
-        keys.insert(Key(number: number, began: now, cipher: try TicketCipher()), at: 0)
+    private mutating func begin(at time: Instant) throws(SecureError) {
+        keys.insert(try Self.key(keys[0].chain.next, began: time), at: 0)
         if keys.count > Self.kept { keys.removeLast() }
+    }
+
+    private static func key(_ chain: TicketChain, began: Instant) throws(SecureError) -> Key {
+        Key(chain: chain, began: began, cipher: try TicketCipher(chain.key))
     }
 
     /// A ticket with these keys, for the group of that name (16 bytes, zero for none).
@@ -66,7 +92,7 @@ public struct TicketKeys {
         }
         guard let sealed = message.withBytes({ key.cipher.seal($0) }) else { throw .lastOpenSSL() }
         return [UInt8](capacity: Self.byteCount) { output in
-            output.write(key.number)
+            output.write(key.chain.number)
             for byte in sealed { output.write(byte) }
         }
     }
@@ -75,7 +101,7 @@ public struct TicketKeys {
     public func open(_ ticket: RawSpan, now: Instant) -> Facts? {
         guard ticket.byteCount == Self.byteCount else { return nil }
         var reader = ByteReader(ticket)
-        guard let number = try? reader.readUInt32(), let key = keys.first(where: { $0.number == number }),
+        guard let number = try? reader.readUInt32(), let key = keys.first(where: { $0.chain.number == number }),
             let message = key.cipher.open(ticket.extracting(4...))
         else { return nil }
         return message.withBytes { bytes in
@@ -92,7 +118,7 @@ public struct TicketKeys {
     }
 }
 
-/// AES-128-GCM with random nonces under a random key of its own. Two tickets with one nonce are not to be expected: a day's
+/// AES-128-GCM with random nonces under a day's key. Two tickets with one nonce are not to be expected: a day's
 /// key seals far less than 2^32 of them (NIST SP 800-38D §8.3).
 @safe
 private final class TicketCipher {
@@ -104,11 +130,8 @@ private final class TicketCipher {
     private static let tagByteCount = 16
     private static let sealedByteCount = nonceByteCount + messageByteCount + tagByteCount
 
-    init() throws(SecureError) {
-        let key = unsafe SecretBytes(capacity: 16) { memory in
-            unsafe SecureRandom.fill(UnsafeMutableRawBufferPointer(rebasing: memory[..<16]))
-            return 16
-        }
+    /// The cipher of the first 16 bytes of a key.
+    init(_ key: SecretBytes) throws(SecureError) {
         let ciphers = unsafe key.withBytes { key in
             unsafe key.withUnsafeBytes { key in
                 let key = unsafe key.baseAddress?.assumingMemoryBound(to: UInt8.self)

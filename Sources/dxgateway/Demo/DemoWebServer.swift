@@ -1,3 +1,4 @@
+import DXControl
 import NIOCore
 import NIOPosix
 

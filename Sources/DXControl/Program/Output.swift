@@ -1,14 +1,16 @@
 import FoundationEssentials
 import Glibc
 
-/// What the program says: results to standard output, all else to standard error.
-enum Output {
-    static func line(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+/// What a program says: results to standard output, all else to standard error.
+public enum Output {
+    /// A result.
+    public static func line(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 
-    static func error(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+    /// All else.
+    public static func error(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
     /// A result as one JSON object on one line, keys in alphabetical order.
-    static func json(_ value: some Encodable) throws {
+    public static func json(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         line(String(decoding: try encoder.encode(value), as: UTF8.self))
