@@ -59,6 +59,7 @@ let package = Package(
             dependencies: [
                 "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXSocket", nioCore, nioPosix, collections, logging,
                 lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                "DXMatch", nioHTTP1,
             ], swiftSettings: strict),
         // Configuration files and the control API, shared by the programs.
         .target(
@@ -82,6 +83,14 @@ let package = Package(
         .target(
             name: "DXSimulator", dependencies: ["DXWire", "DXStream", nioCore, collections],
             path: "Tests/DXSimulator", swiftSettings: strict),
+
+        // The driver of port mapping as a program, for Tests/Lab.
+        .executableTarget(
+            name: "port-map-probe",
+            dependencies: [
+                "DXMatch", "DXTunnel", "DXWire", nioCore, nioPosix,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], path: "Tests/PortMapProbe", swiftSettings: strict),
 
         .testTarget(name: "DXWireTests", dependencies: ["DXWire"], swiftSettings: strict),
         .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "CDXOpenSSL", "DXWire"], swiftSettings: strict),

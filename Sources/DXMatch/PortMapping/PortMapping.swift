@@ -69,6 +69,8 @@ public enum PortMappingFailure: Error, Hashable, Sendable, CustomStringConvertib
     case requestFailed
     /// An answer could not be read.
     case malformed
+    /// This host has another router, or another address.
+    case networkChanged
 
     /// Whether it says nothing about what the router still has: it may only have been away.
     var isSilence: Bool { self == .silent || self == .requestFailed }
@@ -88,6 +90,7 @@ public enum PortMappingFailure: Error, Hashable, Sendable, CustomStringConvertib
         case .noService: "the router has no service for it"
         case .requestFailed: "an HTTP request to the router failed"
         case .malformed: "the router's answer could not be read"
+        case .networkChanged: "the network changed"
         }
     }
 }
