@@ -58,8 +58,8 @@ let package = Package(
         .target(
             name: "DXTunnel",
             dependencies: [
-                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXSocket", nioCore, nioPosix, collections,
-                logging, lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXSocket", nioCore, nioPosix, nioHTTP1,
+                collections, logging, lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ], swiftSettings: strict),
         // The matchmaker: its front on the wire, its sockets, what it keeps.
         .target(
@@ -100,6 +100,14 @@ let package = Package(
         .target(
             name: "DXSimulator", dependencies: ["DXWire", "DXStream", nioCore, collections],
             path: "Tests/DXSimulator", swiftSettings: strict),
+
+        // The driver of port mapping as a program, for Tests/Lab.
+        .executableTarget(
+            name: "port-map-probe",
+            dependencies: [
+                "DXMatch", "DXTunnel", "DXWire", nioCore, nioPosix,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], path: "Tests/PortMapProbe", swiftSettings: strict),
 
         .testTarget(name: "DXWireTests", dependencies: ["DXWire"], swiftSettings: strict),
         .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "CDXOpenSSL", "DXWire"], swiftSettings: strict),

@@ -40,19 +40,65 @@ int dx_udp_open(bool is_v6) {
     return descriptor;
 }
 
-int dx_udp_bind(int socket, const dx_message *local) {
-    if (local->is_v6) {
-        struct sockaddr_in6 address = {
-            .sin6_family = AF_INET6, .sin6_port = htons(local->port), .sin6_scope_id = local->scope};
-        for (int i = 0; i < 8; i++) {
-            address.sin6_addr.s6_addr[i] = (uint8_t)(local->high >> (56 - 8 * i));
-            address.sin6_addr.s6_addr[8 + i] = (uint8_t)(local->low >> (56 - 8 * i));
-        }
-        return bind(socket, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
+typedef union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} address_t;
+
+static uint64_t read_half(const uint8_t *bytes) {
+    uint64_t half = 0;
+    for (int i = 0; i < 8; i++) half = half << 8 | bytes[i];
+    return half;
+}
+
+// Writes the address and port of `message`; returns the size.
+static socklen_t write_address(address_t *address, const dx_message *message) {
+    memset(address, 0, sizeof *address);
+    if (!message->is_v6) {
+        address->v4.sin_family = AF_INET;
+        address->v4.sin_port = htons(message->port);
+        address->v4.sin_addr.s_addr = htonl((uint32_t)message->low);
+        return sizeof address->v4;
     }
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(local->port), .sin_addr.s_addr = htonl((uint32_t)local->low)};
-    return bind(socket, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
+    address->v6.sin6_family = AF_INET6;
+    address->v6.sin6_port = htons(message->port);
+    address->v6.sin6_scope_id = message->scope;
+    for (int i = 0; i < 8; i++) {
+        address->v6.sin6_addr.s6_addr[i] = (uint8_t)(message->high >> (56 - 8 * i));
+        address->v6.sin6_addr.s6_addr[8 + i] = (uint8_t)(message->low >> (56 - 8 * i));
+    }
+    return sizeof address->v6;
+}
+
+int dx_udp_bind(int socket, const dx_message *local) {
+    address_t address;
+    socklen_t size = write_address(&address, local);
+    return bind(socket, &address.any, size) == 0 ? 0 : -errno;
+}
+
+int dx_udp_source(const dx_message *destination, dx_message *source) {
+    address_t address;
+    socklen_t size = write_address(&address, destination);
+    int descriptor = dx_udp_open(destination->is_v6);
+    if (descriptor < 0) return descriptor;
+    // Connecting a UDP socket looks up the route and sends nothing.
+    int result = connect(descriptor, &address.any, size);
+    size = sizeof address;
+    if (result == 0) result = getsockname(descriptor, &address.any, &size);
+    if (result != 0) result = -errno;
+    close(descriptor);
+    if (result != 0) return result;
+    memset(source, 0, sizeof *source);
+    source->is_v6 = destination->is_v6;
+    if (!destination->is_v6) {
+        source->low = ntohl(address.v4.sin_addr.s_addr);
+        return 0;
+    }
+    source->high = read_half(address.v6.sin6_addr.s6_addr);
+    source->low = read_half(address.v6.sin6_addr.s6_addr + 8);
+    source->scope = address.v6.sin6_scope_id;
+    return 0;
 }
 
 int dx_udp_share(int socket) { return set_integer(socket, SOL_SOCKET, SO_REUSEPORT, 1); }
@@ -82,11 +128,7 @@ int dx_udp_steer(int socket, unsigned loops, unsigned stripes) {
 }
 
 int dx_udp_port(int socket, bool is_v6) {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address;
+    address_t address;
     socklen_t size = sizeof address;
     if (getsockname(socket, &address.any, &size) != 0) return -errno;
     return ntohs(is_v6 ? address.v6.sin6_port : address.v4.sin_port);

@@ -43,6 +43,9 @@ int dx_udp_open(bool is_v6);
 // Binds to the address and port of `local` (only high, low, scope, port, is_v6 are used). 0 or a negative errno.
 int dx_udp_bind(int socket, const dx_message *local);
 
+// The address that the kernel would send from to `destination` (the same fields), with port 0. 0 or a negative errno.
+int dx_udp_source(const dx_message *destination, dx_message *source);
+
 // Lets other sockets of the same user bind the same address and port (SO_REUSEPORT); before binding. 0 or a negative errno.
 int dx_udp_share(int socket);
 
