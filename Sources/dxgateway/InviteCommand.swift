@@ -95,6 +95,11 @@ struct InviteMakeCommand: AsyncParsableCommand {
             if qr, let code = QRCode(token) { Output.line(code.terminalText) }
             Output.line(token)
         }
+        if let leftOut = invitations.first?.leftOut {
+            Output.error(
+                "warning: there is no room in a token for the matchmakers \(leftOut.joined(separator: ", "));"
+                    + " a gateway that joins does not ask them")
+        }
         Output.error("valid until \(invitations.first?.expires.description ?? ""), for one gateway each; there:")
         Output.error("  dxgateway join TOKEN")
     }

@@ -118,8 +118,8 @@ struct ConfigMatchKeyCommand: AsyncParsableCommand {
 /// A matchmaker on the command line.
 enum MatchmakerArgument {
     /// Reads `HOST:PORT#PIN`.
-    static func read(_ text: String) throws -> Matchmaker {
-        do throws(MatchmakerError) { return try Matchmaker(text) } catch {
+    static func read(_ text: String) throws -> MatchmakerAddress {
+        do throws(MatchmakerAddressError) { return try MatchmakerAddress(text) } catch {
             throw ValidationError("\"\(text)\" \(error); \(error.remedy)")
         }
     }

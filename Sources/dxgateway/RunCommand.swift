@@ -14,7 +14,7 @@ struct RunCommand: AsyncParsableCommand {
             Logs go to standard error. On SIGTERM the peers are told, connections end, ports are freed.
 
             A gateway that is in a group (init, join) runs from its state directory, and the file, if there is one, holds
-            nothing but listen, advertise, control, local_policy and limits.
+            nothing but listen, advertise, control, local_policy, limits and serve_match.
 
               dxgateway run
               dxgateway run --state /var/lib/dx/gateway --token-file /boot/dx-token

@@ -21,8 +21,8 @@ public struct GatewayConfigurationFile: Sendable {
         try self.init(text: text, path: path)
     }
 
-    /// Reads the settings of a gateway that is in a group: `listen`, `advertise`, `control`, `local_policy` and `limits` alone,
-    /// as all else is the group's.
+    /// Reads the settings of a gateway that is in a group: `listen`, `advertise`, `control`, `local_policy`, `limits` and
+    /// `serve_match` alone, as all else is the group's.
     public static func settings(path: String) throws(ConfigurationFileError) -> LocalSettings {
         try readPart(path, none: LocalSettings()) { $0.readSettings($1) }
     }
@@ -185,7 +185,7 @@ private struct GatewayReading {
             of: node, at: root,
             keys: [
                 .optional("listen"), .optional("advertise"), .optional("control"), .optional("local_policy"),
-                .optional("limits"),
+                .optional("limits"), .optional("serve_match"),
             ])
         var settings = LocalSettings()
         if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
@@ -197,7 +197,45 @@ private struct GatewayReading {
             settings.policy = readPolicy(policy, at: root.key("local_policy"))
         }
         settings.limits = readLimits(fields["limits"])
+        if let serve = fields["serve_match"] {
+            settings.serveMatch = readServeMatch(serve, at: root.key("serve_match"), beside: settings.listen)
+        }
         return settings
+    }
+
+    /// `true`, `false`, or where: a socket beside the gateway's own.
+    private mutating func readServeMatch(
+        _ node: Node, at path: ConfigurationPath, beside own: HostAddress
+    ) -> LocalSettings.ServeMatch? {
+        guard case .mapping = node else {
+            let isServed = reader.value(
+                node, at: path, fallback: false,
+                form: "true, false or {listen: \":\(MatchmakerAddress.standardPort)\"}",
+                parse: { ["true": true, "false": false][$0] })
+            return isServed ? serveMatch(LocalSettings.ServeMatch(), at: path, beside: own) : nil
+        }
+        let example = "\":\(MatchmakerAddress.standardPort)\""
+        let fields = reader.fields(of: node, at: path, keys: [.required("listen", example: example)])
+        guard let listen = fields["listen"] else { return nil }
+        let place = path.key("listen")
+        let service = LocalSettings.ServeMatch(listen: address(listen, at: place, isTarget: false))
+        guard !reader.broken.contains(place) else { return nil }
+        guard service.listen.port != 0 else {
+            reader.fail(place, "a matchmaker at port 0 is found by nobody", "give a port, as in \(example)")
+            return nil
+        }
+        return serveMatch(service, at: place, beside: own)
+    }
+
+    private mutating func serveMatch(
+        _ service: LocalSettings.ServeMatch, at path: ConfigurationPath, beside own: HostAddress
+    ) -> LocalSettings.ServeMatch? {
+        guard service.listen.port != own.port else {
+            reader.fail(
+                path, "port \(own.port) is the gateway's own", "give the matchmaker another port, or the gateway")
+            return nil
+        }
+        return service
     }
 
     mutating func readPolicy(_ node: Node, at path: ConfigurationPath) -> LocalPolicy {

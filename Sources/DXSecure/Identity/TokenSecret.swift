@@ -54,6 +54,11 @@ public final class TokenSecret: Sendable {
     private func derived(_ purpose: String) -> SecretBytes { secret.derived(purpose) }
 }
 
+extension TokenSecret: Equatable {
+    /// Whether they are the same, by their ids.
+    public static func == (left: TokenSecret, right: TokenSecret) -> Bool { left.id == right.id }
+}
+
 extension SecretBytes {
     /// The SHA-256 of a purpose and this: another secret, from which nobody learns this one.
     func derived(_ purpose: String) -> SecretBytes {

@@ -24,6 +24,7 @@ enum AdminAnswer: Hashable, Sendable {
         static let label: UInt64 = 4
         static let expires: UInt64 = 5
         static let usedBy: UInt64 = 6
+        static let leftOut: UInt64 = 7
     }
 
     /// Reads an answer's fields. A code of a newer version is taken for `failed`.
@@ -60,13 +61,18 @@ enum AdminAnswer: Hashable, Sendable {
 
     private static func invitation(_ body: [UInt8]) throws(DecodeError) -> Invitation {
         let fields = try RecordFields(body)
-        var labels: [String] = []
-        for value in fields.all(InvitationField.label) { labels.append(try RecordFields.text(value)) }
+        func texts(_ number: UInt64) throws(DecodeError) -> [String] {
+            var texts: [String] = []
+            for value in fields.all(number) { texts.append(try RecordFields.text(value)) }
+            return texts
+        }
+        let leftOut = try texts(InvitationField.leftOut)
         guard let id = try fields.text(InvitationField.id), let expires = try fields.integer(InvitationField.expires)
         else { throw .invalidValue }
         return Invitation(
             id: id, token: try fields.text(InvitationField.token), name: try fields.text(InvitationField.name),
-            labels: labels, expires: Timestamp(claimed: expires), usedBy: try fields.text(InvitationField.usedBy))
+            labels: try texts(InvitationField.label), expires: Timestamp(claimed: expires),
+            usedBy: try fields.text(InvitationField.usedBy), leftOut: leftOut.isEmpty ? nil : leftOut)
     }
 
     private static func body(_ invitation: Invitation) -> [UInt8] {
@@ -77,6 +83,7 @@ enum AdminAnswer: Hashable, Sendable {
         for label in invitation.labels { fields.add(InvitationField.label, label) }
         fields.add(InvitationField.expires, UInt64(max(0, invitation.expires.wholeSeconds)))
         if let usedBy = invitation.usedBy { fields.add(InvitationField.usedBy, usedBy) }
+        for address in invitation.leftOut ?? [] { fields.add(InvitationField.leftOut, address) }
         return fields.encoded
     }
 }

@@ -32,8 +32,10 @@ extension GroupAgent {
         for _ in 0..<count {
             let invite = try invite(from: request)
             _ = invites.add(invite, now: now)
-            made.append(invitation(invite, tellsToken: true))
+            made.append(self.made(invite))
         }
+        // The same for all, and all of them are to fit into one answer.
+        for index in made.indices.dropFirst() { made[index].leftOut = nil }
         followVeils()
         settle()
         return kept(made)
@@ -93,12 +95,22 @@ extension GroupAgent {
         }
     }
 
-    private func invitation(_ invite: Invite, tellsToken: Bool) -> Invitation {
+    /// An invitation with its token.
+    private func made(_ invite: Invite) -> Invitation {
         let token = InviteToken(
-            inviter: identity.publicKey, joinSeed: invites.joinSeed, secret: invite.secret, addresses: ownAddresses)
-        return Invitation(
-            id: Self.text(invite.secret.id), token: tellsToken ? token.text : nil,
-            name: invite.redeemed?.name ?? invite.name, labels: invite.labels.sorted().map(\.description),
+            inviter: identity.publicKey, joinSeed: invites.joinSeed, secret: invite.secret, addresses: ownAddresses,
+            matchmakers: view.matchServers)
+        let leftOut = view.matchServers.filter { !token.matchmakers.contains($0) }.map(\.address.description)
+        var result = invitation(invite)
+        result.token = token.text
+        result.leftOut = leftOut.isEmpty ? nil : leftOut
+        return result
+    }
+
+    private func invitation(_ invite: Invite) -> Invitation {
+        Invitation(
+            id: Self.text(invite.secret.id), name: invite.redeemed?.name ?? invite.name,
+            labels: invite.labels.sorted().map(\.description),
             expires: Timestamp(unixMilliseconds: invite.expiresAt &* 1_000),
             usedBy: invite.redeemed?.key.gatewayID?.text)
     }
@@ -110,7 +122,7 @@ extension GroupAgent {
 
     /// All that are kept, those that end first before the others; no token.
     func invitations() -> [Invitation] {
-        invites.invites.values.map { invitation($0, tellsToken: false) }.sorted {
+        invites.invites.values.map { invitation($0) }.sorted {
             ($0.expires, $0.id) < ($1.expires, $1.id)
         }
     }

@@ -145,12 +145,37 @@ extension GroupAgent {
             _ = saveInvites()
         }
         guard let epoch = epochsInUse.last, joins[session.session.receiveID] != nil else { return }
-        let key = GroupRecord.Key(kind: .admin, id: identity.publicKey.bytes)
-        let records = sync.document.history(of: key, by: sync.document.rootKey).prefix(1)
-        let grant = JoinGrant(
-            rootKey: sync.document.rootKey, member: redemption.member, epoch: epoch, records: Array(records))
+        let grant = grant(redemption, epoch)
         core.send(JoinAnswer.accepted(grant).encoded, on: session)
         joins[session.session.receiveID]?.until = core.currentTime() + JoinSession.lifetimeAfterAnswer
+    }
+
+    /// What the gateway is told. A policy counts there only beside the root key's word for whoever signed it.
+    private func grant(_ redemption: Invite.Redemption, _ epoch: EpochSecret) -> JoinGrant {
+        var grant = JoinGrant(
+            rootKey: sync.document.rootKey, member: redemption.member, epoch: epoch,
+            records: adminRecords(identity.publicKey))
+        for name in [MatchKeyRecord.policy, MatchServersRecord.policy] {
+            guard let policy = record(inForce: GroupRecord.Key(kind: .policy, id: Array(name.utf8))),
+                state.admins.contains(policy.author)
+            else { continue }
+            var more = grant
+            more.records += adminRecords(policy.author).filter { !grant.records.contains($0) } + [policy]
+            if JoinAnswer.accepted(more).encoded.count <= JoinGrant.longest { grant = more }
+        }
+        return grant
+    }
+
+    /// The root key's newest word for an admin.
+    private func adminRecords(_ admin: PublicKey) -> [GroupRecord] {
+        let key = GroupRecord.Key(kind: .admin, id: admin.bytes)
+        return Array(sync.document.history(of: key, by: sync.document.rootKey).prefix(1))
+    }
+
+    /// What counts about one thing.
+    private func record(inForce key: GroupRecord.Key) -> GroupRecord? {
+        sync.document.records.values.filter { $0.key == key && GroupState.counts($0, in: sync.document) }
+            .max { $1.supersedes($0) }
     }
 
     /// A name that no member has, nor one that is being made.

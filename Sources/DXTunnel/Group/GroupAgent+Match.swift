@@ -56,9 +56,9 @@ extension GroupAgent {
         return commit().map { _ in result }
     }
 
-    private static func add(_ text: String, to servers: inout [Matchmaker]) throws(GroupError) {
-        let server: Matchmaker
-        do throws(MatchmakerError) { server = try Matchmaker(text) } catch {
+    private static func add(_ text: String, to servers: inout [MatchmakerAddress]) throws(GroupError) {
+        let server: MatchmakerAddress
+        do throws(MatchmakerAddressError) { server = try MatchmakerAddress(text) } catch {
             throw GroupError(.badRequest, "\"\(text)\" \(error)", error.remedy)
         }
         guard !servers.contains(server) else {
@@ -72,7 +72,7 @@ extension GroupAgent {
         servers.append(server)
     }
 
-    private static func remove(_ text: String, from servers: inout [Matchmaker]) throws(GroupError) {
+    private static func remove(_ text: String, from servers: inout [MatchmakerAddress]) throws(GroupError) {
         let rest = servers.filter { $0.description != text && $0.address.description != text }
         guard rest.count < servers.count else {
             throw GroupError(.notFound, "there is no matchmaker \(text)", "dxgateway config match list shows them")

@@ -55,7 +55,7 @@ final class GroupAgent {
     /// Since when there is an exchange with an admin; it takes seconds until nothing is missing.
     private var adminSince: Instant?
     /// Nothing that happened while this gateway was off is missing any more.
-    private var isUpToDate = false
+    private(set) var isUpToDate = false
     private(set) var isStopped = false
     let startedAt: Instant
     /// Since when there is an exchange with anybody.
@@ -338,6 +338,7 @@ final class GroupAgent {
         mendEpochs()
         core.endNeedlessChannels(keeping: view.wanted.union(view.wantedBy), now: now)
         core.retryListeners()
+        noteMatchPlan()
         let isOver = view.nextEnd.map { end in calendar.map { Int64(clamping: end) <= $0 } ?? true } ?? false
         if isOver || calendarWasKnown != (calendar != nil) { refresh() }
     }

@@ -54,10 +54,14 @@ public struct Invitation: Codable, Hashable, Sendable {
     public var expires: Timestamp
     /// The id of the gateway that used it; nil when none has.
     public var usedBy: String?
+    /// Matchmakers of the group, `HOST:PORT`, for which the token has no room; nil when there are none, where there is no token, and
+    /// in all but the first of those that were made together.
+    public var leftOut: [String]?
 
     private enum CodingKeys: String, CodingKey {
         case id, token, name, labels, expires
         case usedBy = "used_by"
+        case leftOut = "left_out"
     }
 }
 

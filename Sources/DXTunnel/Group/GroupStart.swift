@@ -21,13 +21,27 @@ public struct LocalSettings: Sendable, Hashable {
     public var policy: LocalPolicy
     /// What the gateway may use at most. It has one event loop, whatever is said of threads.
     public var limits: GatewayConfiguration.Limits
+    /// Whether and where this gateway is a matchmaker for its own group; nil for not at all.
+    public var serveMatch: ServeMatch?
+
+    /// A matchmaker for the gateway's own group, on a socket of its own (`docs/matchmaking.md` §1).
+    public struct ServeMatch: Sendable, Hashable {
+        /// The UDP address. An empty host is IPv4 and IPv6; the port is one from 1 on, which others are told.
+        public var listen: HostAddress
+
+        /// A matchmaker at an address; at the standard port of all addresses unless told otherwise.
+        public init(listen: HostAddress = HostAddress(host: "", port: MatchmakerAddress.standardPort)) {
+            self.listen = listen
+        }
+    }
 
     /// Settings from their parts.
     public init(
         listen: HostAddress = HostAddress(host: "", port: 0), advertise: [HostAddress] = [],
         controlPath: String? = nil, policy: LocalPolicy = LocalPolicy(),
-        limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits()
+        limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits(), serveMatch: ServeMatch? = nil
     ) {
+        self.serveMatch = serveMatch
         self.policy = policy
         self.listen = listen
         self.advertise = advertise

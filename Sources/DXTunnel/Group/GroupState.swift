@@ -19,7 +19,7 @@ struct GroupState: Sendable {
     /// The group's match key; nil when there is none.
     private(set) var matchKey: MatchKey?
     /// Its matchmakers, in the order in which they were given.
-    private(set) var matchServers: [Matchmaker] = []
+    private(set) var matchServers: [MatchmakerAddress] = []
     /// The epochs of the group's secret, by number and then by the secret's name: the last one is in force.
     private(set) var epochs: [Epoch] = []
     /// What does not count or is ambiguous, for operators to mend.

@@ -18,7 +18,7 @@ struct GroupView: Equatable, Sendable {
     /// The key by which matchmakers know the group; nil when it uses none.
     var matchKey: MatchKey?
     /// Where to register and to look for others, at most `MatchServersRecord.most`.
-    var matchServers: [Matchmaker] = []
+    var matchServers: [MatchmakerAddress] = []
 
     /// Each member calls so many others, and is called by as many: with a fifth of a group away, nobody is alone.
     static let mostNeighbours = 4
@@ -43,7 +43,8 @@ struct GroupView: Equatable, Sendable {
                 peers = [peer]
                 wanted = [peer.id]
                 // Whoever let it in may stand behind a NAT as well.
-                (matchKey, matchServers) = (state.matchKey, state.matchServers)
+                matchKey = state.matchKey
+                matchServers = state.matchServers.isEmpty ? introducer.matchmakers : state.matchServers
             }
             return
         }

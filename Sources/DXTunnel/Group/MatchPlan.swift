@@ -1,4 +1,5 @@
 import DXSecure
+import DXWire
 
 /// What a gateway is to do at its group's matchmakers (`docs/matchmaking.md` §6): a value that is another one whenever there is
 /// something else to do.
@@ -6,16 +7,61 @@ struct MatchPlan: Equatable, Sendable {
     /// The key by which matchmakers know the group; nil when it uses none.
     var key: MatchKey?
     /// Where to register, at most `MatchServersRecord.most`.
-    var servers: [Matchmaker] = []
+    var servers: [MatchmakerAddress] = []
     /// The epochs in use, of which group tags come, the newest last.
     var epochs: [EpochSecret] = []
+    /// While invitations are open: what the rendezvous tag and its match key come from, under which this gateway is registered too.
+    var rendezvous: TokenSecret?
+    /// Of an admin: members that may look for it under a return tag, at most `mostReturns`.
+    var returning: [PublicKey] = []
+    /// Of a member that may have slept: the admins to look for under return tags, at most `mostReturns`.
+    var returnsTo: [PublicKey] = []
+
+    /// Each is a registration, or a look for one, at every matchmaker.
+    static let mostReturns = 32
+    /// After so long an admin goes on to others of those that may return, if there are more than it registers for. It takes a member
+    /// that looks all the time some minutes to find a registration.
+    static let returnPeriod = Interval.seconds(900)
+
+    /// Of members in the order of their keys those that an admin registers for now, when there are more than `mostReturns`: each of them
+    /// in its turn.
+    ///
+    /// - Parameter period: counts up.
+    static func turn(_ members: [PublicKey], period: UInt64) -> [PublicKey] {
+        let sorted = members.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+        guard sorted.count > mostReturns else { return sorted }
+        let first = Int(period % UInt64(sorted.count)) * mostReturns % sorted.count
+        return (0..<mostReturns).map { sorted[(first + $0) % sorted.count] }
+    }
 }
 
 extension GroupAgent {
     /// What there is to do now.
     var matchPlan: MatchPlan {
         guard view.matchKey != nil, !view.matchServers.isEmpty else { return MatchPlan() }
-        return MatchPlan(key: view.matchKey, servers: view.matchServers, epochs: epochsInUse)
+        var plan = MatchPlan(key: view.matchKey, servers: view.matchServers, epochs: epochsInUse)
+        plan.rendezvous = invites.rendezvousSeed
+        if isAdmin {
+            let period = (core.currentTime() - startedAt).nanoseconds / MatchPlan.returnPeriod.nanoseconds
+            plan.returning = MatchPlan.turn(stragglers, period: UInt64(max(0, period)))
+        }
+        if !isUpToDate {
+            let admins = state.members.filter { $0.isAdmin && $0.id != member }.map(\.record.key)
+            plan.returnsTo = Array(admins.prefix(MatchPlan.mostReturns))
+        }
+        return plan
+    }
+
+    /// Members that are not there and have not heard of the newest epoch, as far as is known here: they know no group tag that is
+    /// in use.
+    private var stragglers: [PublicKey] {
+        guard let epoch = state.epochs.last?.number else { return [] }
+        let hops = presence.hops()
+        return state.members.compactMap { member in
+            guard member.id != self.member, let id = ids[member.record.key] else { return nil }
+            let tag = MemberTag(id)
+            return hops[tag] == nil && presence.reached[tag] ?? 0 < epoch ? member.record.key : nil
+        }
     }
 
     /// Tells the gateway when there is something else to do than before.

@@ -45,7 +45,7 @@ struct MatchKeyRecord: Sendable {
 /// The group's word on its matchmakers (`docs/group.md` §3.5), in the order in which they were given.
 struct MatchServersRecord: Hashable, Sendable {
     /// No two alike.
-    var servers: [Matchmaker]
+    var servers: [MatchmakerAddress]
     /// What a newer version says.
     private var unknown = RecordFields()
 
@@ -60,7 +60,7 @@ struct MatchServersRecord: Hashable, Sendable {
     }
 
     /// A record of these matchmakers, with what a newer version said in the one before.
-    init(servers: [Matchmaker], keepingUnknownOf known: MatchServersRecord? = nil) {
+    init(servers: [MatchmakerAddress], keepingUnknownOf known: MatchServersRecord? = nil) {
         self.servers = servers
         if let known { unknown = known.unknown }
     }
@@ -71,7 +71,7 @@ struct MatchServersRecord: Hashable, Sendable {
         let fields = try RecordFields(body)
         servers = []
         for value in fields.all(Field.server) {
-            guard let server = try? Matchmaker(RecordFields.text(value)), servers.count < Self.most,
+            guard let server = try? MatchmakerAddress(RecordFields.text(value)), servers.count < Self.most,
                 !servers.contains(server)
             else { throw .invalidValue }
             servers.append(server)

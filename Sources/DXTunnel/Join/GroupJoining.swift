@@ -50,7 +50,8 @@ public struct GroupJoining: Sendable {
         try state.save(
             GroupFile(
                 document, member: grant.member,
-                introducer: GroupFile.Introducer(key: token.inviter, addresses: token.addresses)))
+                introducer: GroupFile.Introducer(
+                    key: token.inviter, addresses: token.addresses, matchmakers: token.matchmakers)))
         return try GroupSummary(stateDirectory: stateDirectory)
     }
 

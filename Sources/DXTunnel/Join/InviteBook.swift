@@ -66,6 +66,10 @@ struct InviteBook: Sendable {
     /// The join veil, while somebody may come under it.
     var joinVeil: VeilSecret? { invites.isEmpty ? nil : VeilSecret(joinSeed: joinSeed) }
 
+    /// What the tag comes from under which this gateway is to be found at matchmakers while somebody may join
+    /// (`docs/matchmaking.md` §6); the same as long as the join veil is.
+    var rendezvousSeed: TokenSecret? { invites.isEmpty ? nil : TokenSecret(joinSeed) }
+
     /// When the next one ends.
     var nextDeadline: Instant? { deadlines.values.min() }
 

@@ -12,16 +12,21 @@ struct InviteToken: Sendable {
     var secret: TokenSecret
     /// Where the inviter can be reached.
     var addresses: [HostAddress]
+    /// Where it can be found behind a NAT, while its invitations are open.
+    var matchmakers: [MatchmakerAddress]
 
     /// What the text begins with: the kind and version of what follows.
     static let prefix = "dxjoin1:"
     /// A QR code of it is still easily scanned, and a terminal shows it in four lines.
     static let longestText = 300
-    /// Bytes for addresses, each with two more: nine of IPv4, or three of IPv6. The rest of the text is left for what
-    /// finds an inviter behind NAT.
+    /// Bytes for addresses, each with two more: nine of IPv4, or three of IPv6.
     static let mostAddressBytes = 72
+    /// One that is away does not keep a gateway from joining; a pin takes 43 characters.
+    static let mostMatchmakers = 2
 
     private static let checksumByteCount = 4
+    /// Bytes that the text has room for.
+    private static let mostBytes = (longestText - prefix.utf8.count) * 6 / 8 - checksumByteCount
 
     private enum Field {
         static let inviter: UInt64 = 1
@@ -29,6 +34,8 @@ struct InviteToken: Sendable {
         static let secret: UInt64 = 3
         static let address: UInt64 = 4
         static let namedAddress: UInt64 = 5
+        static let matchmaker: UInt64 = 6
+        static let namedMatchmaker: UInt64 = 7
     }
 
     /// Why a text is refused.
@@ -41,20 +48,38 @@ struct InviteToken: Sendable {
         case damaged
     }
 
-    /// A token from its parts. Of the addresses as many are told as there is room for.
-    init(inviter: PublicKey, joinSeed: [UInt8], secret: TokenSecret, addresses: [HostAddress]) {
+    /// A token from its parts. It tells of the addresses and matchmakers what there is room for: the first address at which anybody
+    /// can reach the inviter, then matchmakers, then the other addresses.
+    init(
+        inviter: PublicKey, joinSeed: [UInt8], secret: TokenSecret, addresses: [HostAddress],
+        matchmakers: [MatchmakerAddress] = []
+    ) {
         precondition(joinSeed.count == TokenSecret.byteCount, "a join seed has 16 bytes")
         self.inviter = inviter
         self.joinSeed = joinSeed
         self.secret = secret
         self.addresses = []
-        var room = Self.mostAddressBytes
-        for address in addresses {
-            room -= Self.field(address).value.count + 2
-            guard room >= 0 else { break }
-            self.addresses.append(address)
+        self.matchmakers = []
+        let reachable = addresses.firstIndex { $0.endpoint.map { !$0.isPrivate && !$0.isLoopback } ?? true }
+        var told: Set<Int> = []
+        var addressRoom = Self.mostAddressBytes
+        func tell(_ index: Int) -> Bool {
+            let count = Self.field(addresses[index]).value.count + 2
+            guard count <= addressRoom, Self.fits(fields.encoded.count + count) else { return false }
+            addressRoom -= count
+            told.insert(index)
+            self.addresses = told.sorted().map { addresses[$0] }
+            return true
         }
+        if let reachable { _ = tell(reachable) }
+        for matchmaker in matchmakers where self.matchmakers.count < Self.mostMatchmakers {
+            self.matchmakers.append(matchmaker)
+            if !Self.fits(fields.encoded.count) { self.matchmakers.removeLast() }
+        }
+        for index in addresses.indices where !told.contains(index) { guard tell(index) else { break } }
     }
+
+    private static func fits(_ byteCount: Int) -> Bool { byteCount <= mostBytes }
 
     /// Reads a token; white space around and within is ignored, as mail and terminals break long lines.
     init(_ text: String) throws(Refusal) {
@@ -75,15 +100,21 @@ struct InviteToken: Sendable {
                 let secret = TokenSecret(try fields.only(Field.secret) ?? [])
             else { throw Refusal.damaged }
             self.secret = secret
-            addresses = []
+            (addresses, matchmakers) = ([], [])
             for field in fields.fields {
                 if let address = try Self.address(field) { addresses.append(address) }
+                if let matchmaker = try Self.matchmaker(field) { matchmakers.append(matchmaker) }
             }
         } catch { throw .damaged }
     }
 
     /// The text. It is a secret until it was used.
     var text: String {
+        let content = fields.encoded
+        return Self.prefix + Base64URL.text(content + Self.checksum(content))
+    }
+
+    private var fields: RecordFields {
         var fields = RecordFields()
         fields.add(Field.inviter, inviter.bytes)
         fields.add(Field.joinSeed, joinSeed)
@@ -92,8 +123,11 @@ struct InviteToken: Sendable {
             let field = Self.field(address)
             fields.add(field.number, field.value)
         }
-        let content = fields.encoded
-        return Self.prefix + Base64URL.text(content + Self.checksum(content))
+        for matchmaker in matchmakers {
+            let field = Self.field(matchmaker)
+            fields.add(field.number, field.value)
+        }
+        return fields
     }
 
     /// Finds what was not copied whole; nothing depends on it otherwise.
@@ -106,7 +140,21 @@ struct InviteToken: Sendable {
         guard let endpoint = address.endpoint, endpoint.scope == 0 else {
             return RecordFields.Field(number: Field.namedAddress, value: Array(address.description.utf8))
         }
-        let bytes = TunnelMessageWriter.bytes(capacity: 18) { output in
+        return RecordFields.Field(number: Field.address, value: bytes(endpoint))
+    }
+
+    /// The pin, then an IP address as above, or the port and a name.
+    private static func field(_ matchmaker: MatchmakerAddress) -> RecordFields.Field {
+        let (address, pin) = (matchmaker.address, matchmaker.pin.bytes)
+        if let endpoint = address.endpoint, endpoint.scope == 0 {
+            return RecordFields.Field(number: Field.matchmaker, value: pin + bytes(endpoint))
+        }
+        let port = [UInt8(address.port >> 8), UInt8(address.port & 255)]
+        return RecordFields.Field(number: Field.namedMatchmaker, value: pin + port + Array(address.host.utf8))
+    }
+
+    private static func bytes(_ endpoint: Endpoint) -> [UInt8] {
+        TunnelMessageWriter.bytes(capacity: 18) { output in
             switch endpoint.family {
             case .v4: output.write(UInt32(truncatingIfNeeded: endpoint.low))
             case .v6:
@@ -115,26 +163,42 @@ struct InviteToken: Sendable {
             }
             output.write(endpoint.port)
         }
-        return RecordFields.Field(number: Field.address, value: bytes)
     }
 
     private static func address(_ field: RecordFields.Field) throws(DecodeError) -> HostAddress? {
         switch field.number {
-        case Field.address:
-            var reader = unsafe ByteReader(field.value.span.bytes)
-            let endpoint: Endpoint
-            switch field.value.count {
-            case 6: endpoint = Endpoint(v4: try reader.readUInt32(), port: try reader.readUInt16())
-            case 18:
-                endpoint = Endpoint(
-                    v6High: try reader.readUInt64(), low: try reader.readUInt64(), port: try reader.readUInt16())
-            default: throw .invalidValue
-            }
-            return HostAddress(endpoint)
+        case Field.address: return HostAddress(try endpoint(field.value))
         case Field.namedAddress:
             guard let address = try? HostAddress(RecordFields.text(field.value)) else { throw .invalidValue }
             return address
         default: return nil
+        }
+    }
+
+    private static func matchmaker(_ field: RecordFields.Field) throws(DecodeError) -> MatchmakerAddress? {
+        guard field.number == Field.matchmaker || field.number == Field.namedMatchmaker else { return nil }
+        guard let pin = GatewayID(Array(field.value.prefix(GatewayID.byteCount))) else { throw .truncated }
+        let rest = Array(field.value.dropFirst(GatewayID.byteCount))
+        let address: HostAddress
+        if field.number == Field.matchmaker {
+            address = HostAddress(try endpoint(rest))
+        } else {
+            guard rest.count > 2 else { throw .truncated }
+            address = HostAddress(
+                host: try RecordFields.text(Array(rest[2...])), port: UInt16(rest[0]) << 8 | UInt16(rest[1]))
+        }
+        guard let matchmaker = MatchmakerAddress(address: address, pin: pin) else { throw .invalidValue }
+        return matchmaker
+    }
+
+    private static func endpoint(_ bytes: [UInt8]) throws(DecodeError) -> Endpoint {
+        var reader = unsafe ByteReader(bytes.span.bytes)
+        switch bytes.count {
+        case 6: return Endpoint(v4: try reader.readUInt32(), port: try reader.readUInt16())
+        case 18:
+            return Endpoint(
+                v6High: try reader.readUInt64(), low: try reader.readUInt64(), port: try reader.readUInt16())
+        default: throw .invalidValue
         }
     }
 }

@@ -5,6 +5,9 @@ import NIOCore
 
 /// One attempt to join: a socket, handshakes with the inviter at all its addresses, and in the first session that is there
 /// the request, until it is answered. Bound to its event loop.
+///
+/// Addresses are those of the token and, as they are found, others (`found`), where the inviter is behind a NAT: whichever
+/// answers first carries the request.
 @safe
 final class JoinClient {
     private let token: InviteToken
@@ -50,9 +53,13 @@ final class JoinClient {
     deinit { unsafe memory.deallocate() }
 
     /// Asks at these addresses until there is an answer or patience ends.
-    func run(at addresses: [Endpoint], patience: TimeAmount) -> EventLoopFuture<JoinGrant> {
+    ///
+    /// - Parameter findsMore: others may be found meanwhile, so that it may begin without any.
+    func run(
+        at addresses: [Endpoint], patience: TimeAmount, findsMore: Bool = false
+    ) -> EventLoopFuture<JoinGrant> {
         let promise = loop.makePromise(of: JoinGrant.self)
-        guard !addresses.isEmpty else {
+        guard !addresses.isEmpty || findsMore else {
             promise.fail(GroupError(.failed, "none of the inviter's names can be resolved", "check the network"))
             return promise.futureResult
         }
@@ -73,6 +80,16 @@ final class JoinClient {
         return promise.futureResult.always { _ in end.cancel() }.close(bound)
     }
 
+    /// The inviter may be there, too: it is asked there at once. Does nothing once there is a session, and before `run`.
+    func found(_ address: Endpoint, now: Instant = MonotonicClock.now()) {
+        guard result != nil, session == nil, !addresses.contains(address) else { return }
+        // Of many the newest are called again: what was just found is most likely to be open.
+        addresses.insert(address, at: 0)
+        if addresses.count > NameResolver.maximumCount { addresses.removeLast() }
+        connect(to: address, now: now)
+        turn(now: now)
+    }
+
     /// Lets the socket go.
     fileprivate func close() -> EventLoopFuture<Void> {
         timer?.cancel()
@@ -84,7 +101,8 @@ final class JoinClient {
     }
 
     private func giveUp() {
-        let places = token.addresses.map(\.description).joined(separator: ", ")
+        let places = (token.addresses.isEmpty ? addresses.map(\.description) : token.addresses.map(\.description))
+            .joined(separator: ", ")
         finish(
             .failure(
                 GroupError(
@@ -102,12 +120,14 @@ final class JoinClient {
 
     private func call(now: Instant) {
         nextCall = .distantFuture
-        for address in addresses.prefix(NameResolver.maximumCount) {
-            do throws(SecureError) { attempts.append(try secure.connect(to: inviter, at: address, now: now)) } catch {
-                lastFailure = "\(address): \(error)"
-            }
-        }
+        for address in addresses.prefix(NameResolver.maximumCount) { connect(to: address, now: now) }
         if attempts.isEmpty { nextCall = now + Self.callPause }
+    }
+
+    private func connect(to address: Endpoint, now: Instant) {
+        do throws(SecureError) { attempts.append(try secure.connect(to: inviter, at: address, now: now)) } catch {
+            lastFailure = "\(address): \(error)"
+        }
     }
 
     private func request(now: Instant) {

@@ -146,7 +146,10 @@ struct JoinGrant: Sendable {
     var member: MemberRecord.ID
     /// The epoch in force.
     var epoch: EpochSecret
-    /// The root key's word for the inviter, so that it counts as a member before anything was exchanged. Small enough for
-    /// one datagram.
+    /// The root key's word for the inviter, so that it counts as a member before anything was exchanged, and what the group says of
+    /// matchmakers, as far as it fits into one datagram: with both behind NATs there is no exchange before there is that.
     var records: [GroupRecord]
+
+    /// The longest answer, in bytes: with all that goes around it, it fits into the smallest datagram that every path takes.
+    static let longest = 1_100
 }

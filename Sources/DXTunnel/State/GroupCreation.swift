@@ -13,12 +13,12 @@ public struct GroupCreation: Sendable {
     /// A file for the root key, outside of the directory; nil for one in it.
     public var recoveryFile: String?
     /// The group's matchmakers, at most eight; with any the group has a match key from the start.
-    public var matchmakers: [Matchmaker]
+    public var matchmakers: [MatchmakerAddress]
 
     /// What to make, and where. Nothing is written yet.
     public init(
         group: String, gateway: String, stateDirectory: String, recoveryFile: String? = nil,
-        matchmakers: [Matchmaker] = []
+        matchmakers: [MatchmakerAddress] = []
     ) {
         self.matchmakers = matchmakers
         self.group = group

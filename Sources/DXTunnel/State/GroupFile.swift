@@ -29,16 +29,20 @@ struct GroupFile: Equatable, Sendable {
     struct Introducer: Hashable, Sendable {
         var key: PublicKey
         var addresses: [HostAddress]
+        /// Where both are to be found as long as nothing is known of the group's matchmakers.
+        var matchmakers: [MatchmakerAddress]
 
         private enum Field {
             static let key: UInt64 = 1
             static let address: UInt64 = 2
+            static let matchmaker: UInt64 = 3
         }
 
         /// A member from its parts.
-        init(key: PublicKey, addresses: [HostAddress]) {
+        init(key: PublicKey, addresses: [HostAddress], matchmakers: [MatchmakerAddress] = []) {
             self.key = key
             self.addresses = addresses
+            self.matchmakers = matchmakers
         }
 
         fileprivate init(_ body: [UInt8]) throws(DecodeError) {
@@ -49,12 +53,18 @@ struct GroupFile: Equatable, Sendable {
                 guard let address = try? HostAddress(RecordFields.text(value)) else { throw .invalidValue }
                 addresses.append(address)
             }
+            matchmakers = []
+            for value in fields.all(Field.matchmaker) {
+                guard let matchmaker = try? MatchmakerAddress(RecordFields.text(value)) else { throw .invalidValue }
+                matchmakers.append(matchmaker)
+            }
         }
 
         fileprivate var body: [UInt8] {
             var fields = RecordFields()
             fields.add(Field.key, key.bytes)
             for address in addresses { fields.add(Field.address, address.description) }
+            for matchmaker in matchmakers { fields.add(Field.matchmaker, matchmaker.description) }
             return fields.encoded
         }
     }

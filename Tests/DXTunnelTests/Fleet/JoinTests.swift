@@ -66,6 +66,22 @@ extension GatewayTests {
             try await fleet.stop()
         }
 
+        /// An inviter whose addresses lead nowhere is found while the join goes on.
+        @Test func anAddressThatIsFoundMeanwhileIsAsked() async throws {
+            let fleet = try await Fleet()
+            var token = try InviteToken(try await fleet.token())
+            let place = try #require(token.addresses.first?.endpoint)
+            // Nobody listens at the discard port.
+            token.addresses = []
+            let nowhere = try #require(HostAddress(host: "127.0.0.1", port: 9).endpoint)
+            let client = try JoinAttempt(token)
+            let first = try await client.grant(at: [], finding: place)
+            #expect(try await client.grant(at: [nowhere], finding: place).member == first.member)
+            #expect(try await fleet["hq"].members().count == 2)
+            try await client.close()
+            try await fleet.stop()
+        }
+
         @Test func aForgedTokenIsNone() async throws {
             let fleet = try await Fleet()
             var forged = try InviteToken(try await fleet.token())

@@ -30,7 +30,8 @@ import Testing
             .invitations([
                 Invitation(
                     id: "0f3c2a9be41d7755", token: "dxjoin1:x", name: "edge-1", labels: ["kind=plc", "site=north"],
-                    expires: Timestamp(unixMilliseconds: 1_700_000_000_000)),
+                    expires: Timestamp(unixMilliseconds: 1_700_000_000_000),
+                    leftOut: ["match.example:3478", "192.0.2.7:3478"]),
                 Invitation(id: "1", labels: [], expires: Timestamp(unixMilliseconds: 0), usedBy: "abc"),
             ]),
             .revoked(7), .refused(GroupError(.notFound, "there is none", "look")),

@@ -64,8 +64,8 @@ import Testing
 
     @Test func matchmakers() throws {
         let servers = [
-            try Matchmaker("match.example:3478#\(TestKeys.identity(2).gatewayID)"),
-            try Matchmaker("[2001:db8::5]:3478#\(TestKeys.identity(3).gatewayID)"),
+            try MatchmakerAddress("match.example:3478#\(TestKeys.identity(2).gatewayID)"),
+            try MatchmakerAddress("[2001:db8::5]:3478#\(TestKeys.identity(3).gatewayID)"),
         ]
         let body = MatchServersRecord(servers: servers).body(at: 1_800_000_000)
         try check(Self.matchServers, .policy, id: Array("match.servers".utf8), revision: 7, body: body, by: alice)

@@ -7,16 +7,16 @@ import Testing
 /// The group's word on its matchmakers: what is read, what is refused, and what it means.
 @Suite struct MatchPolicyTests {
     private let admin: Identity
-    private let servers: [Matchmaker]
+    private let servers: [MatchmakerAddress]
 
     init() throws {
         admin = try TestKeys.identity(1)
         servers = [
             try #require(
-                Matchmaker(
+                MatchmakerAddress(
                     address: HostAddress(host: "match.example", port: 3_478), pin: try TestKeys.identity(2).gatewayID)),
             try #require(
-                Matchmaker(
+                MatchmakerAddress(
                     address: HostAddress(host: "2001:db8::5", port: 3_478), pin: try TestKeys.identity(3).gatewayID)),
         ]
     }
@@ -73,7 +73,7 @@ import Testing
     @Test func eightWithLongNamesFit() throws {
         let label = String(repeating: "a", count: 63)
         let long = (0..<8).compactMap { number in
-            Matchmaker(
+            MatchmakerAddress(
                 address: HostAddress(host: "\(label).\(label).\(label).\(number)\(label.dropFirst(3))", port: 65_535),
                 pin: servers[0].pin)
         }
@@ -166,6 +166,22 @@ import Testing
         #expect(
             Set(GroupState(group.document).problems)
                 == [.badPolicy(MatchKeyRecord.policy), .badPolicy(MatchServersRecord.policy)])
+    }
+
+    /// More than an admin registers for at once have their turns, all of them.
+    @Test(arguments: [0, 1, 32, 33, 64, 100, 333]) func whoMayReturnHasATurn(count: Int) throws {
+        let members = try (0..<count).map { number in
+            var bytes = [UInt8](repeating: 0, count: PublicKey.byteCount)
+            (bytes[0], bytes[1], bytes[2]) = (2, UInt8(number & 255), UInt8(number >> 8))
+            return try PublicKey(field: bytes)
+        }
+        var seen: Set<PublicKey> = []
+        for period in 0..<UInt64(max(count, 1)) {
+            let turn = MatchPlan.turn(members.reversed(), period: period)
+            #expect(turn.count == min(count, MatchPlan.mostReturns) && Set(turn).count == turn.count)
+            seen.formUnion(turn)
+        }
+        #expect(seen == Set(members))
     }
 
     /// Nobody reads the key in a log.

@@ -27,7 +27,7 @@ import Testing
     /// However many tokens there are, there is one veil, and none without tokens; a new set has a new one.
     @Test func thereIsOneVeilWhileThereAreTokens() {
         var book = InviteBook()
-        #expect(book.joinVeil == nil)
+        #expect(book.joinVeil == nil && book.rendezvousSeed == nil)
         var ids: [UInt64] = []
         for _ in 0..<1_000 {
             let made = invite()
@@ -36,8 +36,9 @@ import Testing
         }
         let seed = book.joinSeed
         #expect(book.joinVeil?.name == VeilSecret(joinSeed: seed)?.name)
+        #expect(book.rendezvousSeed?.bytes == seed)
         for id in ids where !book.revoke(id) { Issue.record("it was there") }
-        #expect(book.joinVeil == nil)
+        #expect(book.joinVeil == nil && book.rendezvousSeed == nil)
         _ = add(invite(), to: &book)
         #expect(book.joinSeed != seed)
     }

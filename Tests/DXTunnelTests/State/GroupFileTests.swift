@@ -37,6 +37,14 @@ import Testing
         #expect(GroupState(read.document.held).name == "plant")
     }
 
+    @Test func whoLetItInIsReadAgain() throws {
+        let introducer = GroupFile.Introducer(
+            key: try TestKeys.identity(1).publicKey, addresses: [HostAddress(host: "192.0.2.7", port: 7_700)],
+            matchmakers: [try MatchmakerAddress("match.example:3478#\(TestKeys.identity(2).gatewayID)")])
+        let file = GroupFile(try document(), member: member, introducer: introducer)
+        #expect(try GroupFile(file.encoded).introducer == introducer)
+    }
+
     /// A file of which the disk lost a part, or in which a bit changed, is never taken for another state.
     @Test func damageIsNoticed() throws {
         let bytes = GroupFile(try document(), member: member).encoded

@@ -2,7 +2,7 @@ public import DXWire
 
 /// A matchmaker as operators write it: `HOST:PORT#PIN` (`docs/matchmaking.md` §6). The pin is the gateway id of its key, by which
 /// alone it is known: without it nothing can be said to it.
-public struct Matchmaker: Hashable, Sendable {
+public struct MatchmakerAddress: Hashable, Sendable {
     /// Where it listens: a host that is given, and a port from 1 on.
     public let address: HostAddress
     /// The gateway id of its key.
@@ -20,7 +20,7 @@ public struct Matchmaker: Hashable, Sendable {
     }
 
     /// Reads `HOST:PORT#PIN`.
-    public init(_ text: String) throws(MatchmakerError) {
+    public init(_ text: String) throws(MatchmakerAddressError) {
         let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
         let address: HostAddress
         do throws(HostAddressError) { address = try HostAddress(String(parts[0])) } catch {
@@ -28,18 +28,18 @@ public struct Matchmaker: Hashable, Sendable {
         }
         guard parts.count == 2, !parts[1].isEmpty else { throw .missingPin }
         guard let pin = GatewayID(text: String(parts[1])) else { throw .badPin }
-        guard let matchmaker = Matchmaker(address: address, pin: pin) else { throw .nowhere }
+        guard let matchmaker = MatchmakerAddress(address: address, pin: pin) else { throw .nowhere }
         self = matchmaker
     }
 }
 
-extension Matchmaker: CustomStringConvertible {
+extension MatchmakerAddress: CustomStringConvertible {
     /// The text form.
     public var description: String { "\(address)#\(pin.text)" }
 }
 
-/// What is wrong with the text of a `Matchmaker`.
-public enum MatchmakerError: Error, Hashable, Sendable {
+/// What is wrong with the text of a `MatchmakerAddress`.
+public enum MatchmakerAddressError: Error, Hashable, Sendable {
     /// What stands before the `#` is no address.
     case address(HostAddressError)
     /// No host, or port 0.
@@ -50,7 +50,7 @@ public enum MatchmakerError: Error, Hashable, Sendable {
     case badPin
 }
 
-extension MatchmakerError: CustomStringConvertible {
+extension MatchmakerAddressError: CustomStringConvertible {
     /// The fault in words, to stand after the text it is about.
     public var description: String {
         switch self {
@@ -64,9 +64,9 @@ extension MatchmakerError: CustomStringConvertible {
     /// What to do about it.
     public var remedy: String {
         switch self {
-        case .address(.missingPort): "add it, as in match.example:\(Matchmaker.standardPort)#PIN"
+        case .address(.missingPort): "add it, as in match.example:\(MatchmakerAddress.standardPort)#PIN"
         case .address(let error): error.remedy(isTarget: true)
-        case .nowhere: "write a host and a port, as in match.example:\(Matchmaker.standardPort)#PIN"
+        case .nowhere: "write a host and a port, as in match.example:\(MatchmakerAddress.standardPort)#PIN"
         case .missingPin: "run dxmatchd pin there, and write HOST:PORT#PIN with what it prints"
         case .badPin: "run dxmatchd pin there, and copy all \(GatewayID.textCount) characters of it"
         }

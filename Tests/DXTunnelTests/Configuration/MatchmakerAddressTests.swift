@@ -3,36 +3,36 @@ import Testing
 
 @testable import DXTunnel
 
-@Suite struct MatchmakerTests {
+@Suite struct MatchmakerAddressTests {
     private static let pin = "fgb37qjes4oifss24kkcopsvdvwjwkhvrfwn63synvvewwjjw7va"
 
     @Test(arguments: ["match.example:3478", "192.0.2.1:1", "[2001:db8::5]:65535", "m:3478"])
     func isReadAsItIsWritten(_ address: String) throws {
-        let matchmaker = try Matchmaker("\(address)#\(Self.pin)")
+        let matchmaker = try MatchmakerAddress("\(address)#\(Self.pin)")
         #expect(try matchmaker.address == HostAddress(address))
         #expect(matchmaker.pin.text == Self.pin)
         #expect(matchmaker.description == "\(address)#\(Self.pin)")
     }
 
     @Test func aPinMayBeWrittenInCapitals() throws {
-        let capitals = try Matchmaker("m:1#\(Self.pin.uppercased())")
-        #expect(try capitals == Matchmaker("m:1#\(Self.pin)"))
+        let capitals = try MatchmakerAddress("m:1#\(Self.pin.uppercased())")
+        #expect(try capitals == MatchmakerAddress("m:1#\(Self.pin)"))
     }
 
     @Test(arguments: [
-        ("match.example:3478", MatchmakerError.missingPin), ("match.example:3478#", .missingPin),
+        ("match.example:3478", MatchmakerAddressError.missingPin), ("match.example:3478#", .missingPin),
         ("match.example:3478#abc", .badPin), ("match.example:3478#\(pin)x", .badPin),
         ("match.example:3478#\(pin)#\(pin)", .badPin), ("match.example#\(pin)", .address(.missingPort)),
         ("match.example:x#\(pin)", .address(.badPort)), (":3478#\(pin)", .nowhere),
         ("match.example:0#\(pin)", .nowhere),
         ("0.0.0.0:3478#\(pin)", .nowhere), ("", .address(.missingPort)), ("#", .address(.missingPort)),
     ])
-    func whatIsWrongIsSaid(_ text: String, _ error: MatchmakerError) {
-        #expect(throws: error) { try Matchmaker(text) }
+    func whatIsWrongIsSaid(_ text: String, _ error: MatchmakerAddressError) {
+        #expect(throws: error) { try MatchmakerAddress(text) }
         #expect(!error.description.isEmpty && !error.remedy.isEmpty)
     }
 
     @Test func aMissingPinSaysWhereItComesFrom() {
-        #expect(MatchmakerError.missingPin.remedy.contains("dxmatchd pin"))
+        #expect(MatchmakerAddressError.missingPin.remedy.contains("dxmatchd pin"))
     }
 }
