@@ -109,7 +109,9 @@ let package = Package(
         .target(name: "DXTestFiles", path: "Tests/DXTestFiles", swiftSettings: strict),
         .testTarget(
             name: "DXTunnelTests",
-            dependencies: ["DXTunnel", "DXSecure", "DXTestFiles", "DXWire", nioCore, nioPosix, logging, lifecycle],
+            dependencies: [
+                "DXMatch", "DXTunnel", "DXSecure", "DXTestFiles", "DXWire", nioCore, nioPosix, logging, lifecycle,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DXControlTests",
