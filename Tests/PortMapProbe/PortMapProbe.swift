@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 import UnixSignals
 
-/// Has the default gateway open UDP ports, says what comes of it, and ends its mappings on SIGTERM: the driver of port mapping as a program,
+/// Has the default gateway open UDP ports, says what comes of it, asks again on SIGHUP, and ends its mappings on SIGTERM: the driver of port mapping as a program,
 /// for the laboratory (`Tests/Lab/run-portmap`).
 ///
 ///     port-map-probe PORT...
@@ -23,7 +23,10 @@ struct PortMapProbe {
             driver.start(internalPorts: ports) { event, family in say(event, family) }
             return NIOLoopBound(driver, eventLoop: loop)
         }.get()
-        for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) { break }
+        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
+            guard signal == .sighup else { break }
+            try await loop.submit { driver.value.networkChanged() }.get()
+        }
         try await loop.flatSubmit { driver.value.stop() }.get()
         line("stopped")
     }

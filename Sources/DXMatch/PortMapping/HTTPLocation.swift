@@ -33,7 +33,10 @@ struct HTTPLocation: Equatable, Sendable {
         guard Self.isHarmless(reference), !reference.isEmpty else { return nil }
         if reference.prefix(7).lowercased() == "http://" { return HTTPLocation(reference) }
         if reference.hasPrefix("/") { return HTTPLocation(endpoint: endpoint, path: reference) }
-        guard let slash = path.lastIndex(of: "/") else { return nil }
+        // What has a colon before its first slash has a scheme (RFC 3986 §4.2), and not this one.
+        guard let slash = path.lastIndex(of: "/"), !reference.prefix(while: { $0 != "/" }).contains(":") else {
+            return nil
+        }
         return HTTPLocation(endpoint: endpoint, path: String(path[...slash]) + reference)
     }
 

@@ -180,6 +180,17 @@ public struct PortMapper: Sendable {
 
     // MARK: C. Commands
 
+    /// Asks for everything again now: for whoever knows that the network changed, or that the machine slept, during which its clock
+    /// stands still and the router's does not.
+    public mutating func refresh(now: Instant) {
+        switch phase {
+        case .holding: for index in lines.indices { lines[index].dueAt = now }
+        case .resting: restsUntil = now
+        case .searching, .stopping, .stopped: return
+        }
+        advance(now: now)
+    }
+
     /// Ends all mappings: in `stopped` nothing is left to do, two seconds later at the latest.
     public mutating func stop(now: Instant) {
         guard phase != .stopping, phase != .stopped else { return }

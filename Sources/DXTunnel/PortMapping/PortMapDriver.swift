@@ -64,10 +64,14 @@ package final class PortMapDriver {
         timer.arm(at: MonotonicClock.now())
     }
 
-    /// Looks at the routing tables now: for whoever knows that the network changed.
+    /// Looks at the routing tables now, and asks for everything again: for whoever knows that the network changed, or that the machine
+    /// slept. Costs each router a request; call it for changes only.
     package func networkChanged() {
         eventLoop.preconditionInEventLoop()
-        if onEvent != nil { look(now: MonotonicClock.now()) }
+        guard onEvent != nil else { return }
+        let before = links
+        look(now: MonotonicClock.now())
+        for (family, link) in before where links[family] === link { link.refresh() }
     }
 
     /// Ends all mappings and closes; tells nothing more. Complete after a round trip to each router, two seconds at most.

@@ -55,6 +55,13 @@ final class PortMapLink {
     /// Begins.
     func start() { pump(now: MonotonicClock.now()) }
 
+    /// Asks for everything again.
+    func refresh() {
+        let now = MonotonicClock.now()
+        mapper.refresh(now: now)
+        pump(now: now)
+    }
+
     /// An announcement came to the socket of those.
     func receiveAnnouncement(_ datagram: RawSpan, from source: Endpoint, now: Instant) {
         mapper.receiveAnnouncement(datagram, from: source, now: now)

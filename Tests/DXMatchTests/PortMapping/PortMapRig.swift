@@ -56,7 +56,9 @@ struct PortMapRig {
         while let request = mapper.pollRequest() {
             requestCount += 1
             // A router that is off refuses nothing: the machine's own patience ends it.
-            if !router.isOff { answers.append((now + Self.delay, request.number, router.answer(to: request, now: now))) }
+            if !router.isOff {
+                answers.append((now + Self.delay, request.number, router.answer(to: request, now: now)))
+            }
         }
         while let event = mapper.pollEvent() { events.append(event) }
     }

@@ -118,35 +118,33 @@ import Testing
 
     // MARK: Epochs
 
-    private func at(_ seconds: Int64) -> Instant { .zero + .seconds(1_000 + seconds) }
+    /// What is said of epochs, each with the second in which it came.
+    private func continues(
+        _ seen: [(UInt32, Int64)], _ rule: (inout RouterEpoch, UInt32, Instant) -> Bool
+    ) -> [Bool] {
+        var epoch = RouterEpoch()
+        return seen.map { rule(&epoch, $0.0, .zero + .seconds(1_000 + $0.1)) }
+    }
 
     /// RFC 6887 §8.5.
     @Test(arguments: [
         (100, 100, true), (103, 100, true), (97, 100, true), (60, 100, false), (150, 100, false), (0, 100, false),
     ])
-    func theEpochOfPCP(later: UInt32, seconds: Int64, continues: Bool) {
-        var epoch = RouterEpoch()
-        #expect(epoch.continuesPCP(1_000, now: at(0)))
-        #expect(epoch.continuesPCP(1_000 + later, now: at(seconds)) == continues)
+    func theEpochOfPCP(later: UInt32, seconds: Int64, isSame: Bool) {
+        let seen = continues([(1_000, 0), (1_000 + later, seconds)]) { $0.continuesPCP($1, now: $2) }
+        #expect(seen == [true, isSame])
     }
 
     @Test func anEpochOfPCPThatGoesBackASecondContinues() {
-        var epoch = RouterEpoch()
-        #expect(epoch.continuesPCP(1_000, now: at(0)))
-        #expect(epoch.continuesPCP(999, now: at(0)))
-        #expect(!epoch.continuesPCP(997, now: at(0)))
-        #expect(epoch.continuesPCP(997, now: at(0)))
+        let seen = continues([(1_000, 0), (999, 0), (997, 0), (997, 0)]) { $0.continuesPCP($1, now: $2) }
+        #expect(seen == [true, true, false, true])
     }
 
     /// RFC 6886 §3.6: only what is behind tells of a restart.
     @Test func theEpochOfNATPMP() {
-        var epoch = RouterEpoch()
-        #expect(epoch.continuesNATPMP(1_000, now: at(0)))
-        #expect(epoch.continuesNATPMP(1_086, now: at(100)))
-        #expect(epoch.continuesNATPMP(9_000, now: at(200)))
-        #expect(!epoch.continuesNATPMP(9_050, now: at(300)))
-        #expect(!epoch.continuesNATPMP(3, now: at(400)))
-        #expect(epoch.continuesNATPMP(UInt32.max, now: at(500)))
-        #expect(epoch.continuesNATPMP(UInt32.max, now: at(500)))
+        let seen = continues([
+            (1_000, 0), (1_086, 100), (9_000, 200), (9_050, 300), (3, 400), (.max, 500), (.max, 501),
+        ]) { $0.continuesNATPMP($1, now: $2) }
+        #expect(seen == [true, true, true, false, false, true, true])
     }
 }

@@ -185,8 +185,8 @@ class Runner:
         return 1 if self.failed or not self.passed else 0
 
 
-def main(identity, packages, description):
-    """The command line of a runner whose tests are registered."""
+def main(identity, packages, description, program=None):
+    """The command line of a runner whose tests are registered; `program` finds what is tested (dxgateway)."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cell", nargs="?", default="clean", choices=[*CELLS, "all"])
     parser.add_argument("tests", nargs="*", metavar="TEST", help="names (or beginnings of names); all when none is given")
@@ -210,7 +210,7 @@ def main(identity, packages, description):
     from .gateway import binary
     from .lab import ensure_packages
     ensure_packages(*packages)
-    binary()
+    (program or binary)()
     stop_on_signals()
     runner = Runner(identity, options.results, options.full, options.keep)
     try:
