@@ -157,7 +157,7 @@ extension MatchClient {
             tell(.introductionFailed(introduction.memberTag, nonce: introduction.nonce, .cancelled))
         }
         introductions = []
-        roster = RosterReading()
+        roster = RosterReading(isAutomatic: configuration.readsRoster)
         proofCount = 0
         // A proof is for one member tag.
         proof = nil

@@ -106,12 +106,14 @@ extension MatchClient {
         }
     }
 
-    /// Nobody answers requests. A ticket that nobody was seen to know may be the reason: a silent matchmaker would have it for
-    /// replayed.
+    /// Nobody answers requests. The ticket may be the reason: nobody was seen to know it; or the address was to be proved and
+    /// then nothing came, as when the numbers of its requests were used before.
     private mutating func onSilence(now: Instant) {
         addresses.onSilence()
         onProblem(.noAnswer)
-        guard let ticket, !ticket.isConfirmed else { return }
+        let isSuspect = proofCount > 0 || !(ticket?.isConfirmed ?? true)
+        proofCount = 0
+        guard ticket != nil, isSuspect else { return }
         dropTicket()
         ticketRetry.fail(now: now, random: &random)
     }

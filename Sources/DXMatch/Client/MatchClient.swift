@@ -49,7 +49,7 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
     var introductions: [WantedIntroduction] = []
     /// Where our address is to be asked for.
     var observations: [Endpoint] = []
-    var roster = RosterReading()
+    var roster: RosterReading
 
     var notices = NoticeMemory()
     var noticeRate = TokenBucket(
@@ -80,6 +80,7 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
         self.matchKey = matchKey
         random = RandomSource(seed: configuration.seed)
         keepalive = max(configuration.keepalive, .seconds(1))
+        roster = RosterReading(isAutomatic: configuration.readsRoster)
         if let kept { take(kept, now: now) }
     }
 

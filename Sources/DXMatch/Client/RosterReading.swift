@@ -6,6 +6,8 @@ import DXWire
 /// than ten seconds and one more for each page of it, so that a large group in which somebody comes or goes all the time costs
 /// at most a datagram a second.
 struct RosterReading: Sendable {
+    /// Whether it is read without being asked for.
+    let isAutomatic: Bool
     /// Whether it is to be read.
     private(set) var isWanted = false
     /// Whether a page is being asked for.
@@ -18,12 +20,14 @@ struct RosterReading: Sendable {
 
     static let pause = Interval.seconds(10)
 
+    init(isAutomatic: Bool) { self.isAutomatic = isAutomatic }
+
     /// When the next reading begins; nil when none is wanted, or one is under way.
     var nextReading: Instant? { isWanted && !isReading ? notBefore ?? .zero : nil }
 
     /// A registration was made.
     mutating func onRegistered(digest: UInt64) {
-        guard digest != self.digest || isWanted || isReading else { return }
+        guard isAutomatic, digest != self.digest || isReading else { return }
         self.digest = digest
         isWanted = true
     }
@@ -31,7 +35,7 @@ struct RosterReading: Sendable {
     /// The matchmaker says that it has changed.
     mutating func onChanged() {
         digest = nil
-        isWanted = true
+        if isAutomatic { isWanted = true }
     }
 
     /// The owner wants it, at once.

@@ -15,11 +15,7 @@ public struct Rendezvous: Sendable {
     /// That of a join seed of 16 bytes; nil when there are not as many.
     public init?(joinSeed: [UInt8]) {
         guard joinSeed.count == TokenSecret.byteCount else { return nil }
-        // HMAC takes a shorter key with zeros behind it for the same.
-        seed = unsafe SecretBytes(capacity: Bytes32.byteCount) { memory in
-            unsafe memory.copyBytes(from: joinSeed)
-            return Bytes32.byteCount
-        }
+        seed = unsafe SecretBytes(joinSeed.span.bytes)
     }
 
     /// The group tag under which they meet at the matchmaker with this pin: 16 bytes.
@@ -48,15 +44,20 @@ extension Identity {
 }
 
 extension SecretBytes {
-    /// The head of HMAC-SHA256 under these 32 bytes over a label and a pin.
+    /// The head of HMAC-SHA256 under these bytes, at most 32, over a label and a pin.
     func matchTag(_ label: String, pin: GatewayID) -> [UInt8] {
         let text = Array(label.utf8) + pin.bytes
         return Array(hmacSHA256(text).bytes.prefix(16))
     }
 
-    /// HMAC-SHA256 under these 32 bytes.
-    func hmacSHA256(_ text: [UInt8]) -> Bytes32 {
-        withBytes { key in unsafe Bytes32(hmacSHA256: text.span.bytes, key: Bytes32(key)) }
+    /// HMAC-SHA256 (RFC 2104) under these bytes, at most 32.
+    private func hmacSHA256(_ text: [UInt8]) -> Bytes32 {
+        // Zeros behind a shorter key are a part of it already.
+        let wide = unsafe SecretBytes(capacity: Bytes32.byteCount) { memory in
+            withBytes { key in unsafe key.withUnsafeBytes { unsafe memory.copyMemory(from: $0) } }
+            return Bytes32.byteCount
+        }
+        return wide.withBytes { key in unsafe Bytes32(hmacSHA256: text.span.bytes, key: Bytes32(key)) }
     }
 
     /// HKDF-SHA256 (RFC 5869) of these bytes.

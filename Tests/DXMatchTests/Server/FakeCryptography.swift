@@ -8,7 +8,7 @@ struct FakeCryptography: MatchCryptography {
     func sha256(_ bytes: RawSpan) -> Block32 { hash(bytes, from: 0x5a) }
 
     func hmacSHA256(key: Block32, _ bytes: RawSpan) -> Block32 {
-        let keyed = Written.bytes {
+        let keyed = Written.bytes(capacity: Block32.byteCount + bytes.byteCount) {
             key.write(to: &$0)
             $0.write(bytes)
         }
