@@ -107,6 +107,8 @@ final class PunchDriver {
                 return
             }
             if runs[sender] == nil { beginRun(sender, secret) }
+            // It may know an older secret of the group's only: what it does not know it could not read.
+            runs[sender]?.veil = check.veil
             runs[sender]?.punch.receive(content, from: source, on: base, now: now)
             pump(sender, now: now)
         case .checked(let content):
@@ -150,7 +152,7 @@ final class PunchDriver {
         guard let run = runs[peer] else { return }
         let message = CheckCodec.encode(transmit.message, sender: host.ownID) { Self.code(of: $0, run.secret) }
         guard let datagram = unsafe host.seal(message.span.bytes, to: peer, under: run.veil) else { return }
-        host.send(datagram, to: transmit.destination, from: transmit.base)
+        host.send(unsafe datagram.span.bytes, to: transmit.destination, from: transmit.base)
     }
 
     private func handle(_ event: HolePunch.Event, of peer: GatewayID, now: Instant) {
