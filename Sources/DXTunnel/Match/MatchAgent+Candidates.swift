@@ -71,6 +71,8 @@ extension MatchAgent {
 
     /// NAT behaviour is looked at again so often, and when addresses change: routers get new software at night.
     private static let discoverInterval = Interval.seconds(6 * 3_600)
+    /// A registration is changed within that time, mostly.
+    private static let registerTime = Interval.milliseconds(300)
     /// And so soon when nothing was found.
     private static let discoverRetry = Interval.seconds(60)
 
@@ -102,6 +104,9 @@ extension MatchAgent {
             "the network was looked at", metadata: ["ip": "v\(family.rawValue)", "nat": "\(finding.behaviour)"])
         revision += 1
         for link in links { register(link, now: now) }
+        // Introductions that began without knowing can be judged now, and a port guessed where it must be.
+        for peer in searches.keys { searches[peer]?.nextAt = now + Self.registerTime }
+        search(now: now)
         pump(now: now)
     }
 

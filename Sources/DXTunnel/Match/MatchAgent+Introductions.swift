@@ -23,8 +23,15 @@ extension MatchAgent {
         pump(now: now)
     }
 
-    /// Why the last introduction to a peer found nothing.
-    func failure(of peer: GatewayID) -> String? { searches[peer]?.failure }
+    /// Why a peer was not reached, as far as it is known.
+    func failure(of peer: GatewayID) -> String? {
+        let isBlocked = behaviour.values.contains { $0.transport == .blocked }
+        if isBlocked, !behaviour.values.contains(where: { $0.transport == .works }) {
+            let reason = NATVerdict.Reason.noUDP(isOurs: true)
+            return "\(reason): \(NATVerdict.Remedy.allowUDP(isOurs: true))"
+        }
+        return searches[peer]?.failure
+    }
 
     /// An introduction to a peer found nothing.
     func note(failure: String, of peer: GatewayID) { searches[peer]?.failure = failure }
