@@ -43,7 +43,9 @@ final class PeerLink {
     /// Sessions of another start of the peer, while the one in use is asked whether it still runs.
     var doubted: Doubted?
     /// Where the peer was last.
-    private var lastRemote: Endpoint?
+    private(set) var lastRemote: Endpoint?
+    /// The address and port of ours there.
+    private(set) var lastBase: Endpoint?
     /// A way that an introduction found, and when it is to be called over.
     var pendingWay: (way: Way, due: Instant)?
     /// The way of the session in use, if an introduction found it.
@@ -112,6 +114,8 @@ final class PeerLink {
     func cut(now: Instant) {
         addresses = []
         lastRemote = nil
+        core.closeOutlet(at: lastBase)
+        lastBase = nil
         pendingWay = nil
         usedWay = nil
         isWanted = false
@@ -203,7 +207,9 @@ final class PeerLink {
         where endpoint.isSendable && !remotes.contains(endpoint) && core.canSend(to: endpoint.family) {
             remotes.append(endpoint)
         }
-        for remote in remotes.prefix(NameResolver.maximumCount) { begin(remote) }
+        for remote in remotes.prefix(NameResolver.maximumCount) {
+            begin(remote, from: remote == lastRemote ? core.outlet(at: lastBase) : nil)
+        }
         if attempts.isEmpty { onCallFailed(whyNobodyIsCalled) }
         core.scheduleTurn()
     }
@@ -252,7 +258,9 @@ final class PeerLink {
         guard attempts.contains(where: { $0 === session }) else { return }
         attempts.removeAll { $0 === session }
         if channel == nil { lastError = "\(session.remote): \(failure)" }
-        if attempts.isEmpty { onCallFailed("no answer") }
+        guard attempts.isEmpty else { return }
+        if channel == nil { core.closeOutlet(at: lastBase) }
+        onCallFailed("no answer")
     }
 
     // MARK: Sessions
@@ -331,7 +339,7 @@ final class PeerLink {
             lastError = "a session could not join the channel: \(error)"
             return drop(session)
         }
-        lastRemote = session.remote
+        note(session.remote, session.local)
         usedWay = wayByRemote[session.remote]
         wayByRemote.removeAll()
         target.peerCapabilities = bind.capabilities
@@ -352,8 +360,14 @@ final class PeerLink {
         core.onChannelUp(channel)
     }
 
-    /// The peer moved.
-    func noteRemote(_ remote: Endpoint) { lastRemote = remote }
+    /// The peer is there, heard at this address of ours.
+    func note(_ remote: Endpoint, _ base: Endpoint?) {
+        (lastRemote, lastBase) = (remote, base)
+        core.group?.noteReached(id, at: remote, from: base)
+    }
+
+    /// It was there when this gateway ran last.
+    func remember(_ place: ReachBook.Place) { (lastRemote, lastBase) = (place.remote, place.base) }
 
     func drop(_ session: ChannelSession) {
         binding.removeAll { $0 === session }

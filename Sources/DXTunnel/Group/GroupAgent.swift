@@ -72,6 +72,11 @@ final class GroupAgent {
     var requests: [UInt64: WaitingRequest] = [:]
     /// What other admins have asked and wait for, counted.
     var answering: [PublicKey: Int] = [:]
+    /// Where members were reached, and when that is written.
+    var reach: ReachBook
+    var reachPace: WritePace
+    /// What was there could not be read.
+    let isReachRefused: Bool
     /// What the gateway was told last of matchmakers.
     var toldMatchPlan: MatchPlan?
 
@@ -90,6 +95,8 @@ final class GroupAgent {
         member = start.file.member
         introducer = start.file.introducer
         settings = start.settings
+        (reach, isReachRefused) = start.reach
+        reachPace = WritePace(now: core.currentTime())
         let document = start.file.document.held
         sync = GroupSync(document, own: identity.publicKey)
         state = GroupState(document)
@@ -119,6 +126,7 @@ final class GroupAgent {
         ownAddresses =
             settings.advertise.isEmpty ? LocalAddresses.reachable(local).map(HostAddress.init) : settings.advertise
         wasReady = isReady
+        startReach(port: local.first?.port)
         followVeils()
         refresh()
         sayAddresses()
@@ -134,6 +142,7 @@ final class GroupAgent {
         streams.removeAll()
         if !isSaved { _ = saveGroup() }
         if saveProblems[.invites] != nil { _ = saveInvites() }
+        saveReach()
         return writer.finish()
     }
 
@@ -293,7 +302,7 @@ final class GroupAgent {
     private func arm() {
         let next = min(
             nextUpkeep, sync.nextDeadline ?? .distantFuture, presence.nextDeadline ?? .distantFuture, saveAt,
-            invites.nextDeadline ?? .distantFuture, nextTrialEnd ?? .distantFuture)
+            invites.nextDeadline ?? .distantFuture, nextTrialEnd ?? .distantFuture, reachPace.due ?? .distantFuture)
         guard next < tickAt || tick == nil else { return }
         tick?.cancel()
         tickAt = next
@@ -317,6 +326,7 @@ final class GroupAgent {
             trialsSeenAt = now
             refresh()
         }
+        if reachPace.due.map({ $0 <= now }) ?? false { saveReach() }
         if invites.expire(now: now) {
             followVeils()
             _ = saveInvites()

@@ -7,6 +7,8 @@ struct GroupStart: Sendable {
     let epochs: [EpochSecret]
     let invites: InviteBook
     let settings: LocalSettings
+    /// Where members were reached, and whether that could not be read.
+    let reach: (book: ReachBook, isRefused: Bool)
 }
 
 /// What is a gateway's own and not its group's.

@@ -31,22 +31,40 @@ extension GatewayCore: PunchHost {
     // MARK: Further sockets
 
     func openSockets(_ count: Int, beside base: Endpoint) -> [Endpoint] {
+        var opened: [Endpoint] = []
+        for _ in 0..<count {
+            // No descriptor is left: as many as there are will do.
+            guard let socket = openSocket(at: base.withPort(0)) else { break }
+            opened.append(socket)
+        }
+        return opened
+    }
+
+    private func openSocket(at base: Endpoint) -> Endpoint? {
         var settings = SocketConfiguration()
         settings.receiveBufferByteCount = configuration.limits.socketBufferBytes
         settings.sendBufferByteCount = configuration.limits.socketBufferBytes
         // One of hundreds will carry a session; all of them together must cost little.
         settings.sendQueueMessageCount = 64
         settings.stripeCount = 1
-        var opened: [Endpoint] = []
-        for _ in 0..<count {
-            let outlet = try? UDPEndpoint(
-                listen: ListenAddress(base.withPort(0)), configuration: settings, on: eventLoop, handler: self)
-            // No descriptor is left: as many as there are will do.
-            guard let outlet, let port = outlet.localEndpoints.first?.port else { break }
-            outlets[port] = outlet
-            opened.append(base.withPort(port))
-        }
-        return opened
+        let outlet = try? UDPEndpoint(
+            listen: ListenAddress(base), configuration: settings, on: eventLoop, handler: self)
+        guard let outlet, let port = outlet.localEndpoints.first?.port else { return nil }
+        outlets[port] = outlet
+        return base.withPort(port)
+    }
+
+    /// The further socket from which a peer was reached last, opened again: behind a NAT that gives each destination a port of its
+    /// own, the binding from there is the one that the peer knows. Nil for the gateway's own port, from which all else goes.
+    func outlet(at base: Endpoint?) -> Endpoint? {
+        guard let base, let socket, !socket.localEndpoints.contains(where: { $0.port == base.port }) else { return nil }
+        return outlets[base.port] == nil ? openSocket(at: base) : base
+    }
+
+    /// Lets a further socket go when no session is over it and no introduction uses it.
+    func closeOutlet(at base: Endpoint?) {
+        guard let base, outlets[base.port] != nil, !(match?.isPunching(from: base) ?? false) else { return }
+        closeSockets([base])
     }
 
     func closeSockets(_ sockets: [Endpoint]) {
@@ -57,9 +75,6 @@ extension GatewayCore: PunchHost {
 
     /// Lets a further socket go when the last session over it has ended.
     func closeOutlet(of session: ChannelSession) {
-        guard !outlets.isEmpty, let local = session.local, outlets[local.port] != nil,
-            !(match?.isPunching(from: local) ?? false)
-        else { return }
-        closeSockets([local])
+        if !outlets.isEmpty { closeOutlet(at: session.local) }
     }
 }

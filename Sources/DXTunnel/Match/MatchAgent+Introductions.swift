@@ -90,7 +90,8 @@ extension MatchAgent {
             let id = listing.content.gatewayID
             searches[id]?.pending.remove(nonce)
             guard let secret = secret(with: id) else { return }
-            beginPunch(with: id, secret, told: (link, listing), reason: "introduced by \(link.server.address)", now: now)
+            beginPunch(
+                with: id, secret, told: (link, listing), reason: "introduced by \(link.server.address)", now: now)
         case .notice(let peer, _):
             guard let listing = open(peer, of: link) else { return }
             link.take(listing)
@@ -102,7 +103,8 @@ extension MatchAgent {
             onIntroductionFailed(tag, nonce, failure, of: link, now: now)
         case .ticketRefused, .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
         case .isLeaving: core.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
-        case .ticketChanged, .left: break
+        case .ticketChanged: core.group?.noteTicket()
+        case .left: break
         }
     }
 
@@ -157,7 +159,8 @@ extension MatchAgent {
 
     /// Has a way to a peer looked for, with what was told of it.
     func beginPunch(
-        with peer: GatewayID, _ secret: PairSecret, told: (link: MatchLink, listing: MatchLink.Listing)?, reason: String,
+        with peer: GatewayID, _ secret: PairSecret, told: (link: MatchLink, listing: MatchLink.Listing)?,
+        reason: String,
         now: Instant
     ) {
         // One that is connected and heard needs no other way but a better one, which the peer may look for.

@@ -96,7 +96,8 @@ final class MatchAgent {
                 try MatchLink(
                     wanted.server, purpose: wanted.purpose, matchKey: wanted.matchKey, groupTag: wanted.groupTag,
                     blobSecret: wanted.blobSecret, identity: identity, keepalive: core.tuning.matchKeepalive,
-                    seed: random.next(), now: now))
+                    kept: core.group?.takeTicket(of: wanted.server.pin, wanted.matchKey.publicKey), seed: random.next(),
+                    now: now))
         } catch {
             core.logger.error(
                 "a matchmaker cannot be used", metadata: ["matchmaker": "\(wanted.server)", "error": "\(error)"])
