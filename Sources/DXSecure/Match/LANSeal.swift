@@ -1,4 +1,4 @@
-public import DXWire
+import DXWire
 
 /// The seal of what gateways of a group say to all of a network (`docs/matchmaking.md` §9): noise to whoever has not the epoch's
 /// secret, and no two datagrams alike. Which of the members made it, it does not say.

@@ -184,6 +184,7 @@ final class PeerLink {
 
     private func call() {
         core.match?.introduce(id, isUrgent: channel != nil)
+        core.lan?.follow(now: core.currentTime())
         guard attempts.isEmpty, !isResolving else { return }
         isResolving = true
         let loop = core.eventLoop
@@ -215,7 +216,7 @@ final class PeerLink {
     }
 
     private var whyNobodyIsCalled: String {
-        core.match == nil ? "none of its addresses can be called" : "no way to it is known yet"
+        core.match?.links.isEmpty ?? true ? "none of its addresses can be called" : "no way to it is known yet"
     }
 
     /// Begins a session, over a way that was found or at an address that was told.

@@ -348,6 +348,7 @@ final class GroupAgent {
         mendEpochs()
         core.endNeedlessChannels(keeping: view.wanted.union(view.wantedBy), now: now)
         core.retryListeners()
+        core.lan?.lookAround(now: now)
         noteMatchPlan()
         let isOver = view.nextEnd.map { end in calendar.map { Int64(clamping: end) <= $0 } ?? true } ?? false
         if isOver || calendarWasKnown != (calendar != nil) { refresh() }

@@ -25,6 +25,8 @@ public struct LocalSettings: Sendable, Hashable {
     public var limits: GatewayConfiguration.Limits
     /// Whether and where this gateway is a matchmaker for its own group; nil for not at all.
     public var serveMatch: ServeMatch?
+    /// Whether members in the networks of this host are looked for, and answered (`docs/matchmaking.md` §9).
+    public var lan = true
 
     /// A matchmaker for the gateway's own group, on a socket of its own (`docs/matchmaking.md` §1).
     public struct ServeMatch: Sendable, Hashable {
@@ -41,8 +43,10 @@ public struct LocalSettings: Sendable, Hashable {
     public init(
         listen: HostAddress = HostAddress(host: "", port: 0), advertise: [HostAddress] = [],
         controlPath: String? = nil, policy: LocalPolicy = LocalPolicy(),
-        limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits(), serveMatch: ServeMatch? = nil
+        limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits(), serveMatch: ServeMatch? = nil,
+        lan: Bool = true
     ) {
+        self.lan = lan
         self.serveMatch = serveMatch
         self.policy = policy
         self.listen = listen

@@ -10,6 +10,8 @@ extension MatchAgent {
 
     /// A peer is wanted. What is under way goes on; `isUrgent` when a channel to it fell silent, so that a way must have changed.
     func introduce(_ peer: GatewayID, isUrgent: Bool) {
+        // Without a matchmaker there is nobody to ask.
+        guard !links.isEmpty else { return }
         let now = core.currentTime()
         var search = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
         search.wantedAt = now
@@ -180,7 +182,7 @@ extension MatchAgent {
     }
 
     /// What is never sent to. Another gateway on this host is one that a matchmaker sees at an address of this host.
-    private func filter(towards observed: Endpoint?) -> CandidateFilter {
+    func filter(towards observed: Endpoint?) -> CandidateFilter {
         let own = hostEndpoints
         return CandidateFilter(
             ownEndpoints: own, ownNetworks: LocalAddresses.networks(),

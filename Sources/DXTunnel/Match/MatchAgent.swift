@@ -170,7 +170,7 @@ final class MatchAgent {
         }
         punches.timeoutFired(now: now)
         endLinks(now: now)
-        if gathersAt <= now {
+        if gathersAt <= now, !links.isEmpty {
             gathersAt = now + Self.gatherInterval
             gather(now: now)
         }
@@ -187,7 +187,7 @@ final class MatchAgent {
     }
 
     private func noteDeadlines() {
-        var next = min(gathersAt, discoversAt, punches.nextTimeout ?? .distantFuture)
+        var next = min(links.isEmpty ? .distantFuture : gathersAt, discoversAt, punches.nextTimeout ?? .distantFuture)
         for link in links {
             next = min(next, link.client.nextTimeout ?? .distantFuture, link.resolvesAt, link.endsAt)
         }
