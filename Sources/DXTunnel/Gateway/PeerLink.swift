@@ -120,6 +120,7 @@ final class PeerLink {
         usedWay = nil
         isWanted = false
         core.match?.forget(id)
+        core.group?.introductions.forget(id)
         for attempt in attempts { attempt.close() }
         attempts.removeAll()
         for session in binding + (doubted?.sessions ?? []) { core.forget(session) }
@@ -185,6 +186,7 @@ final class PeerLink {
     private func call() {
         core.match?.introduce(id, isUrgent: channel != nil)
         core.lan?.follow(now: core.currentTime())
+        core.group?.introduce(id)
         guard attempts.isEmpty, !isResolving else { return }
         isResolving = true
         let loop = core.eventLoop
@@ -282,7 +284,8 @@ final class PeerLink {
         if session.isInitiator { pathCount &+= 1 }
         let path = PathID(count: session.isInitiator ? pathCount : 0, role: session.isInitiator ? role : role.other)
         let own = Bind(
-            isSeen: false, capabilities: core.group == nil ? 0 : Bind.takesAdminRequests, bootID: core.bootID,
+            isSeen: false, capabilities: core.group == nil ? 0 : Bind.takesAdminRequests | Bind.takesIntroductions,
+            bootID: core.bootID,
             channelHalf: channel?.localHalf ?? nextHalf,
             pathID: session.isInitiator ? path : PathID(rawValue: 0), parameters: core.channelConfiguration.parameters)
         let entry = ChannelSession(session: session, bind: BindExchange(own: own), pathID: path, since: now)

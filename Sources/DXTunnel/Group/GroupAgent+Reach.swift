@@ -19,6 +19,7 @@ extension GroupAgent {
 
     /// A member is there.
     func noteReached(_ peer: GatewayID, at remote: Endpoint, from base: Endpoint?) {
+        introductions.forget(peer)
         let place = ReachBook.Place(remote: remote, base: base, heardAt: Timestamp.now().wholeSeconds)
         guard reach.note(peer, place), !isStopped else { return }
         reachPace.want(now: core.currentTime())

@@ -72,6 +72,8 @@ final class GroupAgent {
     var requests: [UInt64: WaitingRequest] = [:]
     /// What other admins have asked and wait for, counted.
     var answering: [PublicKey: Int] = [:]
+    /// Introductions through members.
+    var introductions = MemberIntroductions()
     /// Where members were reached, and when that is written.
     var reach: ReachBook
     var reachPace: WritePace
@@ -229,6 +231,9 @@ final class GroupAgent {
         case .epoch(let number, let secret): takeEpoch(number, secret)
         case .request(let number, let body): receiveRequest(number, body, from: stream.neighbour)
         case .answer(let number, let body): receiveAnswer(number, body, from: stream.neighbour)
+        case .introduce(let target, let sealed): passOn(to: target, sealed, from: stream)
+        case .introduced(let peer, let observed, let sealed):
+            receiveIntroduction(of: peer, at: observed, sealed, from: stream)
         case .presenceSummary, .presenceList, .presence, .reached:
             presence.receive(message, from: stream.neighbour, now: core.currentTime())
         case .summary, .branches, .list, .have, .want, .records, .unknown:

@@ -117,7 +117,7 @@ final class LANAgent {
     private var usableLinks: [LocalAddresses.Link] {
         let bound = core.socket?.localEndpoints ?? []
         var result: [LocalAddresses.Link] = []
-        for link in LocalAddresses.links() where !link.isLoopback || core.tuning.lanUsesLoopback {
+        for link in LocalAddresses.links() where !link.isLoopback || core.tuning.usesLoopback {
             let isBound = bound.contains { local in
                 guard local.family == link.address.family else { return false }
                 guard local.isUnspecified else { return local.hasSameAddress(as: link.address) }
@@ -162,7 +162,7 @@ final class LANAgent {
     /// Whether an address is in one of the networks that this host is in.
     private func isNear(_ source: Endpoint) -> Bool {
         if source.family == .v6, source.scope != 0 { return true }
-        if source.isLoopback { return core.tuning.lanUsesLoopback }
+        if source.isLoopback { return core.tuning.usesLoopback }
         return networks.contains { $0.contains(source) }
     }
 

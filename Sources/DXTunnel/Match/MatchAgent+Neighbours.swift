@@ -20,4 +20,32 @@ extension MatchAgent {
             reason: reason, now: now)
         pump(now: now)
     }
+
+    /// What this gateway tells of itself through others.
+    func ownContent(now: Instant) -> BlobContent {
+        if links.isEmpty { gather(now: now) }
+        return BlobContent(
+            gatewayID: identity.gatewayID, revision: revision, behaviourV4: behaviour[.v4] ?? .unknown,
+            behaviourV6: behaviour[.v6] ?? .unknown, candidates: candidates.map(Candidate.init))
+    }
+
+    /// A member was introduced by another one, which sees it at `observed`, if that is to be believed: tried like all else.
+    func meet(_ peer: GatewayID, _ content: BlobContent, observed: Endpoint?, reason: String, now: Instant) {
+        guard let secret = secret(with: peer) else { return }
+        if links.isEmpty { gather(now: now) }
+        var theirs = content.candidates.compactMap(PathCandidate.init)
+        if let observed, !theirs.contains(where: { $0.endpoint == observed }) {
+            theirs.append(
+                PathCandidate(
+                    kind: .serverReflexive, endpoint: observed,
+                    priority: CandidatePriority.of(.serverReflexive, localPreference: 0)))
+        }
+        // No port is guessed at an address that a member named.
+        punches.begin(
+            with: peer, secret,
+            situation: HolePunch.Situation(ours: reachability, theirs: content.reachability),
+            filter: filter(towards: core.tuning.usesLoopback ? observed : nil), ours: candidates, theirs: theirs,
+            isComplete: true, reason: reason, now: now)
+        pump(now: now)
+    }
 }

@@ -125,7 +125,8 @@ import Testing
         // Made by another implementation: that of the docs.
         let made = hex(
             "000102030405060708090a0bd6d6407324d6875e64eb2290f81abf614d20bc2bf1d1dde7d5f86e518f297bb89bb0087f0893c21b828c796fdd8b9c81"
-                + "48ffca7851a0e6aca609415bd18b43cd5eba721726e20b808660300835564a6124b3a5371fc3b2efd8196867ec4ecd8f6976140466dfce2602958e43709d9b1a08ddde12e133ddb454fee58e2aab54f3f89581fdf56d62b7")
+                + "48ffca7851a0e6aca609415bd18b43cd5eba721726e20b808660300835564a6124b3a5371fc3b2efd8196867ec4ecd8f6976140466dfce2602958e43709d9b1a08ddde12e133ddb454fee58e2aab54f3f89581fdf56d62b7"
+        )
         let opened = unsafe seal.open(made.span.bytes)
         #expect(opened?.prefix(2) == [1, 1] && opened?.count == 120)
         #expect(unsafe try seal.seal(message.span.bytes) != datagram)
