@@ -100,6 +100,7 @@ extension GatewayCore {
             "wrong_event_loop": drops.unknownSession, "event_loop_busy": drops.handOverFull,
         ]
         if let group { result.merge(group.exchangeCounts) { first, _ in first } }
+        if let lan { result.merge(lan.counts) { first, _ in first } }
         let statistics = secure.statistics
         for reason in VeilDrop.allCases { result["veil_\(Self.snakeCase("\(reason)"))"] = statistics[reason] }
         if let socket {

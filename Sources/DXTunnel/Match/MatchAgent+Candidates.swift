@@ -16,7 +16,9 @@ extension MatchAgent {
         let hadHosts = candidates.filter { $0.kind == .host }.map(\.endpoint)
         candidates = found
         revision += 1
-        if !hadHosts.isEmpty, hadHosts != found.filter({ $0.kind == .host }).map(\.endpoint) { networkChanged(now: now) }
+        if !hadHosts.isEmpty, hadHosts != found.filter({ $0.kind == .host }).map(\.endpoint) {
+            networkChanged(now: now)
+        }
         for link in links { register(link, now: now) }
     }
 
@@ -78,6 +80,7 @@ extension MatchAgent {
 
     /// Finds out what the NAT does, in each family that there are matchmakers of.
     func discover(now: Instant) {
+        guard !links.isEmpty else { return }
         discoversAt = now + Self.discoverInterval
         let servers = links.flatMap(\.addresses).reduce(into: [Endpoint]()) { list, server in
             if !list.contains(server) { list.append(server) }
@@ -116,7 +119,8 @@ extension MatchAgent {
             host.canSend(to: family) && hostEndpoints.contains { $0.family == family }
                 ? behaviour[family] ?? .unknown : nil
         }
-        return Reachability(v4: known(.v4), v6: known(.v6), hasMappedPort: candidates.contains { $0.kind == .portMapped })
+        return Reachability(
+            v4: known(.v4), v6: known(.v6), hasMappedPort: candidates.contains { $0.kind == .portMapped })
     }
 }
 

@@ -12,6 +12,8 @@ extension MatchAgent {
 
     /// A peer is wanted, and not connected. What is under way goes on.
     func introduce(_ peer: GatewayID) {
+        // Without a matchmaker there is nobody to ask.
+        guard !links.isEmpty else { return }
         let now = host.currentTime()
         searches[peer] = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
         searches[peer]?.wantedAt = now
@@ -113,7 +115,8 @@ extension MatchAgent {
             onIntroductionFailed(tag, nonce, failure, of: link, now: now)
         case .ticketRefused, .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
         case .isLeaving: host.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
-        case .ticketChanged, .left: break
+        case .ticketChanged: host.noteTicket()
+        case .left: break
         }
     }
 
@@ -216,7 +219,7 @@ extension MatchAgent {
     }
 
     /// What is never sent to. Another gateway on this host is one that a matchmaker sees at an address of this host.
-    private func filter(towards observed: Endpoint?) -> CandidateFilter {
+    func filter(towards observed: Endpoint?) -> CandidateFilter {
         let own = hostEndpoints
         return CandidateFilter(
             ownEndpoints: own, ownNetworks: LocalAddresses.networks(),
