@@ -41,6 +41,10 @@ final class GatewayCore {
     var outlets: [UInt16: UDPEndpoint<GatewayCore>] = [:]
     /// The gateway's part in finding ways to others; nil where no matchmaker is configured, and in static mode.
     var match: MatchAgent?
+    /// How often channels are kept alive: more often than usual where the NAT forgets soon.
+    var channelKeepalive: Interval
+    /// A look at the network that goes on.
+    var networkCheck: NetworkCheck?
     private var timer: WakeupTimer<GatewayCore>?
     var peersByID: [GatewayID: PeerLink] = [:]
     var sessionsByID: [ConnectionID: ChannelSession] = [:]
@@ -81,6 +85,7 @@ final class GatewayCore {
     ) throws(GatewayError) {
         self.configuration = configuration
         self.tuning = tuning
+        channelKeepalive = tuning.keepalive
         self.gate = gate
         eventLoop = gate.eventLoop
         self.logger = logger

@@ -16,7 +16,9 @@ extension MatchAgent {
         let hadHosts = candidates.filter { $0.kind == .host }.map(\.endpoint)
         candidates = found
         revision += 1
-        if !hadHosts.isEmpty, hadHosts != found.filter({ $0.kind == .host }).map(\.endpoint) { networkChanged(now: now) }
+        if !hadHosts.isEmpty, hadHosts != found.filter({ $0.kind == .host }).map(\.endpoint) {
+            networkChanged(now: now)
+        }
         for link in links { register(link, now: now) }
     }
 
@@ -46,6 +48,8 @@ extension MatchAgent {
         core.logger.info("the addresses of this host changed")
         for link in links { link.client.networkChanged(now: now) }
         behaviour = [:]
+        stopMeasuring()
+        applyKeepalive(now: now)
         discover(now: now)
     }
 
@@ -96,6 +100,7 @@ extension MatchAgent {
         discoveries[family] = nil
         let now = core.currentTime()
         if finding.behaviour.transport != .works { discoversAt = min(discoversAt, now + Self.discoverRetry) }
+        measureBinding(finding, family, isNews: behaviour[family] != finding.behaviour)
         guard behaviour[family] != finding.behaviour else { return pump(now: now) }
         behaviour[family] = finding.behaviour
         core.logger.info(
@@ -111,7 +116,8 @@ extension MatchAgent {
             core.canSend(to: family) && hostEndpoints.contains { $0.family == family }
                 ? behaviour[family] ?? .unknown : nil
         }
-        return Reachability(v4: known(.v4), v6: known(.v6), hasMappedPort: candidates.contains { $0.kind == .portMapped })
+        return Reachability(
+            v4: known(.v4), v6: known(.v6), hasMappedPort: candidates.contains { $0.kind == .portMapped })
     }
 }
 

@@ -67,7 +67,8 @@ extension MatchAgent {
         } catch { searches[peer]?.nextAt = now + .seconds(5) }
         // What is known of it is tried meanwhile: it is mostly still right.
         if let secret = secret(with: peer) {
-            beginPunch(with: peer, secret, told: (link, listing), reason: "asked for", now: now)
+            beginPunch(
+                with: peer, secret, told: (link, listing), reason: "asked for at \(link.server.address)", now: now)
         }
     }
 
@@ -90,19 +91,22 @@ extension MatchAgent {
             let id = listing.content.gatewayID
             searches[id]?.pending.remove(nonce)
             guard let secret = secret(with: id) else { return }
-            beginPunch(with: id, secret, told: (link, listing), reason: "introduced by \(link.server.address)", now: now)
+            beginPunch(
+                with: id, secret, told: (link, listing), reason: "introduced by \(link.server.address)",
+                introducer: "\(link.server.address)", now: now)
         case .notice(let peer, _):
             guard let listing = open(peer, of: link) else { return }
             link.take(listing)
             let id = listing.content.gatewayID
             guard let secret = secret(with: id) else { return }
             beginPunch(
-                with: id, secret, told: (link, listing), reason: "the peer asked \(link.server.address)", now: now)
+                with: id, secret, told: (link, listing), reason: "the peer asked \(link.server.address)",
+                introducer: "\(link.server.address)", now: now)
         case .introductionFailed(let tag, let nonce, let failure):
             onIntroductionFailed(tag, nonce, failure, of: link, now: now)
         case .ticketRefused, .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
         case .isLeaving: core.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
-        case .ticketChanged, .left: break
+        case .ticketChanged, .left, .measured: break
         }
     }
 
@@ -157,8 +161,9 @@ extension MatchAgent {
 
     /// Has a way to a peer looked for, with what was told of it.
     func beginPunch(
-        with peer: GatewayID, _ secret: PairSecret, told: (link: MatchLink, listing: MatchLink.Listing)?, reason: String,
-        now: Instant
+        with peer: GatewayID, _ secret: PairSecret, told: (link: MatchLink, listing: MatchLink.Listing)?,
+        reason: String,
+        introducer: String? = nil, now: Instant
     ) {
         // One that is connected and heard needs no other way but a better one, which the peer may look for.
         var theirs = told?.listing.content.candidates.compactMap(PathCandidate.init) ?? []
@@ -173,7 +178,8 @@ extension MatchAgent {
             ourObserved: told?.link.observed?.endpoint, theirObserved: told?.listing.address)
         punches.begin(
             with: peer, secret, situation: situation, filter: filter(towards: told?.listing.address),
-            ours: candidates, theirs: theirs, isComplete: told != nil, reason: reason, now: now)
+            ours: candidates, theirs: theirs, isComplete: told != nil, reason: reason,
+            introducer: introducer, now: now)
     }
 
     /// What is never sent to. Another gateway on this host is one that a matchmaker sees at an address of this host.

@@ -12,6 +12,8 @@ final class NATDiscovery {
         var behaviour: NATBehaviour
         /// Our outside addresses, as servers saw them.
         var observed: [Endpoint]
+        /// The servers that answered, with their other addresses.
+        var servers: [NATProbe.Server] = []
     }
 
     private let eventLoop: any EventLoop
@@ -104,7 +106,10 @@ final class NATDiscovery {
         socket?.close()
         socket = makeSocket { [unowned self] in receive($0) }
         guard let socket else { return end(Finding(behaviour: .unknown, observed: [])) }
-        var probe = NATProbe(own: socket.ownEndpoints, servers: servers, now: MonotonicClock.now())
+        // That nobody has answered until now counts: ten seconds of silence in all say that there is no UDP.
+        let patience = heard.isEmpty ? NATProbe.patience - Self.lookUpEnd : NATProbe.patience
+        var probe = NATProbe(
+            own: socket.ownEndpoints, servers: servers, patience: patience, now: MonotonicClock.now())
         if let otherThingsWork { probe.otherThings(work: otherThingsWork) }
         self.probe = probe
         pump()
@@ -129,7 +134,11 @@ final class NATDiscovery {
             socket?.ask(request.number, at: request.destination, change: change)
         }
         if let probe, let result = probe.result {
-            return end(Finding(behaviour: result, observed: Self.distinct(probe.observations.list.map(\.observed))))
+            let answered = heard.sorted().map { servers[$0] }
+            return end(
+                Finding(
+                    behaviour: result, observed: Self.distinct(probe.observations.list.map(\.observed)),
+                    servers: answered))
         }
         if let next = probe?.nextTimeout { schedule(next - now) { $0.pump() } }
     }
