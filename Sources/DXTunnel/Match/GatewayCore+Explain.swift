@@ -21,7 +21,11 @@ extension GatewayCore {
             connection: connection, conclusion: outlook.conclusion, remedy: outlook.remedy,
             registeredAt: match?.matchmakers(listing: link.id) ?? [], failures: search?.failureCount ?? 0,
             nextMilliseconds: search.map { Int(max(0, ($0.nextAt - now).milliseconds)) },
-            introduction: run.map { PeerExplanation.Introduction($0, now: now, calendar: calendar) })
+            introduction: run.map { run in
+                PeerExplanation.Introduction(
+                    run, ours: match?.reachability ?? Reachability(), theirs: match?.reachability(of: link.id),
+                    now: now, calendar: calendar)
+            })
     }
 
     private func facts(
@@ -45,6 +49,8 @@ extension GatewayCore {
         } else {
             facts.introduction = run.punch.list.selected != nil ? .found : .running
         }
+        facts.theory = run.punch.verdict
+        facts.earlierFailure = match.failure(of: link.id)
         if case .byPrediction(let prediction) = run.punch.verdict { facts.isHardSideOurs = prediction.isOurs }
         return facts
     }
@@ -68,6 +74,11 @@ extension GatewayCore {
 }
 
 extension MatchAgent {
+    /// A peer's ways as it says now; nil where nobody lists it.
+    func reachability(of peer: GatewayID) -> Reachability? {
+        links.compactMap { $0.listings[peer]?.content }.max { $0.revision < $1.revision }?.reachability
+    }
+
     /// The matchmakers that list a peer.
     func matchmakers(listing peer: GatewayID) -> [String] {
         var result: [String] = []

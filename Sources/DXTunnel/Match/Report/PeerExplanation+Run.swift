@@ -3,25 +3,56 @@ import DXWire
 
 extension PeerExplanation.Introduction {
     /// The record of an introduction that runs, or ran.
-    init(_ run: PunchRun, now: Instant, calendar: Timestamp) {
+    ///
+    /// - Parameters:
+    ///   - ours: what is known of this end by now: soon after the start it is more than when the introduction began.
+    ///   - theirs: the same of the peer's; nil where nothing is.
+    init(_ run: PunchRun, ours: Reachability, theirs: Reachability?, now: Instant, calendar: Timestamp) {
         let punch = run.punch
         let list = punch.list
         func since(_ instant: Instant) -> Int { Int((instant - run.startedAt).milliseconds) }
         let age = (now - run.startedAt).milliseconds
+        var situation = punch.situation
+        situation.ours.fill(from: ours)
+        if let theirs { situation.theirs.fill(from: theirs) }
+        let used = list.selectedPair.flatMap { pair in [pair.heardAt, pair.answeredAt].compactMap { $0 }.max() }
         self.init(
             started: Timestamp(unixMilliseconds: calendar.unixMilliseconds - age),
-            tookMilliseconds: since(run.endedAt ?? now),
+            tookMilliseconds: since(used ?? run.endedAt ?? now),
             outcome: list.selected != nil ? .found : run.isLive ? .running : .failed,
             failure: run.failure.map { "\($0)" }, matchmaker: run.introducer,
             notes: run.notes.map { PeerExplanation.Note(milliseconds: since($0.at), what: $0.what) },
-            ours: PeerExplanation.Side(punch.situation.ours, punch.situation.ourObserved),
-            theirs: PeerExplanation.Side(punch.situation.theirs, punch.situation.theirObserved),
-            theory: "\(punch.verdict)", prediction: punch.prediction.map(PeerExplanation.Prediction.init),
+            ours: PeerExplanation.Side(situation.ours, situation.ourObserved),
+            theirs: PeerExplanation.Side(situation.theirs, situation.theirObserved),
+            theory: Self.theory(punch.verdict, now: situation.verdict), prediction: punch.prediction.map(PeerExplanation.Prediction.init),
             pairs: list.pairs.sorted { $0.priority > $1.priority }.map { PeerExplanation.Pair($0, since) },
             refused: list.refusals.map { candidate, reason in
                 PeerExplanation.Refusal(
                     address: "\(candidate.endpoint)", kind: "\(candidate.kind)", reason: "\(reason)")
             })
+    }
+}
+
+extension PeerExplanation.Introduction {
+    /// What could be expected, in words; where too little was known then, what can be expected now.
+    private static func theory(_ verdict: NATVerdict, now: NATVerdict) -> String {
+        switch verdict {
+        case .impossible(let reason, _): "no direct way: \(reason)"
+        case .direct, .byPrediction: "\(verdict)"
+        case .unknown: now == .unknown ? "\(verdict)" : theory(now, now: .unknown)
+        }
+    }
+}
+
+extension Reachability {
+    /// Takes what is known elsewhere of what is not known here.
+    fileprivate mutating func fill(from other: Reachability) {
+        func better(_ mine: NATBehaviour?, _ theirs: NATBehaviour?) -> NATBehaviour? {
+            guard let mine, mine.transport != .unknown else { return theirs ?? mine }
+            return mine
+        }
+        v4 = better(v4, other.v4)
+        v6 = better(v6, other.v6)
     }
 }
 

@@ -48,6 +48,10 @@ struct PeerOutlook: Equatable {
         var isListed = false
         /// The last introduction.
         var introduction = Introduction.none
+        /// What can be expected of the two networks.
+        var theory = NATVerdict.unknown
+        /// Why the introduction before the one that goes on found nothing.
+        var earlierFailure: String?
         /// Whether the outside port that could not be guessed is this gateway's.
         var isHardSideOurs = false
         /// Why the last call found nobody.
@@ -90,7 +94,12 @@ struct PeerOutlook: Equatable {
         guard facts.matchmakers.contains(where: \.isRegistered) else { return matchmakerObstacle(facts) }
         switch facts.introduction {
         case .failed(let failure) where facts.isListed || failure.isTheory: return introductionObstacle(failure, facts)
-        case .running: return ("a way is being looked for at this moment", nil)
+        case .running:
+            let isRunning = "a way is being looked for at this moment"
+            if case .impossible(let reason, let remedy) = facts.theory {
+                return ("\(reason); \(isRunning) all the same", "\(remedy)")
+            }
+            return (isRunning + (facts.earlierFailure.map { "; the last time: \($0)" } ?? ""), nil)
         case .none, .found, .failed: break
         }
         guard facts.isListed else {
