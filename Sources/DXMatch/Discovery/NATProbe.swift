@@ -107,8 +107,8 @@ public struct NATProbe: Sendable {
     /// - Parameters:
     ///   - own: the endpoints of the socket: its port with each address of the host.
     ///   - servers: whom to ask, at most 8; of one family.
-    ///   - patience: how long nothing may answer; less when they have been silent for a while already.
-    public init(own: [Endpoint], servers: [Server], patience: Interval = Self.patience, now: Instant) {
+    ///   - patience: how long nothing may answer: less where somebody has waited before.
+    public init(own: [Endpoint], servers: [Server], patience: Interval = patience, now: Instant) {
         self.own = own
         self.servers = Array(servers.prefix(8))
         stageEndsAt = now + patience

@@ -64,7 +64,7 @@ extension GatewayCore {
 extension MatchAgent {
     /// Adds what this gateway knows to what a check found.
     func complete(_ report: inout NetworkReport) {
-        let known = status(now: core.currentTime())
+        let known = status(now: host.currentTime())
         for index in report.matchmakers.indices {
             guard let here = known.matchmakers.first(where: { $0.server == report.matchmakers[index].server }) else {
                 continue

@@ -12,7 +12,7 @@ extension MatchAgent {
 
     /// How often registrations are refreshed: by the network with the shorter memory, of both IP versions.
     var keepalive: Interval {
-        let usual = core.tuning.matchKeepalive
+        let usual = host.matchKeepalive
         let wanted = bindings.values.compactMap { machine -> Interval? in
             // One that did not live through some time is kept alive within it, before more is known.
             let limit = machine.expired.map { $0 * 4 / 5 } ?? .seconds(600)
@@ -38,11 +38,12 @@ extension MatchAgent {
         measurements[family]?.stop()
         measurements[family] = nil
         if isNews { bindings[family] = nil }
-        guard let server = finding.servers.max(by: { Self.worth($0) < Self.worth($1) }) else { return }
+        // One that joins is here for seconds.
+        guard plan.key != nil, let server = finding.servers.max(by: { Self.worth($0) < Self.worth($1) }) else { return }
         let network = NetworkName.current(family)
         let measurement = BindingMeasurement(
             behaviour: finding.behaviour, server: server,
-            remembered: network.flatMap { networks.lifetime(in: $0) }, on: core.eventLoop,
+            remembered: network.flatMap { networks.lifetime(in: $0) }, on: host.eventLoop,
             random: RandomSource(seed: random.next())
         ) { [unowned self] in measured($0, family, network) }
         guard let measurement else { return }
@@ -67,20 +68,20 @@ extension MatchAgent {
         if machine.isDone || !(bindings[family]?.isDone ?? false) { bindings[family] = machine }
         if machine.isDone {
             if let network { networks.keep(machine.lifetime, in: network) }
-            core.logger.info(
+            host.logger.info(
                 "the network's memory was measured",
                 metadata: [
                     "ip": "v\(family.rawValue)", "survived": "\(machine.survived?.description ?? "nothing")",
                     "keepalive": "\(keepalive)",
                 ])
         }
-        applyKeepalive(now: core.currentTime())
+        applyKeepalive(now: host.currentTime())
     }
 
     /// Has registrations and channels kept alive as is known now.
     func applyKeepalive(now: Instant) {
         for link in links { link.client.setKeepalive(keepalive, now: now) }
-        core.setChannelKeepalive(keepalive)
+        host.setChannelKeepalive(keepalive)
         pump(now: now)
     }
 }

@@ -42,8 +42,7 @@ extension MatchAgent {
     /// The registration of the group's newest epoch at a matchmaker.
     private func groupLink(of server: MatchmakerAddress) -> MatchLink? {
         links.last { link in
-            guard link.server == server, link.isWanted, case .group = link.purpose else { return false }
-            return true
+            link.server == server && link.isWanted && link.purpose.isOfGroup
         }
     }
 }

@@ -106,10 +106,9 @@ final class NATDiscovery {
         socket?.close()
         socket = makeSocket { [unowned self] in receive($0) }
         guard let socket else { return end(Finding(behaviour: .unknown, observed: [])) }
-        // That nobody has answered until now counts: ten seconds of silence in all say that there is no UDP.
-        let patience = heard.isEmpty ? NATProbe.patience - Self.lookUpEnd : NATProbe.patience
         var probe = NATProbe(
-            own: socket.ownEndpoints, servers: servers, patience: patience, now: MonotonicClock.now())
+            own: socket.ownEndpoints, servers: servers, patience: NATProbe.patience - Self.lookUpEnd,
+            now: MonotonicClock.now())
         if let otherThingsWork { probe.otherThings(work: otherThingsWork) }
         self.probe = probe
         pump()
