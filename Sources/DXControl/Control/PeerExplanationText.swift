@@ -58,15 +58,16 @@ public struct PeerExplanationText: Sendable, CustomStringConvertible {
 
     private func text(of introduction: PeerExplanation.Introduction) -> [String] {
         let age = Double(explanation.time.unixMilliseconds - introduction.started.unixMilliseconds) / 1_000
+        let took = Self.seconds(introduction.tookMilliseconds)
         let outcome =
             switch introduction.outcome {
-            case .running: "goes on"
-            case .found: "a way was found"
-            case .failed: "no way was found: \(introduction.failure ?? "the time was over")"
+            case .running: ["it goes on since \(took)"]
+            case .found: ["a way was found after \(took)"]
+            case .failed: ["no way was found within \(took)"] + (introduction.failure.map { [$0] } ?? [])
             }
         let by = introduction.matchmaker.map { "by \($0)" } ?? "no matchmaker took part"
         var lines = ["last introduction, \(StatusReport.span(age)) ago, \(by)"]
-        lines += field("outcome", [outcome + ", \(Self.seconds(introduction.tookMilliseconds)) after it began"])
+        lines += field("outcome", outcome)
         lines += field("this gateway", text(of: introduction.ours))
         lines += field(explanation.peer, text(of: introduction.theirs))
         lines += field("in theory", [introduction.theory])
@@ -109,7 +110,7 @@ public struct PeerExplanationText: Sendable, CustomStringConvertible {
                 pair.answeredMilliseconds.map { "\($0) ms" } ?? "-",
                 pair.rttMicroseconds.map(StatusReport.milliseconds) ?? "-",
                 (pair.wasUsed ? "used; " : "") + pair.result
-                    + (pair.heldBack > 0 ? "; made to wait \(pair.heldBack) times by the limit on checks" : ""),
+                    + (pair.heldBack > 0 ? "; made to wait \(pair.heldBack == 1 ? "once" : "\(pair.heldBack) times") by the limit on checks" : ""),
             ]
         }
         let table = TextTable.text(

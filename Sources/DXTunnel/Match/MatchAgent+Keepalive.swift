@@ -11,16 +11,20 @@ extension MatchAgent {
     private static let longestKeepalive = Interval.seconds(110)
 
     /// How often registrations are refreshed: by the network with the shorter memory, of both IP versions.
-    var keepalive: Interval {
-        let usual = host.matchKeepalive
-        let wanted = bindings.values.compactMap { machine -> Interval? in
-            // One that did not live through some time is kept alive within it, before more is known.
-            let limit = machine.expired.map { $0 * 4 / 5 } ?? .seconds(600)
+    var keepalive: Interval { Self.keepalive(Array(bindings.values), usual: host.matchKeepalive) }
+
+    /// How often something has to be sent: 0.8 of what a binding was seen to survive, as soon as that is measured.
+    ///
+    /// - Parameter usual: as long as nothing is measured.
+    static func keepalive(_ measured: [BindingLifetime], usual: Interval) -> Interval {
+        let wanted = measured.compactMap { machine -> Interval? in
+            // What was not survived is a limit at once, before more is known.
+            let limit = machine.expired.map { $0 * 4 / 5 } ?? longestKeepalive
             guard machine.isDone else { return limit < usual ? limit : nil }
             return min(machine.keepalive, limit)
         }
         guard let shortest = wanted.min() else { return usual }
-        return min(max(shortest, Self.shortestKeepalive), Self.longestKeepalive)
+        return min(max(shortest, shortestKeepalive), longestKeepalive)
     }
 
     /// What is known of bindings in a family; nil before the network was looked at.

@@ -20,7 +20,7 @@ extension PeerExplanation.Introduction {
             started: Timestamp(unixMilliseconds: calendar.unixMilliseconds - age),
             tookMilliseconds: since(used ?? run.endedAt ?? now),
             outcome: list.selected != nil ? .found : run.isLive ? .running : .failed,
-            failure: run.failure.map { "\($0)" }, matchmaker: run.introducer,
+            failure: run.failure.map(Self.words), matchmaker: run.introducer,
             notes: run.notes.map { PeerExplanation.Note(milliseconds: since($0.at), what: $0.what) },
             ours: PeerExplanation.Side(situation.ours, situation.ourObserved),
             theirs: PeerExplanation.Side(situation.theirs, situation.theirObserved),
@@ -34,6 +34,12 @@ extension PeerExplanation.Introduction {
 }
 
 extension PeerExplanation.Introduction {
+    /// Why it found nothing, without what would help, which stands for itself.
+    private static func words(_ failure: HolePunch.Failure) -> String {
+        if case .impossible(let reason, _) = failure { return "\(reason)" }
+        return "\(failure)"
+    }
+
     /// What could be expected, in words; where too little was known then, what can be expected now.
     private static func theory(_ verdict: NATVerdict, now: NATVerdict) -> String {
         switch verdict {
