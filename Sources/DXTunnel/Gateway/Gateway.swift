@@ -296,6 +296,14 @@ public final class Gateway: Service {
         }
     }
 
+    /// Has the first event loop answer, in its own time.
+    func onCore<Result: Sendable>(
+        _ body: @escaping @Sendable (GatewayCore, EventLoopPromise<Result>) -> Void
+    ) async throws -> Result {
+        let loop = try running()[0]
+        return try await loop.gate.submit(closed: GatewayError.notRunning) { body(loop.core.value, $0) }
+    }
+
     /// A snapshot of the gateway.
     ///
     /// - Throws: `GatewayError.notRunning`.

@@ -23,7 +23,7 @@ extension GatewayCore {
             memory: MemoryStatus(
                 usedBytes: peers.reduce(0) { $0 + ($1.channel?.transport.heldByteCount ?? 0) },
                 limitBytes: configuration.limits.memoryBytes, residentBytes: Self.residentBytes()),
-            group: group?.status())
+            group: group?.status(), match: match.map { $0.status(now: currentTime()) })
     }
 
     private func status(of peer: PeerLink) -> PeerStatus {

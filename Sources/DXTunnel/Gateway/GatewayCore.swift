@@ -43,6 +43,10 @@ final class GatewayCore {
     var match: MatchAgent?
     /// The gateway's part in finding members in its networks; nil where that is switched off, and in static mode.
     var lan: LANAgent?
+    /// How often channels are kept alive: more often than usual where the NAT forgets soon.
+    var channelKeepalive: Interval
+    /// A look at the network that goes on.
+    var networkCheck: NetworkCheck?
     private var timer: WakeupTimer<GatewayCore>?
     var peersByID: [GatewayID: PeerLink] = [:]
     var sessionsByID: [ConnectionID: ChannelSession] = [:]
@@ -83,6 +87,7 @@ final class GatewayCore {
     ) throws(GatewayError) {
         self.configuration = configuration
         self.tuning = tuning
+        channelKeepalive = tuning.keepalive
         self.gate = gate
         eventLoop = gate.eventLoop
         self.logger = logger

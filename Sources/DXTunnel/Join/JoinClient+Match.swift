@@ -15,6 +15,9 @@ extension JoinClient: MatchHost {
 
     func canSend(to family: Endpoint.Family) -> Bool { boundEndpoints.contains { $0.family == family } }
 
+    // Its only channel ends with the answer.
+    func setChannelKeepalive(_ interval: Interval) {}
+
     func chance() -> UInt64 { SecureRandom.next() }
 
     func key(ofPeer peer: GatewayID) -> PublicKey? { peer == inviter ? token.inviter : nil }

@@ -39,7 +39,8 @@ extension GatewayCore: MatchHost {
     func onPunchEnded(with peer: GatewayID, _ failure: String?) {
         guard let failure else { return }
         match?.note(failure: failure, of: peer)
-        logger.info("no direct way to a peer was found", metadata: ["peer": "\(name(of: peer))", "reason": "\(failure)"])
+        logger.info(
+            "no direct way to a peer was found", metadata: ["peer": "\(name(of: peer))", "reason": "\(failure)"])
     }
 
     // MARK: Further sockets

@@ -48,6 +48,8 @@ extension MatchAgent {
         host.logger.info("the addresses of this host changed")
         for link in links { link.client.networkChanged(now: now) }
         behaviour = [:]
+        stopMeasuring()
+        applyKeepalive(now: now)
         discover(now: now)
     }
 
@@ -101,6 +103,7 @@ extension MatchAgent {
         discoveries[family] = nil
         let now = host.currentTime()
         if finding.behaviour.transport != .works { discoversAt = min(discoversAt, now + Self.discoverRetry) }
+        measureBinding(finding, family, isNews: behaviour[family] != finding.behaviour)
         guard behaviour[family] != finding.behaviour else { return pump(now: now) }
         behaviour[family] = finding.behaviour
         host.logger.info(

@@ -24,6 +24,11 @@ final class MatchAgent {
     /// What the NAT before this gateway does; unknown until it was found out.
     var behaviour: [Endpoint.Family: NATBehaviour] = [:]
     var discoveries: [Endpoint.Family: NATDiscovery] = [:]
+    /// How long it remembers a binding, as far as that was measured, and the measurements that go on.
+    var bindings: [Endpoint.Family: BindingLifetime] = [:]
+    var measurements: [Endpoint.Family: BindingMeasurement] = [:]
+    /// What was measured in networks before.
+    var networks = NetworkMemory()
     /// When the NAT is looked at again.
     var discoversAt: Instant = .distantFuture
     /// The candidates that are registered.
@@ -107,7 +112,7 @@ final class MatchAgent {
             links.append(
                 try MatchLink(
                     wanted.server, purpose: wanted.purpose, matchKey: wanted.matchKey, groupTag: wanted.groupTag,
-                    blobSecret: wanted.blobSecret, identity: identity, keepalive: host.matchKeepalive,
+                    blobSecret: wanted.blobSecret, identity: identity, keepalive: keepalive,
                     kept: host.takeTicket(of: wanted.server.pin, wanted.matchKey.publicKey), seed: random.next(),
                     now: now))
         } catch {
@@ -138,6 +143,7 @@ final class MatchAgent {
         isStopped = true
         for discovery in discoveries.values { discovery.stop() }
         discoveries.removeAll()
+        stopMeasuring()
         links.removeAll()
     }
 

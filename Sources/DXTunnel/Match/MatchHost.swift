@@ -34,6 +34,8 @@ protocol MatchHost: PunchHost {
     var matchKeepalive: Interval { get }
     /// Whether others on this host are found at its own addresses, whoever says so: tests.
     var allowsLoopback: Bool { get }
+    /// Channels are to be kept alive so often at least, as the network forgets.
+    func setChannelKeepalive(_ interval: Interval)
     /// Whether there is a socket for an IP version.
     func canSend(to family: Endpoint.Family) -> Bool
     /// The time now, never earlier than any given before.
