@@ -59,7 +59,7 @@ extension GroupAgent {
         let hops = presence.hops()
         return state.members.compactMap { member in
             guard member.id != self.member, let id = ids[member.record.key] else { return nil }
-            let tag = MemberTag(id)
+            let tag = PresenceTag(id)
             return hops[tag] == nil && presence.reached[tag] ?? 0 < epoch ? member.record.key : nil
         }
     }

@@ -72,7 +72,7 @@ final class MatchAgent {
 
     /// A registration that the plan wants.
     private struct WantedRegistration {
-        var server: Matchmaker
+        var server: MatchmakerAddress
         var purpose: MatchLink.Purpose
         var matchKey: Identity
         var groupTag: [UInt8]

@@ -22,7 +22,7 @@ final class MatchLink {
         var blob: [UInt8]
     }
 
-    let server: Matchmaker
+    let server: MatchmakerAddress
     let purpose: Purpose
     /// Whose group may register.
     let matchKey: Identity
@@ -61,7 +61,7 @@ final class MatchLink {
     ///   - seed: another one for each.
     /// - Throws: `cryptography` when OpenSSL fails.
     init(
-        _ server: Matchmaker, purpose: Purpose, matchKey: Identity, groupTag: [UInt8], blobSecret: VeilSecret,
+        _ server: MatchmakerAddress, purpose: Purpose, matchKey: Identity, groupTag: [UInt8], blobSecret: VeilSecret,
         identity: Identity, keepalive: Interval, seed: UInt64, now: Instant
     ) throws(SecureError) {
         self.server = server
