@@ -265,15 +265,18 @@ class Pair:
                 stack.enter_context(Server(self.lab, host, TARGET[1], handler, TARGET[0]))
             yield
 
-    def connect(self, who="a", seconds=90.0):
-        """A connection through a gateway's tunnel that has carried its first byte, however often it takes."""
+    def connect(self, who="a", seconds=90.0, hello=None):
+        """A connection through a gateway's tunnel that has carried its first byte, however often it takes.
+
+        `hello`: for a target that sends back what it gets.
+        """
         def attempt():
             connection = None
             try:
                 connection = self.lab.connect(who, PORTS[who], seconds=min(seconds, 15.0))
-                connection.sendall(bytes(8))
-                # None of a pattern, and the confirmation: the target is there.
-                if receive_exactly(connection, 1) == b"\x06":
+                # No bytes of patterns: the confirmation comes at once.
+                connection.sendall(hello or bytes(8))
+                if receive_exactly(connection, 1) == (hello or b"\x06"):
                     return connection
             except (OSError, Failure):
                 pass
