@@ -70,7 +70,7 @@ public struct HolePunch: Sendable {
         }
 
         /// What theory says: neighbours are thought to reach each other until checks have shown that they do not.
-        var verdict: NATVerdict {
+        public var verdict: NATVerdict {
             guard isShared, let shared = ours.v4 else { return NATVerdict(ours: ours, theirs: theirs) }
             return NATVerdict(behind: shared, isApart: false)
         }
