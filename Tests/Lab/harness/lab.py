@@ -202,6 +202,11 @@ class Lab:
         check(result.returncode == 0, f"lab.sh nat {' '.join(command)}: {result.stderr.strip()}")
         return result.stdout
 
+    def nats(self):
+        """The names of the network's NATs."""
+        place = pathlib.Path(os.environ.get("LAB_RUN", "/run/netlab")) / self.identity / "nats"
+        return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+
     def stats(self):
         """The counters of all emulated links and NATs, by `link-NAME` and `nat-NAME`."""
         result = self._script("stats")

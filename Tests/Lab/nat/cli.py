@@ -98,7 +98,24 @@ def run_parallel(cells, jobs, identity, group, options):
     return passed, failed
 
 
+def judge_guesses(passed, failed):
+    """Of a hundred introductions that had to guess a port 95 must have done it at once; fewer tell nothing."""
+    runs = [count for each in passed for count in each.get("guesses", ())]
+    if not runs:
+        return
+    at_once = sum(count == 1 for count in runs)
+    figure = f"{at_once} of {len(runs)} ports guessed in the first introduction, the others in up to {max(runs)}"
+    name = "matrix/guessed-at-once"
+    if len(runs) >= 100 and at_once < 0.95 * len(runs):
+        failed.append({"name": name, "why": figure, "logs": ""})
+        print(f"FAIL {name}: {figure}")
+    else:
+        passed.append({"name": name, "figure": figure})
+        print(f"PASS {name}: {figure}")
+
+
 def finish(options, passed, failed, seconds):
+    judge_guesses(passed, failed)
     options.results.mkdir(parents=True, exist_ok=True)
     summary = {"schema": 1, "full": options.full, "passed": passed, "failed": failed, "seconds": round(seconds, 1)}
     (options.results / "nat.json").write_text(json.dumps(summary, indent=2) + "\n")

@@ -193,7 +193,7 @@ class Pair:
         log = self.directory / f"{name}.log"
         process = self.lab.start(
             name, [matchmaker_binary(), "run", "--open", "--listen", f"{first}:3478", "--alternate", f"{second}:3479",
-                   "--state", self.state(name), *options], f"matchmaker {name}", log)
+                   "--drain-seconds", 0, "--state", self.state(name), *options], f"matchmaker {name}", log)
         self.matchmakers[name] = process
         wait_until(lambda: self.lab.udp_bound(name, 3478), f"matchmaker {name} serves", 60.0, alive=[process])
         return process
