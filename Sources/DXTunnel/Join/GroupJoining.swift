@@ -1,7 +1,6 @@
 internal import DXSecure
 internal import DXSocket
 internal import DXWire
-internal import Logging
 internal import NIOCore
 internal import NIOPosix
 
@@ -68,8 +67,7 @@ public struct GroupJoining: Sendable {
                 return EventLoopFuture.whenAllSucceed(lookUps, on: loop).flatMap { lists in
                     loop.flatSubmit {
                         do {
-                            let client = try JoinClient(
-                                token, identity, name: name, on: loop, logger: Logger(label: "dx.join") { _ in SwiftLogNoOpLogHandler() })
+                            let client = try JoinClient(token, identity, name: name, on: loop)
                             return client.run(at: lists.flatMap { $0 }, patience: TimeAmount(patience))
                         } catch { return loop.makeFailedFuture(error) }
                     }

@@ -46,7 +46,10 @@ final class JoinClient {
     private static let callPause = Interval.seconds(1)
 
     /// An attempt with a token. Throws what OpenSSL fails with, and for a token whose key is no key.
-    init(_ token: InviteToken, _ identity: Identity, name: String?, on loop: any EventLoop, logger: Logger) throws {
+    init(
+        _ token: InviteToken, _ identity: Identity, name: String?, on loop: any EventLoop,
+        logger: Logger = Logger(label: "dx.join") { _ in SwiftLogNoOpLogHandler() }
+    ) throws {
         guard let veil = VeilSecret(joinSeed: token.joinSeed), let inviter = token.inviter.gatewayID,
             inviter != identity.gatewayID
         else { throw StateProblem("the token", "is this gateway's own or damaged", "use it on another gateway") }
@@ -100,7 +103,7 @@ final class JoinClient {
     }
 
     /// The inviter is there, too: it is asked there at once. Does nothing once there is a session.
-    func found(_ address: Endpoint, from base: Endpoint, now: Instant) {
+    func found(_ address: Endpoint, from base: Endpoint?, now: Instant) {
         guard result != nil, session == nil else { return }
         connect(to: address, from: base, now: now)
         scheduleTurn()

@@ -14,7 +14,7 @@ import Testing
     private final class Member {
         let identity: Identity
         let memberKey: Identity
-        let memberTag: DXMatch.MemberTag
+        let memberTag: MemberTag
         let groupTag: GroupTag
         let secret: VeilSecret
         let address: Endpoint
@@ -98,9 +98,9 @@ import Testing
         try talk([one, other], matchmaker, now: now)
         let identities = [one.identity, other.identity]
         func open(_ peer: MatchPeer) -> BlobContent? {
-            MemberBlob.open(peer.blob, memberTag: peer.memberTag, secret: secret) { id in
+            MemberBlob.open(peer.blob, memberTag: peer.memberTag, secret: secret) { id, _ in
                 identities.first { $0.gatewayID == id }?.publicKey
-            }
+            }?.content
         }
         var found: [GatewayID] = []
         for case .introduced(let peer, nonce: 7) in one.events {
@@ -177,31 +177,40 @@ import Testing
     /// A blob is a member's, for its tag, under its epoch, and of who signed it.
     @Test func blobsOfOthersAreNone() throws {
         let (identity, other) = (try Identity.generate(), try Identity.generate())
-        let (secret, tag) = (VeilSecret.generate(), DXMatch.MemberTag(high: 1, low: 2))
+        let (secret, tag) = (VeilSecret.generate(), MemberTag(high: 1, low: 2))
         let content = BlobContent(
             gatewayID: identity.gatewayID, revision: 3, behaviourV4: NATBehaviour(bits: 0),
             behaviourV6: NATBehaviour(bits: 0), candidates: [])
-        let key: (GatewayID) -> PublicKey? = { id in
+        let key: (GatewayID, PublicKey?) -> PublicKey? = { id, _ in
             [identity, other].first { $0.gatewayID == id }?.publicKey
         }
         let blob = try MemberBlob.seal(content, by: identity, memberTag: tag, secret: secret)
-        let opened = try #require(MemberBlob.open(blob, memberTag: tag, secret: secret, publicKey: key))
+        let opened = try #require(MemberBlob.open(blob, memberTag: tag, secret: secret, publicKey: key)).content
         #expect(opened.gatewayID == identity.gatewayID && opened.revision == 3)
-        let otherTag = DXMatch.MemberTag(high: 1, low: 3)
+        let otherTag = MemberTag(high: 1, low: 3)
         #expect(MemberBlob.open(blob, memberTag: otherTag, secret: secret, publicKey: key) == nil)
         #expect(MemberBlob.open(blob, memberTag: tag, secret: .generate(), publicKey: key) == nil)
-        #expect(MemberBlob.open(blob, memberTag: tag, secret: secret, publicKey: { _ in nil }) == nil)
+        #expect(MemberBlob.open(blob, memberTag: tag, secret: secret, publicKey: { _, _ in nil }) == nil)
         // Signed by another member in this one's name.
         let forged = try MemberBlob.seal(content, by: other, memberTag: tag, secret: secret)
         #expect(MemberBlob.open(forged, memberTag: tag, secret: secret, publicKey: key) == nil)
+        // Where nobody knows the gateway its key comes along.
+        let joining = try MemberBlob.seal(content, by: other, memberTag: tag, secret: secret, tellsKey: true)
+        var told: PublicKey?
+        let read = MemberBlob.open(joining, memberTag: tag, secret: secret) { _, key in
+            told = key
+            return key
+        }
+        #expect(told == other.publicKey && read?.key == other.publicKey)
         // The largest that there is.
         var full = content
         full.candidates = (0..<16).map { number in
             Candidate(
                 kind: .host, priority: 1, endpoint: Endpoint(v6High: 0x2001 << 48, low: UInt64(number), port: 1))
         }
-        let largest = try MemberBlob.seal(full, by: identity, memberTag: tag, secret: secret)
+        let largest = try MemberBlob.seal(
+            full, by: identity, memberTag: tag, secret: secret, tellsKey: true)
         #expect(largest.count <= MatchConstants.maximumBlob)
-        #expect(MemberBlob.open(largest, memberTag: tag, secret: secret, publicKey: key)?.candidates == full.candidates)
+        #expect(MemberBlob.open(largest, memberTag: tag, secret: secret, publicKey: key)?.content.candidates == full.candidates)
     }
 }
