@@ -27,6 +27,7 @@ public struct PredictionBudget: Sendable {
         let prefix = AddressPrefix(budgetOf: endpoint)
         if runs.count >= Self.maximumPrefixCount {
             runs = runs.filter { entry in entry.value.contains { now - $0 < Self.span } }
+            ended.formIntersection(runs.keys)
         }
         let recent = (runs[prefix] ?? []).filter { now - $0 < Self.span }
         guard recent.count < Self.runLimit, runs[prefix] != nil || runs.count < Self.maximumPrefixCount else {

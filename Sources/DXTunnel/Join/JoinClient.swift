@@ -99,7 +99,7 @@ final class JoinClient {
         let match = MatchAgent(self, identity: identity)
         self.match = match
         match.follow(MatchPlan(servers: token.matchmakers, rendezvous: TokenSecret(token.joinSeed)), now: now)
-        match.introduce(inviter, isUrgent: false)
+        match.introduce(inviter)
     }
 
     /// The inviter is there, too: it is asked there at once. Does nothing once there is a session.

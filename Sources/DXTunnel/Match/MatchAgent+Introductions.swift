@@ -7,21 +7,30 @@ import Logging
 extension MatchAgent {
     /// A search that nobody asked for any more is forgotten.
     private static let searchTime = Interval.seconds(120)
+    /// What a refresh takes beside its round trip.
+    private static let checkTime = Interval.milliseconds(20)
 
-    /// A peer is wanted. What is under way goes on; `isUrgent` when a channel to it fell silent, so that a way must have changed.
-    func introduce(_ peer: GatewayID, isUrgent: Bool) {
+    /// A peer is wanted, and not connected. What is under way goes on.
+    func introduce(_ peer: GatewayID) {
         let now = host.currentTime()
-        var search = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
-        search.wantedAt = now
-        if isUrgent, search.failureCount > 0, search.nextAt > now + .seconds(2) {
-            search.failureCount = 0
-            search.nextAt = now
-        }
-        searches[peer] = search
-        if isUrgent { for link in links { link.client.checkBinding(now: now) } }
-        self.search(now: now)
+        searches[peer] = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
+        searches[peer]?.wantedAt = now
+        search(now: now)
         pump(now: now)
     }
+
+    /// The channel to a peer fell silent: a way must have changed. Perhaps our own NAT has forgotten us, which the matchmakers are
+    /// asked first: an introduction with the old address would be of no use.
+    func suspect(_ peer: GatewayID) {
+        let now = host.currentTime()
+        let roundTrip = links.compactMap { $0.client.status.roundTrip }.min() ?? .zero
+        searches[peer] = PeerSearch(nextAt: now + roundTrip * 3 / 2 + Self.checkTime, isUrgent: true, wantedAt: now)
+        for link in links { link.client.checkBinding(now: now) }
+        pump(now: now)
+    }
+
+    /// A peer is connected, and heard.
+    func reached(_ peer: GatewayID) { searches[peer] = nil }
 
     /// Why a peer was not reached, as far as it is known.
     func failure(of peer: GatewayID) -> String? {
@@ -60,15 +69,20 @@ extension MatchAgent {
         }
         guard let link = nearest, let listing = link.listings[peer] else {
             searches[peer]?.nextAt = now + .seconds(1)
+            searches[peer]?.waitsForMatchmaker = true
             if links.contains(where: \.isRegistered) {
                 searches[peer]?.failure = "it is not registered with any of the group's matchmakers"
             }
             return
         }
         let nonce = random.next()
+        host.logger.debug(
+            "asking for an introduction",
+            metadata: ["peer": "\(host.name(of: peer))", "matchmaker": "\(link.server.address)"])
         do {
             try link.client.introduce(to: listing.tag, nonce: nonce, blob: [], now: now)
             searches[peer]?.pending.insert(nonce)
+            searches[peer]?.waitsForMatchmaker = false
             searches[peer]?.began(now: now, jitter: .milliseconds(Int64(random.below(1_000))))
         } catch { searches[peer]?.nextAt = now + .seconds(5) }
         // What is known of it is tried meanwhile: it is mostly still right.
@@ -108,9 +122,12 @@ extension MatchAgent {
         let before = candidates
         gather(now: now)
         host.logger.debug("registered with a matchmaker", metadata: ["matchmaker": "\(link.server.address)"])
-        guard before != candidates else { return }
         // Whoever was told of us meanwhile was told the address before.
-        for (peer, _) in searches where punches.isSearching(peer) { searches[peer]?.nextAt = now }
+        let isElsewhere = before != candidates
+        for (peer, search) in searches
+        where search.waitsForMatchmaker || isElsewhere && (search.isUrgent || punches.isSearching(peer)) {
+            searches[peer]?.nextAt = now
+        }
         search(now: now)
     }
 
@@ -152,6 +169,12 @@ extension MatchAgent {
         guard let listing = open(peer, of: link) else { return nil }
         link.take(listing)
         let id = listing.content.gatewayID
+        host.logger.debug(
+            "introduced",
+            metadata: [
+                "peer": "\(host.name(of: id))", "address": "\(listing.address)", "by": "\(reason)",
+                "revision": "\(listing.content.revision)",
+            ])
         guard let secret = punches.secret(with: id, identity, key: listing.key) else { return nil }
         beginPunch(
             with: id, secret, under: link.purpose.isOfGroup ? nil : joinVeil, told: (link, listing), reason: reason,

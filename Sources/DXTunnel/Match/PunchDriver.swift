@@ -74,19 +74,29 @@ final class PunchDriver {
         pump(peer, now: now)
     }
 
-    /// Whether what is told begins another run: there is none; it is over; it found a way some time ago, which must have ended
-    /// since (right after that it is the other end's half of the same introduction); or it knew too little of the NATs, and now
-    /// theory has an answer.
+    /// Whether what is told begins another run: there is none; it is over; it found a way and the peer is to be reached all the
+    /// same, or either end is seen elsewhere by now (else it is the other end's half of the same introduction); or it knew too
+    /// little of the NATs, and now theory has an answer.
     private func isNew(
         _ peer: GatewayID, _ situation: HolePunch.Situation, isComplete: Bool, now: Instant
     ) -> Bool {
         guard let run = runs[peer], run.isLive else { return true }
         guard isComplete else { return false }
-        guard run.punch.list.selected == nil else { return run.startedAt + Self.settleTime < now }
+        guard run.punch.list.selected == nil else {
+            let known = run.punch.situation
+            return known.theirObserved != situation.theirObserved || known.ourObserved != situation.ourObserved
+                || run.startedAt + Self.settleTime < now
+        }
         switch (run.punch.verdict, situation.verdict) {
         case (.unknown, .byPrediction), (.unknown, .impossible): return true
         default: return false
         }
+    }
+
+    /// The channel to a peer has ended: the way that was found for it is no way any more.
+    func channelEnded(with peer: GatewayID, now: Instant) {
+        guard let run = runs[peer], run.isLive, run.punch.list.selected != nil else { return }
+        end(peer, nil, now: now)
     }
 
     /// A member is none any more.
