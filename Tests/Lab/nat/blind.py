@@ -33,6 +33,23 @@ def spellings(secret):
     return {how: text for how, text in ways.items() if len(text) >= SHORTEST}
 
 
+def find(secret, data):
+    """In which spelling a secret stands in `data`, and where; None when it does not."""
+    return next(((how, data.find(text)) for how, text in spellings(secret).items() if text in data), None)
+
+
+def check_the_search(secret):
+    """A secret is found wherever it stands in what programs write, and not where it does not."""
+    check(find(secret, bytes(1000)) is None, "a secret is found where there is none")
+    for place in range(6):
+        around = bytes(place) + secret + b"after it"
+        for code in (bytes, bytes.hex, base64.b64encode, base64.urlsafe_b64encode, base64.b32encode,
+                     lambda text: base64.b32encode(text).lower()):
+            written = code(around)
+            written = written.encode() if isinstance(written, str) else written
+            check(find(secret, b"before it" + written) is not None, f"a secret is not found in {written}")
+
+
 def key_of(pair, who):
     """The public point of a gateway's key, as its certificate has it: the end of the key file's private key (RFC 5915)."""
     text = (pair.state(who) / "identity.key").read_text()
@@ -86,9 +103,9 @@ def matchmakers_hear_nothing(run, group):
             check(process.stop(), "a matchmaker did not end on SIGTERM")
     data = capture.file.read_bytes()
     for what, secret in hidden.items():
-        for how, text in spellings(secret).items():
-            at = data.find(text)
-            check(at < 0, f"the {what} stands in a matchmaker's traffic ({how}), at byte {at} of the capture")
+        check_the_search(secret)
+        found = find(secret, data)
+        check(found is None, f"the {what} stands in a matchmaker's traffic ({found})")
     payloads = udp_payloads(capture.file)
     check(any(STUN_COOKIE in payload for _, _, payload in payloads), "the capture does not hold what it must: STUN")
     for source, destination, payload in payloads:

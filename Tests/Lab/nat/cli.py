@@ -132,7 +132,7 @@ def main(description):
     cells = chosen(parser, options)
     if options.list:
         for each in cells:
-            print(f"{each.part + '/' + each.name:44} {each.description}{' (only with --full)' if each.only_full else ''}")
+            print(f"{each.part + '/' + each.name:44} {each.description.splitlines()[0]}{' (only with --full)' if each.only_full else ''}")
         return 0
     reason = unavailable()
     if reason:
