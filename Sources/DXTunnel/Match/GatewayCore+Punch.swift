@@ -32,6 +32,9 @@ extension GatewayCore: MatchHost {
     }
 
     func onWay(to peer: GatewayID, from base: Endpoint, to remote: Endpoint, priority: UInt64) {
+        logger.debug(
+            "a way to a peer was found",
+            metadata: ["peer": "\(peersByID[peer]?.name ?? peer.text)", "from": "\(base)", "address": "\(remote)"])
         // A gateway that joins is none of the peers: it calls.
         peersByID[peer]?.onWay(PeerLink.Way(base: base, remote: remote, priority: priority), now: currentTime())
     }

@@ -140,6 +140,9 @@ extension MatchAgent {
     ) {
         guard let (peer, found) = searches.first(where: { $0.value.pending.contains(nonce) }) else { return }
         searches[peer]?.pending.remove(nonce)
+        host.logger.debug(
+            "an introduction failed",
+            metadata: ["matchmaker": "\(link.server.address)", "peer": "\(peer)", "reason": "\(failure)"])
         switch failure {
         case .unknownMember:
             // It has another tag by now, or is gone: the next roster says.
@@ -211,6 +214,11 @@ extension MatchAgent {
                     kind: .serverReflexive, endpoint: address,
                     priority: CandidatePriority.of(.serverReflexive, localPreference: 0)))
         }
+        host.logger.debug(
+            "a way to a gateway is looked for",
+            metadata: [
+                "peer": "\(peer)", "reason": "\(reason)", "address": "\(told.map { "\($0.listing.address)" } ?? "unknown")",
+            ])
         let situation = HolePunch.Situation(
             ours: reachability, theirs: told?.listing.content.reachability ?? Reachability(),
             ourObserved: told?.link.observed?.endpoint, theirObserved: told?.listing.address)
