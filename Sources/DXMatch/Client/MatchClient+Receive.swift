@@ -60,6 +60,7 @@ extension MatchClient {
         case .leave: finishLeaving()
         case .roster(let cursor): onRosterAnswer(content, after: cursor, body, mask, heard)
         case .introduce(let nonce): onIntroduceAnswer(content, nonce, body, heard)
+        case .admit(let guestKey): onAdmitAnswer(content, guestKey, heard)
         }
     }
 
@@ -86,6 +87,7 @@ extension MatchAnswer {
         case .proveAddress, .registered: .register
         case .roster: .roster
         case .introduced: .introduce
+        case .admitted: .admit
         }
     }
 }
@@ -99,6 +101,7 @@ extension MatchExchange.Purpose {
         case .leave: .leave
         case .roster: .roster
         case .introduce: .introduce
+        case .admit: .admit
         }
     }
 }
