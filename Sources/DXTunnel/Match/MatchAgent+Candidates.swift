@@ -51,7 +51,7 @@ extension MatchAgent {
 
     /// Lists this gateway with a matchmaker as what it is now.
     func register(_ link: MatchLink, now: Instant) {
-        guard link.isWanted, !link.addresses.isEmpty, !candidates.isEmpty else { return }
+        guard link.isWanted, !link.addresses.isEmpty, !candidates.isEmpty, !isWaitingForAdmission(link) else { return }
         let content = BlobContent(
             gatewayID: identity.gatewayID, revision: revision, behaviourV4: behaviour[.v4] ?? .unknown,
             behaviourV6: behaviour[.v6] ?? .unknown, candidates: candidates.map(Candidate.init))

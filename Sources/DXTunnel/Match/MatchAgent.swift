@@ -65,6 +65,7 @@ final class MatchAgent {
         for registration in wanted where !links.contains(where: { registration.isServed(by: $0) && $0.isWanted }) {
             addLink(registration, now: now)
         }
+        admitGuests(now: now)
         pump(now: now)
     }
 
