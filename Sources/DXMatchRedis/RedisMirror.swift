@@ -169,6 +169,7 @@ public final class RedisMirror: MatchMirror {
 
     private func tellAll(_ session: RedisSession, _ matchmaker: Matchmaker) throws {
         shared.withLockedValue { $0.hasOverflowed = false }
+        for admission in try matchmaker.heldAdmissions() { try session.send(.admitted(admission)) }
         for registration in try matchmaker.ownRegistrations() { try session.send(registration) }
         try session.finish()
         session.hasForgotten = false

@@ -65,12 +65,16 @@ final class RedisSession {
         try commands.command("PING")
     }
 
-    /// All registrations of other instances, handed out in pieces.
+    /// All admissions and registrations of other instances, handed out in pieces.
     func load(_ take: ([MirrorMessage]) throws -> Void) throws {
+        for pattern in names.patterns { try load(pattern, take) }
+    }
+
+    private func load(_ pattern: [UInt8], _ take: ([MirrorMessage]) throws -> Void) throws {
         var cursor = Array("0".utf8)
         repeat {
             let reply = try commands.command(
-                "SCAN", cursor, Array("MATCH".utf8), names.registrationPattern, Array("COUNT".utf8),
+                "SCAN", cursor, Array("MATCH".utf8), pattern, Array("COUNT".utf8),
                 Array(String(Self.scanCount).utf8))
             guard case .array(let parts) = reply, parts.count == 2, case .bytes(let next) = parts[0],
                 case .array(let found) = parts[1]
@@ -110,6 +114,11 @@ final class RedisSession {
             try publish(.removed(key, instance: instance), on: names.all)
         case .introduction(let other, let introduction):
             try publish(.introduction(introduction), on: names.channel(ofInstance: other))
+        case .admitted(let admission):
+            let name = names.admission(admission)
+            let value = try names.seal(.admitted(admission), for: name)
+            try append("SET", [name, value, Array("EX".utf8), Array(String(max(1, admission.lifetime)).utf8)])
+            try publish(.admitted(admission), on: names.all)
         case .overflowed: hasForgotten = true
         }
     }
@@ -160,12 +169,13 @@ final class RedisSession {
 }
 
 extension MirrorMessage {
-    /// The instance that speaks of itself; nil in an introduction, which is for the one that hears it.
+    /// The instance that speaks of itself; nil in an introduction, which is for the one that hears it, and in an admission, which
+    /// is everybody's.
     var sender: UInt32? {
         switch self {
         case .registered(let registration): registration.instance
         case .refreshed(_, let instance, lifetime: _), .removed(_, let instance), .ended(let instance): instance
-        case .introduction: nil
+        case .introduction, .admitted: nil
         }
     }
 }

@@ -121,6 +121,13 @@ public final class Matchmaker: Sendable {
         }.wait()
     }
 
+    /// All admissions that are held (`docs/matchmaking.md` §4.4), for the others to be told of. Waits, like `apply`.
+    public func heldAdmissions() throws -> [MirroredAdmission] {
+        try eventLoop.submit { [core] in
+            core.value.front.heldAdmissions(now: MonotonicClock.now() + core.value.epoch)
+        }.wait()
+    }
+
     /// Closes the sockets. Everything held is forgotten.
     public func stop() async throws { try await onLoop { core in core.close() }.get() }
 
