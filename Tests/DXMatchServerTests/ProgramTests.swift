@@ -205,6 +205,24 @@ import Testing
         #expect(refused.status == 1 && refused.errors.contains("\(mistaken):1:7: "))
     }
 
+    /// Without its shared registry it serves alone, and says so once.
+    @Test func servesWithoutItsRegistry() throws {
+        #expect(try run("run", "--open", "--state", state, "--registry", "mysql://h").status == 2)
+        let running = try Running([
+            "run", "--open", "--listen", "127.0.0.1:0", "--state", state, "--drain-seconds", "0", "--registry",
+            "redis://127.0.0.1:1/0",
+        ])
+        let address = try running.address()
+        #expect(running.line(with: "the registry is away: going on alone") != nil)
+        _ = running.line(with: "control socket ready")
+        let pin = try #require(GatewayID(text: String(try run("pin", "--state", state).output.dropLast())))
+        let gateway = try TestGateway(pin: pin, matchKey: matchKey, over: LoopbackTransport(to: address))
+        try gateway.takeTicket()
+        try gateway.register()
+        #expect(try gateway.refresh() != nil)
+        #expect(running.end() == 0)
+    }
+
     /// One HTTP exchange, whole.
     private func get(_ path: String, from server: Endpoint) throws -> String {
         let stream = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
