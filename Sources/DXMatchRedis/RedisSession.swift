@@ -1,6 +1,6 @@
 import DXMatch
 import DXMatchServer
-import Glibc
+import DXWire
 
 /// Two connections to Redis, as long as both work: one for commands, one that hears the other instances. Of one thread.
 final class RedisSession {
@@ -66,7 +66,7 @@ final class RedisSession {
     }
 
     /// All registrations of other instances, handed out in pieces.
-    func load(_ take: ([MirrorMessage]) throws -> Void) throws {
+    func load(_ take: ([KeptRegistration]) throws -> Void) throws {
         var cursor = Array("0".utf8)
         repeat {
             let reply = try commands.command(
@@ -82,17 +82,22 @@ final class RedisSession {
             guard case .array(let values) = try commands.reply(), values.count == keys.count else {
                 throw RedisError(description: "MGET has another answer than it should")
             }
-            var messages: [MirrorMessage] = []
+            for key in keys { try commands.append([Array("PTTL".utf8), key]) }
+            var registrations: [KeptRegistration] = []
             for (key, value) in zip(keys, values) {
+                guard case .integer(let milliseconds) = try commands.reply() else {
+                    throw RedisError(description: "PTTL has another answer than it should")
+                }
                 // One that ended meanwhile has no value.
                 guard case .bytes(let sealed) = value else { continue }
-                guard let message = names.open(sealed, at: key) else {
+                guard case .registered(let registration) = names.open(sealed, at: key) else {
                     counts.unreadable += 1
                     continue
                 }
-                if message.sender != instance { messages.append(message) }
+                guard registration.instance != instance, milliseconds > 0 else { continue }
+                registrations.append(KeptRegistration(registration, remaining: .milliseconds(milliseconds)))
             }
-            if !messages.isEmpty { try take(messages) }
+            if !registrations.isEmpty { try take(registrations) }
         } while cursor != Array("0".utf8)
     }
 

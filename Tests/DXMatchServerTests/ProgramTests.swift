@@ -195,7 +195,8 @@ import Testing
         #expect(running.end() == 0)
         // A second one cannot have the same page.
         let other = try Running([
-            "run", "--open", "--listen", "127.0.0.1:0", "--state", directory.file("other"), "--metrics", "192.0.2.77:1",
+            "run", "--open", "--listen", "127.0.0.1:0", "--alternate", ":0", "--state", directory.file("other"),
+            "--metrics", "192.0.2.77:1",
         ])
         #expect(other.line(with: "metrics can not be served at 192.0.2.77:1") != nil)
         other.process.waitUntilExit()
@@ -209,7 +210,8 @@ import Testing
     @Test func servesWithoutItsRegistry() throws {
         #expect(try run("run", "--open", "--state", state, "--registry", "mysql://h").status == 2)
         let running = try Running([
-            "run", "--open", "--listen", "127.0.0.1:0", "--state", state, "--drain-seconds", "0", "--registry",
+            "run", "--open", "--listen", "127.0.0.1:0", "--alternate", ":0", "--state", state, "--drain-seconds", "0",
+            "--registry",
             "redis://127.0.0.1:1/0",
         ])
         let address = try running.address()
