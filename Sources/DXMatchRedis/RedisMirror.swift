@@ -158,7 +158,10 @@ public final class RedisMirror: MatchMirror {
     /// Hears what the others hold, tells what is held here. From the beginning on events are queued: none is missed.
     private func begin(_ session: RedisSession, _ matchmaker: Matchmaker, isFirst: Bool) throws {
         shared.withLockedValue { $0.isTaken = true }
-        try session.load { try matchmaker.apply($0) }
+        try session.load { registrations, others in
+            try matchmaker.apply(others)
+            try matchmaker.apply(kept: registrations)
+        }
         try tellAll(session, matchmaker)
         shared.withLockedValue { shared in
             shared.statistics.isConnected = true

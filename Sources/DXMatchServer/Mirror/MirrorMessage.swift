@@ -1,6 +1,6 @@
 public import DXMatch
 public import DXSecure
-import DXWire
+public import DXWire
 
 /// What one instance tells the others (`docs/matchmaking.md` §4.3). Always sealed: a registration holds its member's key.
 public enum MirrorMessage: Equatable, Sendable {
@@ -160,6 +160,20 @@ public enum MirrorMessage: Equatable, Sendable {
     }
 }
 
+/// A registration of another instance as a store has it.
+public struct KeptRegistration: Equatable, Sendable {
+    /// What was registered.
+    public var registration: MirroredRegistration
+    /// How long the store would keep it.
+    public var remaining: Interval
+
+    /// A registration that is kept so long.
+    public init(_ registration: MirroredRegistration, remaining: Interval) {
+        self.registration = registration
+        self.remaining = remaining
+    }
+}
+
 extension MatchFront {
     /// Takes what another instance said.
     mutating func take(_ message: MirrorMessage, now: Instant) {
@@ -175,6 +189,12 @@ extension MatchFront {
             guard groups.serves(admission.owner) else { return }
             server.mirror(admission, now: now)
         }
+    }
+
+    /// Takes a registration that was kept while nobody here heard of it.
+    mutating func take(_ kept: KeptRegistration, now: Instant) {
+        guard groups.serves(kept.registration.key.matchKey) else { return }
+        server.mirrorKept(kept.registration, remaining: kept.remaining, now: now)
     }
 
     /// All registrations made here.
