@@ -19,6 +19,7 @@ import Testing
                 case .introduction(let instance, let introduction):
                     #expect(instance == 3 - number)
                     to.server.deliver(introduction, now: to.now)
+                case .admitted(let admission): to.server.mirror(admission, now: to.now)
                 case .overflowed: Issue.record("overflowed")
                 }
             }
