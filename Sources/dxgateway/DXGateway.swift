@@ -36,7 +36,7 @@ struct DXGateway: AsyncParsableCommand {
         subcommands: [
             KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PingCommand.self,
             DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
-            MemberCommand.self, TunnelCommand.self, NcCommand.self,
+            MemberCommand.self, TunnelCommand.self, NcCommand.self, NetcheckCommand.self, ExplainCommand.self,
         ])
 
     static func main() async {

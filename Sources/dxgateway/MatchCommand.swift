@@ -123,6 +123,25 @@ enum MatchmakerArgument {
             throw ValidationError("\"\(text)\" \(error); \(error.remedy)")
         }
     }
+
+    /// Reads `HOST:PORT#PIN`, or `HOST:PORT` alone: without a pin there is no matchmaker, but a place that may answer STUN.
+    static func readWithoutPin(_ text: String) throws -> (HostAddress, MatchmakerAddress?) {
+        guard text.contains("#") else { return (try readAddress(text), nil) }
+        let matchmaker = try read(text)
+        return (matchmaker.address, matchmaker)
+    }
+
+    /// Reads `HOST:PORT`.
+    static func readAddress(_ text: String) throws -> HostAddress {
+        let address: HostAddress
+        do throws(HostAddressError) { address = try HostAddress(text) } catch {
+            throw ValidationError("\"\(text)\" \(error); \(error.remedy(isTarget: true))")
+        }
+        guard !address.isWildcard, address.port != 0 else {
+            throw ValidationError("\"\(text)\" is no address that something can be sent to; write HOST:PORT")
+        }
+        return address
+    }
 }
 
 extension Output {

@@ -11,11 +11,17 @@ public protocol ControlTarget: Sendable {
 
     /// What knows of the gateway's group; nil when nothing does.
     var group: (any GroupControl)? { get }
+
+    /// What knows of the gateway's network and ways; nil when nothing does.
+    var match: (any MatchControl)? { get }
 }
 
 extension ControlTarget {
     /// Nothing: for targets that are no gateways.
     public var group: (any GroupControl)? { nil }
+
+    /// Nothing: for targets that are no gateways.
+    public var match: (any MatchControl)? { nil }
 }
 
 /// An answer of the control API that is not the one hoped for.

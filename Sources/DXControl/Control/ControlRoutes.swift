@@ -16,8 +16,26 @@ struct ControlRoutes<Target: ControlTarget> {
         router.add(middleware: ControlErrorMiddleware())
         router.get("/v1/status") { [target] _, _ in try Self.json(try await target.status()) }
         router.post("/v1/ping") { [self] request, _ in try Self.json(try await ping(request)) }
+        addWays(to: router)
         addGroup(to: router)
         return router
+    }
+
+    // MARK: The network and ways
+
+    private func addWays(to router: Router<BasicRequestContext>) {
+        router.get("/v1/netcheck") { [self] _, _ in try await askWays { try await $0.checkNetwork() } }
+        router.get("/v1/explain/:peer") { [self] _, context in
+            let peer = try context.parameters.require("peer")
+            return try await askWays { try await $0.explain(peer) }
+        }
+    }
+
+    private func askWays(_ body: (any MatchControl) async throws -> some Encodable) async throws -> Response {
+        guard let match = target.match else {
+            throw ControlError(code: .notFound, message: "there is no gateway here", hint: "ask a gateway")
+        }
+        do { return try Self.json(try await body(match)) } catch { throw GatewayControlTarget.controlError(error) }
     }
 
     // MARK: The group

@@ -15,6 +15,9 @@ public struct GatewayControlTarget: ControlTarget {
     /// The gateway itself.
     public var group: (any GroupControl)? { gateway }
 
+    /// The gateway itself.
+    public var match: (any MatchControl)? { gateway }
+
     /// One round trip to a peer.
     public func ping(peer: String) async throws -> Duration {
         do { return try await gateway.ping(peer) } catch { throw Self.controlError(error) }

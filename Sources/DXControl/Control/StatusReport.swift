@@ -14,6 +14,7 @@ public struct StatusReport: Sendable, CustomStringConvertible {
     /// The report, lines separated by newlines, without one at the end.
     public var description: String {
         var lines = header
+        lines += matchLines
         lines += peerTable
         lines += tunnelTable
         if !status.drops.isEmpty { lines += ["", "dropped   \(drops)"] }
@@ -49,6 +50,19 @@ public struct StatusReport: Sendable, CustomStringConvertible {
         return lines
     }
 
+    /// The matchmakers, what the network does, and how long it remembers.
+    private var matchLines: [String] {
+        guard let match = status.match else { return [] }
+        var lines = match.matchmakers.prefix(Self.maximumRows).enumerated().map { number, server in
+            (number == 0 ? "match     " : "          ") + NetworkWords.line(server)
+        }
+        for network in match.networks {
+            let binding = network.binding.flatMap(NetworkWords.binding).map { "; \($0)" } ?? ""
+            lines.append("network   IPv\(network.ipVersion): \(NetworkWords.short(network.nat))\(binding)")
+        }
+        return lines
+    }
+
     private var peerTable: [String] {
         guard !status.peers.isEmpty else { return ["", "no peers"] }
         let sorted = status.peers.filter { $0.state != .connected } + status.peers.filter { $0.state == .connected }
@@ -62,7 +76,7 @@ public struct StatusReport: Sendable, CustomStringConvertible {
             ]
         }
         return [""]
-            + Self.table(
+            + TextTable.text(
                 ["PEER", "STATE", "FOR", "ADDRESS", "PATH", "RTT", "MTU", "SENT", "RECEIVED", "STREAMS"], rows)
             + Self.more(status.peers.count)
     }
@@ -81,7 +95,7 @@ public struct StatusReport: Sendable, CustomStringConvertible {
             ] + (hasRate ? [tunnel.rateBitsPerSecond.map(Self.rate) ?? "-"] : [])
         }
         return [""]
-            + Self.table(
+            + TextTable.text(
                 ["TUNNEL", "END", "STATE", "ADDRESS", "OPEN", "TOTAL", "REFUSED", "TO TARGET", "TO CLIENT"]
                     + (hasRate ? ["RATE"] : []), rows)
             + Self.more(status.tunnels.count)
@@ -100,17 +114,6 @@ public struct StatusReport: Sendable, CustomStringConvertible {
     }
 
     // MARK: Text
-
-    /// Columns as wide as their widest cell.
-    private static func table(_ head: [String], _ rows: [[String]]) -> [String] {
-        let widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
-        return ([head] + rows).map { row in
-            var line = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-                .joined(separator: "  ")
-            while line.last == " " { line.removeLast() }
-            return line
-        }
-    }
 
     /// Bytes with a binary unit, three digits: `1.50 KiB`, `64.0 MiB`, `512 B`.
     static func bytes(_ count: some BinaryInteger) -> String {

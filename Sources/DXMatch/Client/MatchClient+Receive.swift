@@ -56,6 +56,7 @@ extension MatchClient {
         case .observe:
             if case .observed(let address) = content { onObserved(address, heard) }
             if wanted == nil { problem = nil }
+        case .measure(let address): tell(.measured(isAnswered: true, server: address))
         case .register: onRegisterAnswer(content, heard)
         case .leave: finishLeaving()
         case .roster(let cursor): onRosterAnswer(content, after: cursor, body, mask, heard)
@@ -94,7 +95,7 @@ extension MatchExchange.Purpose {
     /// Which request it is.
     var kind: MatchRequest.Kind {
         switch self {
-        case .observe: .observe
+        case .observe, .measure: .observe
         case .register: .register
         case .leave: .leave
         case .roster: .roster

@@ -151,7 +151,7 @@ extension MatchClient {
         exchanges.removeAll { exchange in
             switch exchange.purpose {
             case .register, .roster, .introduce: true
-            case .observe, .leave: false
+            case .observe, .measure, .leave: false
             }
         }
         for introduction in introductions {

@@ -52,7 +52,7 @@ extension MatchClient {
     /// Where the next datagram of a request goes; nil when the registration that it is about is gone.
     private func destination(of exchange: MatchExchange) -> Endpoint? {
         switch exchange.purpose {
-        case .observe(let address): address
+        case .observe(let address), .measure(let address): address
         case .register: addresses.address(attempt: exchange.sent.count)
         case .leave(_, let server): server
         // Only the instance that holds the registration answers these (§4.3).
@@ -67,6 +67,9 @@ extension MatchClient {
             case .observe:
                 MatchRequest.writeObserve(to: &output)
                 return 0
+            case .measure:
+                MatchRequest.writeObserve(to: &output)
+                return RequestMessage.maximumBody
             case .register:
                 guard let wanted else { return nil }
                 writeRegister(wanted, to: &output, now: now)
@@ -97,6 +100,7 @@ extension MatchClient {
             case .observe:
                 // A registration tells better than this whether there is anybody.
                 if wanted == nil { onSilence(now: now) }
+            case .measure(let address): tell(.measured(isAnswered: false, server: address))
             case .register:
                 registerRetry.fail(now: now, random: &random)
                 onSilence(now: now)

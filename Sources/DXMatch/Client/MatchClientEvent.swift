@@ -14,6 +14,8 @@ public enum MatchClientEvent: Equatable, Sendable {
     /// An address of ours, as it is seen at `server`; `base` is where the answer was heard. After `observe`, and when a
     /// registration is made.
     case observed(Endpoint, server: Endpoint, base: Endpoint)
+    /// Whether a request in a datagram of 1,200 bytes was answered, at `server`. After `measure`.
+    case measured(isAnswered: Bool, server: Endpoint)
     /// We are listed, for the first time or with other contents or another address.
     case registered(MatchListing)
     /// The matchmaker does not list us. The machine tries again, ever more rarely; after `stale` a higher revision helps.

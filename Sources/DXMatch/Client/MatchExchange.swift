@@ -7,6 +7,8 @@ struct MatchExchange: Sendable {
     enum Purpose: Hashable, Sendable {
         /// Our address, as seen at this one.
         case observe(Endpoint)
+        /// The same with the largest datagram there is, to see whether it arrives.
+        case measure(Endpoint)
         /// To be listed.
         case register
         /// To be listed no more under this name.

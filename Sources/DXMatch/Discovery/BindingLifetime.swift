@@ -112,6 +112,12 @@ public struct BindingLifetime: Sendable {
         chooseNext()
     }
 
+    /// The server did not answer: nothing was learned, and the round begins anew.
+    public mutating func abandonRound() {
+        guard !isDone else { return }
+        phase = .opening
+    }
+
     // MARK: D. Output
 
     /// What is to be done now; the same until it is reported.

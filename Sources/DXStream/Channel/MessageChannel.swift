@@ -18,7 +18,7 @@ public struct MessageChannel: ~Copyable {
     /// Which end this is.
     public let role: ChannelRole
     /// How it behaves.
-    public let configuration: ChannelConfiguration
+    public private(set) var configuration: ChannelConfiguration
     let peerParameters: TransportParameters
     let peerMaximumAckDelay: Interval
     let idleTimeout: Interval?
@@ -119,6 +119,9 @@ public struct MessageChannel: ~Copyable {
         lastReceivedAt = now
         lastNow = now
     }
+
+    /// After so long without sending a PING goes out; nil: none does. Otherwise as the channel was made.
+    public mutating func setKeepalive(_ interval: Interval?) { configuration.keepalive = interval }
 
     // MARK: State
 

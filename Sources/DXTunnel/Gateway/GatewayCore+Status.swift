@@ -23,7 +23,7 @@ extension GatewayCore {
             memory: MemoryStatus(
                 usedBytes: peers.reduce(0) { $0 + ($1.channel?.transport.heldByteCount ?? 0) },
                 limitBytes: configuration.limits.memoryBytes, residentBytes: Self.residentBytes()),
-            group: group?.status())
+            group: group?.status(), match: match.map { $0.status(now: currentTime()) })
     }
 
     private func status(of peer: PeerLink) -> PeerStatus {
@@ -102,6 +102,7 @@ extension GatewayCore {
             "wrong_event_loop": drops.unknownSession, "event_loop_busy": drops.handOverFull,
         ]
         if let group { result.merge(group.exchangeCounts) { first, _ in first } }
+        if let lan { result.merge(lan.counts) { first, _ in first } }
         let statistics = secure.statistics
         for reason in VeilDrop.allCases { result["veil_\(Self.snakeCase("\(reason)"))"] = statistics[reason] }
         if let socket {

@@ -32,13 +32,15 @@ public struct GatewayStatus: Sendable, Hashable {
     public var memory: MemoryStatus
     /// Its group; nil in static mode.
     public var group: GroupStatus?
+    /// Its matchmakers and its network; nil where there are no matchmakers.
+    public var match: MatchStatus?
 
     /// A snapshot from its parts.
     public init(
         name: String, id: String, version: String = DXVersion.current, time: Timestamp, uptimeSeconds: Double,
         listen: [String], socket: SocketStatus, threads: Int = 1, peers: [PeerStatus], tunnels: [TunnelStatus],
         drops: [String: UInt64],
-        memory: MemoryStatus, group: GroupStatus? = nil
+        memory: MemoryStatus, group: GroupStatus? = nil, match: MatchStatus? = nil
     ) {
         self.name = name
         self.id = id
@@ -53,6 +55,7 @@ public struct GatewayStatus: Sendable, Hashable {
         self.drops = drops
         self.memory = memory
         self.group = group
+        self.match = match
     }
 
     /// One gateway's snapshot out of those of its event loops, in their order, which are of one moment as far as that goes.
@@ -113,7 +116,7 @@ extension GatewayStatus: Codable {
     private enum CodingKeys: String, CodingKey {
         case schema, healthy, problems, name, id, version, time
         case uptimeSeconds = "uptime_seconds"
-        case listen, socket, threads, peers, tunnels, drops, memory, group
+        case listen, socket, threads, peers, tunnels, drops, memory, group, match
     }
 
     /// Writes the layout, with `healthy` and `problems` worked out.
@@ -135,6 +138,7 @@ extension GatewayStatus: Codable {
         try container.encode(drops, forKey: .drops)
         try container.encode(memory, forKey: .memory)
         try container.encodeIfPresent(group, forKey: .group)
+        try container.encodeIfPresent(match, forKey: .match)
     }
 
     /// Reads the layout; throws `DecodingError` for another schema.
@@ -157,7 +161,8 @@ extension GatewayStatus: Codable {
             tunnels: try container.decode([TunnelStatus].self, forKey: .tunnels),
             drops: try container.decode([String: UInt64].self, forKey: .drops),
             memory: try container.decode(MemoryStatus.self, forKey: .memory),
-            group: try container.decodeIfPresent(GroupStatus.self, forKey: .group))
+            group: try container.decodeIfPresent(GroupStatus.self, forKey: .group),
+            match: try container.decodeIfPresent(MatchStatus.self, forKey: .match))
     }
 }
 

@@ -1,3 +1,4 @@
+import DXMatch
 import DXSecure
 import DXSocket
 import DXWire
@@ -10,14 +11,23 @@ extension JoinClient: MatchHost {
     var boundEndpoints: [Endpoint] { socket?.localEndpoints ?? [] }
     var matchKeepalive: Interval { .seconds(25) }
     var takesJoiners: Bool { false }
+    var allowsLoopback: Bool { false }
 
     func canSend(to family: Endpoint.Family) -> Bool { boundEndpoints.contains { $0.family == family } }
+
+    // Its only channel ends with the answer.
+    func setChannelKeepalive(_ interval: Interval) {}
 
     func chance() -> UInt64 { SecureRandom.next() }
 
     func key(ofPeer peer: GatewayID) -> PublicKey? { peer == inviter ? token.inviter : nil }
 
     func isSearched(_ peer: GatewayID) -> Bool { peer == inviter }
+
+    // It joins once.
+    func takeTicket(of pin: GatewayID, _ matchKey: PublicKey) -> MatchTicket? { nil }
+
+    func noteTicket() {}
 
     func name(of peer: GatewayID) -> String { peer == inviter ? "the inviter" : peer.text }
 

@@ -11,6 +11,8 @@ extension GatewayCore: MatchHost {
     var matchKeepalive: Interval { tuning.matchKeepalive }
     var takesJoiners: Bool { group?.invites.joinVeil != nil }
 
+    var allowsLoopback: Bool { tuning.usesLoopback }
+
     func chance() -> UInt64 { random.next() }
 
     func key(ofPeer peer: GatewayID) -> PublicKey? {
@@ -18,6 +20,10 @@ extension GatewayCore: MatchHost {
     }
 
     func isSearched(_ peer: GatewayID) -> Bool { peersByID[peer].map { !$0.isHeard } ?? false }
+
+    func takeTicket(of pin: GatewayID, _ matchKey: PublicKey) -> MatchTicket? { group?.takeTicket(of: pin, matchKey) }
+
+    func noteTicket() { group?.noteTicket() }
 
     func name(of peer: GatewayID) -> String { peersByID[peer]?.name ?? peer.text }
 
@@ -36,7 +42,8 @@ extension GatewayCore: MatchHost {
     func onPunchEnded(with peer: GatewayID, _ failure: String?) {
         guard let failure else { return }
         match?.note(failure: failure, of: peer)
-        logger.info("no direct way to a peer was found", metadata: ["peer": "\(name(of: peer))", "reason": "\(failure)"])
+        logger.info(
+            "no direct way to a peer was found", metadata: ["peer": "\(name(of: peer))", "reason": "\(failure)"])
     }
 
     // MARK: Further sockets
@@ -44,6 +51,21 @@ extension GatewayCore: MatchHost {
     func openSockets(_ count: Int, beside base: Endpoint) -> [Endpoint] {
         outlets.open(
             count, beside: base, bufferByteCount: configuration.limits.socketBufferBytes, on: eventLoop, handler: self)
+    }
+
+    /// The further socket from which a peer was reached last, opened again: behind a NAT that gives each destination a port of its
+    /// own, the binding from there is the one that the peer knows. Nil for the gateway's own port, from which all else goes.
+    func outlet(at base: Endpoint?) -> Endpoint? {
+        guard let base, let socket, !socket.localEndpoints.contains(where: { $0.port == base.port }) else { return nil }
+        if outlets.has(base.port) { return base }
+        return outlets.open(
+            at: base, bufferByteCount: configuration.limits.socketBufferBytes, on: eventLoop, handler: self)
+    }
+
+    /// Lets a further socket go when no session is over it and no introduction uses it.
+    func closeOutlet(at base: Endpoint?) {
+        guard let base, outlets.has(base.port), !(match?.isPunching(from: base) ?? false) else { return }
+        closeSockets([base])
     }
 
     func closeSockets(_ sockets: [Endpoint]) {
@@ -54,9 +76,6 @@ extension GatewayCore: MatchHost {
 
     /// Lets a further socket go when the last session over it has ended.
     func closeOutlet(of session: ChannelSession) {
-        guard !outlets.isEmpty, let local = session.local, outlets.has(local.port),
-            !(match?.isPunching(from: local) ?? false)
-        else { return }
-        closeSockets([local])
+        if !outlets.isEmpty { closeOutlet(at: session.local) }
     }
 }

@@ -16,7 +16,9 @@ extension MatchAgent {
         let hadHosts = candidates.filter { $0.kind == .host }.map(\.endpoint)
         candidates = found
         revision += 1
-        if !hadHosts.isEmpty, hadHosts != found.filter({ $0.kind == .host }).map(\.endpoint) { networkChanged(now: now) }
+        if !hadHosts.isEmpty, hadHosts != found.filter({ $0.kind == .host }).map(\.endpoint) {
+            networkChanged(now: now)
+        }
         for link in links { register(link, now: now) }
     }
 
@@ -46,6 +48,8 @@ extension MatchAgent {
         host.logger.info("the addresses of this host changed")
         for link in links { link.client.networkChanged(now: now) }
         behaviour = [:]
+        stopMeasuring()
+        applyKeepalive(now: now)
         discover(now: now)
     }
 
@@ -78,6 +82,7 @@ extension MatchAgent {
 
     /// Finds out what the NAT does, in each family that there are matchmakers of.
     func discover(now: Instant) {
+        guard !links.isEmpty else { return }
         discoversAt = now + Self.discoverInterval
         let servers = links.flatMap(\.addresses).reduce(into: [Endpoint]()) { list, server in
             if !list.contains(server) { list.append(server) }
@@ -98,6 +103,7 @@ extension MatchAgent {
         discoveries[family] = nil
         let now = host.currentTime()
         if finding.behaviour.transport != .works { discoversAt = min(discoversAt, now + Self.discoverRetry) }
+        measureBinding(finding, family, isNews: behaviour[family] != finding.behaviour)
         guard behaviour[family] != finding.behaviour else { return pump(now: now) }
         behaviour[family] = finding.behaviour
         host.logger.info(
@@ -116,7 +122,8 @@ extension MatchAgent {
             host.canSend(to: family) && hostEndpoints.contains { $0.family == family }
                 ? behaviour[family] ?? .unknown : nil
         }
-        return Reachability(v4: known(.v4), v6: known(.v6), hasMappedPort: candidates.contains { $0.kind == .portMapped })
+        return Reachability(
+            v4: known(.v4), v6: known(.v6), hasMappedPort: candidates.contains { $0.kind == .portMapped })
     }
 }
 

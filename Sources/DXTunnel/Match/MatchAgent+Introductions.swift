@@ -12,6 +12,8 @@ extension MatchAgent {
 
     /// A peer is wanted, and not connected. What is under way goes on.
     func introduce(_ peer: GatewayID) {
+        // Without a matchmaker there is nobody to ask.
+        guard !links.isEmpty else { return }
         let now = host.currentTime()
         searches[peer] = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
         searches[peer]?.wantedAt = now
@@ -87,7 +89,8 @@ extension MatchAgent {
         } catch { searches[peer]?.nextAt = now + .seconds(5) }
         // What is known of it is tried meanwhile: it is mostly still right.
         if let secret = secret(with: peer) {
-            beginPunch(with: peer, secret, told: (link, listing), reason: "asked for", now: now)
+            beginPunch(
+                with: peer, secret, told: (link, listing), reason: "asked for at \(link.server.address)", now: now)
         }
     }
 
@@ -113,7 +116,8 @@ extension MatchAgent {
             onIntroductionFailed(tag, nonce, failure, of: link, now: now)
         case .ticketRefused, .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
         case .isLeaving: host.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
-        case .ticketChanged, .left: break
+        case .ticketChanged: host.noteTicket()
+        case .left, .measured: break
         }
     }
 
@@ -178,7 +182,7 @@ extension MatchAgent {
         guard let secret = punches.secret(with: id, identity, key: listing.key) else { return nil }
         beginPunch(
             with: id, secret, under: link.purpose.isOfGroup ? nil : joinVeil, told: (link, listing), reason: reason,
-            now: now)
+            introducer: "\(link.server.address)", now: now)
         return id
     }
 
@@ -200,7 +204,7 @@ extension MatchAgent {
     /// Has a way to a peer looked for, with what was told of it.
     func beginPunch(
         with peer: GatewayID, _ secret: PairSecret, under veil: VeilNumber? = nil,
-        told: (link: MatchLink, listing: MatchLink.Listing)?, reason: String, now: Instant
+        told: (link: MatchLink, listing: MatchLink.Listing)?, reason: String, introducer: String? = nil, now: Instant
     ) {
         // One that is connected and heard needs no other way but a better one, which the peer may look for.
         var theirs = told?.listing.content.candidates.compactMap(PathCandidate.init) ?? []
@@ -220,11 +224,11 @@ extension MatchAgent {
             ourObserved: told?.link.observed?.endpoint, theirObserved: told?.listing.address)
         punches.begin(
             with: peer, secret, under: veil, situation: situation, filter: filter(towards: told?.listing.address),
-            ours: candidates, theirs: theirs, isComplete: told != nil, reason: reason, now: now)
+            ours: candidates, theirs: theirs, isComplete: told != nil, reason: reason, introducer: introducer, now: now)
     }
 
     /// What is never sent to. Another gateway on this host is one that a matchmaker sees at an address of this host.
-    private func filter(towards observed: Endpoint?) -> CandidateFilter {
+    func filter(towards observed: Endpoint?) -> CandidateFilter {
         let own = hostEndpoints
         return CandidateFilter(
             ownEndpoints: own, ownNetworks: LocalAddresses.networks(),

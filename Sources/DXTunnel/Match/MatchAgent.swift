@@ -24,6 +24,11 @@ final class MatchAgent {
     /// What the NAT before this gateway does; unknown until it was found out.
     var behaviour: [Endpoint.Family: NATBehaviour] = [:]
     var discoveries: [Endpoint.Family: NATDiscovery] = [:]
+    /// How long it remembers a binding, as far as that was measured, and the measurements that go on.
+    var bindings: [Endpoint.Family: BindingLifetime] = [:]
+    var measurements: [Endpoint.Family: BindingMeasurement] = [:]
+    /// What was measured in networks before.
+    var networks = NetworkMemory()
     /// When the NAT is looked at again.
     var discoversAt: Instant = .distantFuture
     /// The candidates that are registered.
@@ -107,8 +112,9 @@ final class MatchAgent {
             links.append(
                 try MatchLink(
                     wanted.server, purpose: wanted.purpose, matchKey: wanted.matchKey, groupTag: wanted.groupTag,
-                    blobSecret: wanted.blobSecret, identity: identity, keepalive: host.matchKeepalive,
-                    seed: random.next(), now: now))
+                    blobSecret: wanted.blobSecret, identity: identity, keepalive: keepalive,
+                    kept: host.takeTicket(of: wanted.server.pin, wanted.matchKey.publicKey), seed: random.next(),
+                    now: now))
         } catch {
             host.logger.error(
                 "a matchmaker cannot be used", metadata: ["matchmaker": "\(wanted.server)", "error": "\(error)"])
@@ -137,6 +143,7 @@ final class MatchAgent {
         isStopped = true
         for discovery in discoveries.values { discovery.stop() }
         discoveries.removeAll()
+        stopMeasuring()
         links.removeAll()
     }
 
@@ -184,7 +191,7 @@ final class MatchAgent {
         }
         punches.timeoutFired(now: now)
         endLinks(now: now)
-        if gathersAt <= now {
+        if gathersAt <= now, !links.isEmpty {
             gathersAt = now + Self.gatherInterval
             gather(now: now)
         }
@@ -201,7 +208,7 @@ final class MatchAgent {
     }
 
     private func noteDeadlines() {
-        var next = min(gathersAt, discoversAt, punches.nextTimeout ?? .distantFuture)
+        var next = min(links.isEmpty ? .distantFuture : gathersAt, discoversAt, punches.nextTimeout ?? .distantFuture)
         for link in links {
             next = min(next, link.client.nextTimeout ?? .distantFuture, link.resolvesAt, link.endsAt)
         }

@@ -12,6 +12,8 @@ final class NATDiscovery {
         var behaviour: NATBehaviour
         /// Our outside addresses, as servers saw them.
         var observed: [Endpoint]
+        /// The servers that answered, with their other addresses.
+        var servers: [NATProbe.Server] = []
     }
 
     private let eventLoop: any EventLoop
@@ -131,7 +133,11 @@ final class NATDiscovery {
             socket?.ask(request.number, at: request.destination, change: change)
         }
         if let probe, let result = probe.result {
-            return end(Finding(behaviour: result, observed: Self.distinct(probe.observations.list.map(\.observed))))
+            let answered = heard.sorted().map { servers[$0] }
+            return end(
+                Finding(
+                    behaviour: result, observed: Self.distinct(probe.observations.list.map(\.observed)),
+                    servers: answered))
         }
         if let next = probe?.nextTimeout { schedule(next - now) { $0.pump() } }
     }

@@ -57,7 +57,7 @@ final class PunchDriver {
     func begin(
         with peer: GatewayID, _ secret: PairSecret, under veil: VeilNumber? = nil, situation: HolePunch.Situation,
         filter: CandidateFilter, ours: [PathCandidate], theirs: [PathCandidate], isComplete: Bool, reason: String,
-        now: Instant
+        introducer: String? = nil, now: Instant
     ) {
         if isNew(peer, situation, isComplete: isComplete, now: now) {
             guard makeRoom() else { return }
@@ -66,10 +66,11 @@ final class PunchDriver {
                 random: RandomSource(seed: random.next()), now: now)
             guard let punch else { return }
             if let old = runs[peer] { host.closeSockets(old.sockets) }
-            runs[peer] = PunchRun(punch: punch, secret: secret, veil: veil, reason: reason, startedAt: now)
+            runs[peer] = PunchRun(punch: punch, secret: secret, veil: veil, startedAt: now)
         } else if isComplete {
             runs[peer]?.punch.learn(situation)
         }
+        runs[peer]?.note(reason, by: introducer, now: now)
         runs[peer]?.punch.addLocal(ours, now: now)
         runs[peer]?.punch.addRemote(theirs, now: now)
         if isComplete { runs[peer]?.punch.candidatesAreComplete(now: now) }

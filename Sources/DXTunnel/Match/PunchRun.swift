@@ -8,9 +8,11 @@ struct PunchRun {
     let secret: PairSecret
     /// The secret that checks are veiled under, the peer's last one; nil for the group's newest.
     var veil: VeilNumber?
-    /// Who brought it about, in words.
-    var reason: String
     let startedAt: Instant
+    /// Who brought it about, and what added to it, in words.
+    private(set) var notes: [(at: Instant, what: String)] = []
+    /// The matchmaker that introduced.
+    private(set) var introducer: String?
     /// Sockets of a prediction.
     var sockets: [Endpoint] = []
     /// Why it found nothing, once it is over.
@@ -20,4 +22,13 @@ struct PunchRun {
 
     /// Whether it goes on.
     var isLive: Bool { endedAt == nil }
+
+    /// What is asked for and heard of in ten seconds is less.
+    private static let mostNotes = 8
+
+    /// Keeps what brought it about, or added to it.
+    mutating func note(_ what: String, by introducer: String?, now: Instant) {
+        self.introducer = introducer ?? self.introducer
+        if notes.count < Self.mostNotes { notes.append((now, what)) }
+    }
 }

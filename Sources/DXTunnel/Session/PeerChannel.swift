@@ -51,6 +51,7 @@ final class PeerChannel {
         transport = MessageChannel(
             role: peer.role, configuration: peer.channelConfiguration, peerParameters: parameters,
             random: RandomSource(seed: core.random.next()), now: now)
+        transport.setKeepalive(core.channelKeepalive)
     }
 
     /// Who looks after a stream.
@@ -290,7 +291,7 @@ final class PeerChannel {
         session.local = session.candidateLocal
         session.candidate = nil
         session.session.changeSendID()
-        peer.noteRemote(candidate)
+        peer.note(candidate, session.local)
     }
 
     // MARK: Control messages

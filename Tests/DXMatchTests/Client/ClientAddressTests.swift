@@ -83,6 +83,28 @@ import Testing
         #expect(gateway.sentCount == sent)
     }
 
+    /// The largest datagram is sent whole: it arrives where the way is wide enough, and the outcome is told once.
+    @Test(arguments: [1_200, 1_199]) func theWayIsMeasured(_ longest: Int) throws {
+        let lab = ClientLab()
+        _ = lab.addMatchmaker()
+        let gateway = lab.addGateway(matchKey: nil)
+        // Without a ticket there is nothing to measure with.
+        lab.tell(gateway) { $0.measure(now: lab.now) }
+        #expect(gateway.sentCount == 0)
+        lab.tell(gateway) { $0.observe(now: lab.now) }
+        lab.pass(.seconds(1))
+        lab.weather.longest = longest
+        let before = (count: gateway.sentCount, bytes: gateway.sentByteCount)
+        lab.tell(gateway) { $0.measure(now: lab.now) }
+        #expect(gateway.sentByteCount == before.bytes + 1_200)
+        lab.pass(.seconds(20))
+        let told = gateway.events.filter { if case .measured = $0 { true } else { false } }
+        #expect(told == [.measured(isAnswered: longest == 1_200, server: ClientLab.address)])
+        #expect(gateway.sentCount - before.count == (longest == 1_200 ? 1 : 3))
+        // A narrow way is no reason to give the matchmaker up.
+        #expect(gateway.client.state == .ready)
+    }
+
     @Test func anInstanceThatLeavesIsLeft() throws {
         let lab = ClientLab()
         let (first, second) = (lab.addMatchmaker(), lab.addMatchmaker(at: [Self.other], seed: 8))

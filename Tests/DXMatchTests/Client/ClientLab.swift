@@ -13,6 +13,8 @@ final class ClientLab {
         var jitter = Interval.zero
         var loss = 0.0
         var duplication = 0.0
+        /// Longer ones do not arrive.
+        var longest = Int.max
     }
 
     private struct Flying {
@@ -166,7 +168,7 @@ final class ClientLab {
 
     private func send(_ datagram: [UInt8], from source: Endpoint, to destination: Endpoint) {
         for _ in 0..<(random.chance(weather.duplication) ? 2 : 1) {
-            guard !random.chance(weather.loss) else { continue }
+            guard !random.chance(weather.loss), datagram.count <= weather.longest else { continue }
             let jitter = Interval(
                 nanoseconds: Int64(random.below(UInt64(max(1, weather.jitter.nanoseconds)))))
             order += 1

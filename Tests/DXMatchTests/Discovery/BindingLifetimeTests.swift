@@ -112,6 +112,21 @@ import Testing
         #expect(try search(9_999, truth: 3_600).lifetime == .seconds(600))
     }
 
+    /// A server that did not answer has said nothing: the round begins anew, as long as before.
+    @Test func aRoundWithoutAnAnswerBeginsAnew() throws {
+        var search = try #require(BindingLifetime(behaviour: behaviour(.portRestricted), hasAlternateAddress: false))
+        var now = Instant.zero + .seconds(1)
+        search.opened(now: now)
+        let wait = try #require(search.nextTimeout) - now
+        now += wait
+        #expect(search.action(now: now) == .ask)
+        search.begin(.ask)
+        search.abandonRound()
+        #expect(search.action(now: now) == .open && search.survived == nil && search.expired == nil)
+        search.opened(now: now)
+        #expect(try #require(search.nextTimeout) - now == wait)
+    }
+
     @Test func whereNothingTellsTheUsualPauseStays() throws {
         let open = NATBehaviour(mapping: .endpointIndependent, filtering: .endpointIndependent, ports: .preserved)
         #expect(BindingLifetime(behaviour: open, hasAlternateAddress: true) == nil)
