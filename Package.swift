@@ -67,6 +67,14 @@ let package = Package(
             dependencies: [
                 "DXWire", "DXSecure", "DXMatch", "DXSocket", nioCore, nioPosix, collections, logging,
             ], swiftSettings: strict),
+        // Registrations shared by Redis: for dxmatchd alone, which alone links hiredis.
+        .target(name: "CHiredis", linkerSettings: [.linkedLibrary("hiredis")]),
+        .target(
+            name: "DXMatchRedis",
+            dependencies: [
+                "CHiredis", "DXWire", "DXSecure", "DXMatch", "DXMatchServer", "DXSocket", nioPosix, logging,
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ], swiftSettings: strict),
         // Configuration files and the control API, shared by the programs.
         .target(
             name: "DXControl",
@@ -90,7 +98,8 @@ let package = Package(
         .executableTarget(
             name: "dxmatchd",
             dependencies: [
-                "DXControl", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXWire", nioCore, nioPosix, logging,
+                "DXControl", "DXMatch", "DXMatchRedis", "DXMatchServer", "DXSecure", "DXSocket", "DXWire", nioCore,
+                nioPosix, logging,
                 lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -133,7 +142,8 @@ let package = Package(
         .testTarget(
             name: "DXMatchServerTests",
             dependencies: [
-                "DXMatchServer", "DXMatch", "DXSecure", "DXSocket", "DXTestFiles", "DXWire", "dxmatchd", nioCore,
+                "DXMatchServer", "DXMatch", "DXMatchRedis", "DXSecure", "DXSocket", "DXTestFiles", "DXWire", "dxmatchd",
+                nioCore,
                 nioPosix,
                 logging,
             ],

@@ -29,6 +29,8 @@ public final class Matchmaker: Sendable {
     public struct Status: Sendable {
         /// The machine's and the front's.
         public var front: MatchFrontStatus
+        /// What carries registrations to other instances; nil where there are none.
+        public var mirror: MirrorStatistics?
         /// The counters of each socket.
         public var sockets: [SocketStatistics]
         /// Answers that the kernel had no room for.
@@ -41,8 +43,10 @@ public final class Matchmaker: Sendable {
     public let localEndpoints: [Endpoint]
     private let eventLoop: any EventLoop
     private let core: NIOLoopBound<MatchmakerCore>
+    private let mirror: (any MatchMirror)?
 
-    private init(_ core: MatchmakerCore, pin: GatewayID) {
+    private init(_ core: MatchmakerCore, pin: GatewayID, mirror: (any MatchMirror)?) {
+        self.mirror = mirror
         self.pin = pin
         localEndpoints = core.localEndpoints
         eventLoop = core.eventLoop
@@ -51,9 +55,12 @@ public final class Matchmaker: Sendable {
 
     /// Opens the sockets and serves. Throws `BindError`, `MatchListenError` or `SecureError`.
     ///
-    /// - Parameter eventLoop: one of a `MultiThreadedEventLoopGroup`.
+    /// - Parameters:
+    ///   - mirror: is told what happens here; nil where there are no other instances.
+    ///   - eventLoop: one of a `MultiThreadedEventLoopGroup`.
     public static func start(
-        _ configuration: Configuration, state: MatchState, logger: Logger, on eventLoop: any EventLoop
+        _ configuration: Configuration, state: MatchState, mirror: (any MatchMirror)? = nil, logger: Logger,
+        on eventLoop: any EventLoop
     ) async throws -> Matchmaker {
         try await eventLoop.submit {
             var front = MatchFrontConfiguration(
@@ -61,16 +68,20 @@ public final class Matchmaker: Sendable {
                 limits: configuration.limits,
                 alternatePort: configuration.listen.alternates.first?.port ?? configuration.listen.alternatePort)
             front.answersSTUN = configuration.answersSTUN
+            front.isMirrored = mirror != nil
             let core = try MatchmakerCore(front, state: state, logger: logger, on: eventLoop)
+            core.onEvent = mirror.map { mirror in { mirror.tell($0) } }
             try core.open(configuration.listen)
-            return Matchmaker(core, pin: state.pin)
+            return Matchmaker(core, pin: state.pin, mirror: mirror)
         }.get()
     }
 
     /// What it holds and has done.
     public func status() async throws -> Status {
-        try await onLoop { core in
-            Status(front: core.front.status, sockets: core.socketStatistics, unsent: core.unsent)
+        try await onLoop { [mirror] core in
+            Status(
+                front: core.front.status, mirror: mirror?.statistics, sockets: core.socketStatistics,
+                unsent: core.unsent)
         }
     }
 
@@ -89,6 +100,26 @@ public final class Matchmaker: Sendable {
 
     /// Takes nobody new from now on, and tells members to use others.
     public func leave() async throws { try await onLoop { core in core.front.isLeaving = true } }
+
+    // MARK: Other instances
+
+    /// Takes what other instances said, in this order. Waits until it is done, so that whoever hears more than can be taken is slowed
+    /// down; not to be called on an event loop.
+    public func apply(_ messages: [MirrorMessage]) throws {
+        try eventLoop.submit { [core] in
+            let core = core.value
+            let now = MonotonicClock.now()
+            for message in messages { core.front.take(message, now: now + core.epoch) }
+            core.settle(now: now)
+        }.wait()
+    }
+
+    /// All registrations made here, for the others to be told of. Waits, like `apply`.
+    public func ownRegistrations() throws -> [MirroredRegistration] {
+        try eventLoop.submit { [core] in
+            core.value.front.ownRegistrations(now: MonotonicClock.now() + core.value.epoch)
+        }.wait()
+    }
 
     /// Closes the sockets. Everything held is forgotten.
     public func stop() async throws { try await onLoop { core in core.close() }.get() }

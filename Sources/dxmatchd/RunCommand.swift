@@ -1,5 +1,6 @@
 import ArgumentParser
 import DXControl
+import DXMatchRedis
 import DXMatchServer
 import DXSocket
 import DXWire
@@ -46,7 +47,12 @@ struct RunCommand: AsyncParsableCommand {
         // Before anything is served: a signal that comes meanwhile is not lost.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let matchmaker = try await Matchmaker.start(configuration, state: state, logger: logger, on: loops.next())
+        let mirror = try Self.registry(settings).map {
+            RedisMirror($0, pin: state.pin, secrets: state.secrets, logger: logger)
+        }
+        let matchmaker = try await Matchmaker.start(
+            configuration, state: state, mirror: mirror, logger: logger, on: loops.next())
+        mirror?.start(matchmaker)
         logger.info(
             "serving",
             metadata: [
@@ -73,6 +79,7 @@ struct RunCommand: AsyncParsableCommand {
             try await tasks.next()
             try await tasks.next()
         }
+        try await mirror?.stop()
         try await matchmaker.stop()
         try await loops.shutdownGracefully()
         logger.info("stopped")
@@ -131,6 +138,12 @@ struct RunCommand: AsyncParsableCommand {
         } catch {
             logger.error("groups as before: the file is refused", metadata: ["reason": "\(error)"])
         }
+    }
+
+    /// Where registrations are shared; nil for in memory alone.
+    private static func registry(_ settings: MatchSettings) throws(RedisAddress.Problem) -> RedisAddress? {
+        guard let text = settings.registry, text != "memory" else { return nil }
+        return try RedisAddress(text: text)
     }
 
     private static func listen(_ settings: MatchSettings) -> MatchListen {

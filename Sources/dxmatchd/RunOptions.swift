@@ -37,6 +37,12 @@ struct RunOptions: ParsableArguments {
     var noStun = false
 
     @Option(
+        help: ArgumentHelp(
+            "Where registrations are kept: memory, or redis://[:PASSWORD-FILE@]HOST:PORT/DATABASE, shared by all"
+                + " instances that have copies of one state directory (default: memory).", valueName: "registry"))
+    var registry: String?
+
+    @Option(
         help: ArgumentHelp("Serve figures at http://ADDRESS:PORT/metrics (OpenMetrics).", valueName: "address:port"))
     var metrics: ListenAddress?
 
@@ -72,6 +78,7 @@ struct RunOptions: ParsableArguments {
         if let groups { (settings.groups, settings.isOpen) = (groups, false) }
         if open { (settings.groups, settings.isOpen) = (nil, true) }
         if noStun { settings.answersSTUN = false }
+        settings.registry = registry ?? settings.registry
         settings.metrics = metrics ?? settings.metrics
         settings.drainSeconds = drainSeconds ?? settings.drainSeconds
         guard settings.groups != nil || settings.isOpen else {

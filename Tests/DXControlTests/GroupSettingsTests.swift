@@ -41,10 +41,19 @@ import Testing
             ])
         #expect(try problems("serve_match: {listen: \"x\"}\n").count == 1)
         #expect(try problems("serve_match: {listen: \":1\", port: 2}\n").count == 1)
-        // Two sockets cannot have one port.
-        for text in ["listen: \":3478\"\nserve_match: true\n", "listen: \":9\"\nserve_match: {listen: \":9\"}\n"] {
+    }
+
+    /// Two sockets cannot have one port, but at two addresses.
+    @Test func itsPlaceIsNotTheGatewaysOwn() throws {
+        for text in [
+            "listen: \":3478\"\nserve_match: true\n", "listen: \"127.0.0.1:3478\"\nserve_match: true\n",
+            "listen: \":9\"\nserve_match: {listen: \"127.0.0.1:9\"}\n",
+            "listen: \"127.0.0.1:9\"\nserve_match: {listen: \"127.0.0.1:9\"}\n",
+        ] {
             let found = try problems(text)
             #expect(found.count == 1 && found[0].contains("is the gateway's own"))
         }
+        let apart = try settings("listen: \"127.0.0.1:9\"\nserve_match: {listen: \"127.0.0.2:9\"}\n")
+        #expect(apart.serveMatch?.listen.host == "127.0.0.2")
     }
 }

@@ -18,12 +18,14 @@ struct PortMapProbe {
     static func main() async throws {
         let ports = CommandLine.arguments.dropFirst().compactMap { UInt16($0) }
         let loop = MultiThreadedEventLoopGroup.singleton.next()
+        // Before anything is mapped: a signal that comes at once is to end it in order, too.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let driver = try await loop.submit {
             let driver = PortMapDriver(on: loop, nonce: PCPNonce(high: 0x0123_4567_89ab_cdef, low: 0xfeed_beef))
             driver.start(internalPorts: ports) { event, family in say(event, family) }
             return NIOLoopBound(driver, eventLoop: loop)
         }.get()
-        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
+        for await signal in signals {
             guard signal == .sighup else { break }
             try await loop.submit { driver.value.networkChanged() }.get()
         }

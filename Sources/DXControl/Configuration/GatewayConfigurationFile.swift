@@ -235,7 +235,8 @@ private struct GatewayReading {
     private mutating func serveMatch(
         _ service: LocalSettings.ServeMatch, at path: ConfigurationPath, beside own: HostAddress
     ) -> LocalSettings.ServeMatch? {
-        guard service.listen.port != own.port else {
+        let listen = service.listen
+        guard listen.port != own.port || listen.host != own.host && !listen.isWildcard && !own.isWildcard else {
             reader.fail(
                 path, "port \(own.port) is the gateway's own", "give the matchmaker another port, or the gateway")
             return nil

@@ -12,6 +12,7 @@ enum MatchMetrics {
         writeTraffic(status, &text)
         writeAnswers(status.front, &text)
         writeDrops(status, &text)
+        if let mirror = status.mirror { writeMirror(mirror, &text) }
         ProcessMetrics.write(to: &text)
         return text.finished
     }
@@ -73,6 +74,15 @@ enum MatchMetrics {
         text.counter("dx_match_notices_acknowledged", "Notices acknowledged.", server.acknowledged)
         text.counter("dx_match_registrations_expired", "Registrations that ended without a word.", server.expired)
         text.counter("dx_match_stun_answers", "STUN requests answered.", front.stunAnswers)
+    }
+
+    private static func writeMirror(_ mirror: MirrorStatistics, _ text: inout OpenMetricsText) {
+        text.gauge("dx_match_registry_connected", "1 while the shared registry is there.", mirror.isConnected ? 1 : 0)
+        text.counter("dx_match_registry_reconnects", "Times that it came back.", mirror.reconnects)
+        text.counter("dx_match_registry_sent", "Messages to other instances.", mirror.sent)
+        text.counter("dx_match_registry_received", "Messages of other instances.", mirror.received)
+        text.counter("dx_match_registry_lost", "Events that the others were not told of.", mirror.lost)
+        text.counter("dx_match_registry_unreadable", "Messages that do not open.", mirror.unreadable)
     }
 
     private static func writeDrops(_ status: Matchmaker.Status, _ text: inout OpenMetricsText) {

@@ -70,7 +70,7 @@ public struct HolePunch: Sendable {
         }
 
         /// What theory says: neighbours are thought to reach each other until checks have shown that they do not.
-        var verdict: NATVerdict {
+        public var verdict: NATVerdict {
             guard isShared, let shared = ours.v4 else { return NATVerdict(ours: ours, theirs: theirs) }
             return NATVerdict(behind: shared, isApart: false)
         }
@@ -88,6 +88,8 @@ public struct HolePunch: Sendable {
     private var events: [Event] = []
     private var random: RandomSource
     private var isPredictionAllowed: Bool?
+    /// The budget knows that the run is over.
+    private var isPredictionReported = false
 
     /// An introduction to `remote`. Nil when both ids are the same.
     ///
@@ -177,6 +179,10 @@ public struct HolePunch: Sendable {
     /// The next message to send now; nil when none is due.
     public mutating func pollTransmit(budget: inout Budget, now: Instant) -> CheckTransmit? {
         if let transmit = list.pollTransmit(budget: &budget.checks, now: now) { return transmit }
+        if let prediction, prediction.isOver, !isPredictionReported {
+            isPredictionReported = true
+            budget.predictions.end(towards: prediction.target)
+        }
         guard !list.isOver else { return nil }
         beginPrediction(budget: &budget.predictions, now: now)
         guard let probe = prediction?.pollProbe(now: now) else { return nil }

@@ -47,6 +47,8 @@ struct MatchAddresses: Sendable {
     /// None answered: the next round begins with another.
     mutating func onSilence() {
         preferred = nil
+        // One that was going away may have come back.
+        leaving = []
         turn = all.isEmpty ? 0 : (turn + 1) % all.count
     }
 

@@ -6,7 +6,7 @@ extension MatchClient {
     /// seconds; a registration that is being made is waited for. A nonce that is under way changes nothing.
     ///
     /// - Parameters:
-    ///   - nonce: names the introduction. The same one with several matchmakers is one introduction for the other.
+    ///   - nonce: names the introduction. With the same one at several matchmakers the other's gateway sees that it is one.
     ///   - blob: for the other, in place of the registered one; empty for that.
     public mutating func introduce(
         to memberTag: MemberTag, nonce: UInt64, blob: [UInt8] = [], now: Instant

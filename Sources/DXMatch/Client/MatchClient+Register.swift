@@ -28,7 +28,7 @@ extension MatchClient {
 
     /// Wants to be listed no more. `left` comes when the matchmaker has answered, or has not within some seconds.
     public mutating func unregister(now: Instant) {
-        guard wanted != nil || !isStopped else { return }
+        guard !isStopped else { return }
         endListing(now: now)
         wanted = nil
         if case .registrationRefused = problem { problem = nil }
@@ -117,6 +117,7 @@ extension MatchClient {
             endsAt: heard.at + lifetime, count: before?.count ?? 0, answered: before?.answered ?? 0,
             dueAt: heard.at + refreshInterval(fresh))
         listing?.isLeaving = before?.isLeaving ?? false
+        listing?.acknowledgements = before?.acknowledgements ?? []
         wanted?.isNew = false
         proofCount = 0
         registerRetry.reset()

@@ -22,8 +22,9 @@ extension MatchClient {
         while let index = exchanges.firstIndex(where: { $0.isDue(now: now) }), let held = ticket {
             let purpose = exchanges[index].purpose
             guard let destination = destination(of: exchanges[index]), let body = body(of: purpose, now: now) else {
-                // What it was about is gone.
+                // What it was about is gone, or waits for another registration.
                 exchanges.remove(at: index)
+                if case .roster = purpose { roster.restart() }
                 continue
             }
             let sequence = held.nextSequence

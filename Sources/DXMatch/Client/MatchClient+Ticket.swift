@@ -63,7 +63,7 @@ extension MatchClient {
     }
 
     /// Forgets all requests, whose answers cannot be opened any more. What was wanted is asked again.
-    private mutating func dropRequests() {
+    mutating func dropRequests() {
         for exchange in exchanges {
             if case .observe(let address) = exchange.purpose { observations.append(address) }
         }

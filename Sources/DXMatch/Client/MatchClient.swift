@@ -106,7 +106,7 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
             state: state, server: listing?.listing.server ?? addresses.preferred, observedV4: observedV4,
             observedV6: observedV6, roundTrip: roundTrip.smoothed, lastHeardAt: lastHeardAt,
             failureCount: problem == nil ? 0 : max(ticketRetry.failureCount, registerRetry.failureCount),
-            nextAttemptAt: problem == nil ? nil : nextAttempt,
+            nextAttemptAt: problem == nil ? nil : nextTry,
             ticketExpiresAt: ticket?.expiresAt, memberCount: listing?.listing.memberCount, statistics: statistics)
     }
 
@@ -180,6 +180,11 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
     /// that is gone is made again at another.
     public mutating func setAddresses(_ fresh: [Endpoint], now: Instant) {
         guard addresses.replace(with: fresh) else { return }
+        if addresses.all.isEmpty {
+            // Nothing can be sent, so nothing is due.
+            ticketExchange = nil
+            dropRequests()
+        }
         ticketRetry.reset()
         registerRetry.reset()
         if let server = listing?.listing.server, !addresses.all.contains(server) { listing?.isLapsed = true }
@@ -269,6 +274,13 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
         if needsRegister, ticket != nil { times.append(registerRetry.notBefore ?? .zero) }
         if let time = roster.nextReading, canRequest { times.append(time) }
         return times.min()
+    }
+
+    /// When something that has failed is tried again; nil while it is being tried.
+    private var nextTry: Instant? {
+        guard !isStopped, !addresses.all.isEmpty else { return nil }
+        if ticket == nil { return ticketExchange == nil && hasWork ? ticketRetry.notBefore : nil }
+        return needsRegister ? registerRetry.notBefore : nil
     }
 
     /// Adds an event. What comes from outside asks for room before.

@@ -107,10 +107,11 @@ public struct NATProbe: Sendable {
     /// - Parameters:
     ///   - own: the endpoints of the socket: its port with each address of the host.
     ///   - servers: whom to ask, at most 8; of one family.
-    public init(own: [Endpoint], servers: [Server], now: Instant) {
+    ///   - patience: how long nothing may answer: less where somebody has waited before.
+    public init(own: [Endpoint], servers: [Server], patience: Interval = patience, now: Instant) {
         self.own = own
         self.servers = Array(servers.prefix(8))
-        stageEndsAt = now + Self.patience
+        stageEndsAt = now + patience
         for server in self.servers { ask(server.primary, .none, until: stageEndsAt, now: now) }
         if self.servers.isEmpty { end(.unknown) }
     }

@@ -1,6 +1,6 @@
 import DXWire
 
-/// The numbers of `docs/matchmaking.md` §9.
+/// The numbers of `docs/matchmaking.md` §10.
 public enum LANConstants {
     /// Where announcements go. Above the ports of other multicast services, below those that Linux gives out by itself (from 32,768).
     public static let port: UInt16 = 23_478

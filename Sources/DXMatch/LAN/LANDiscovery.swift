@@ -1,6 +1,6 @@
 public import DXWire
 
-/// Finds members of the group in the networks that this host is in, and is found (`docs/matchmaking.md` §9): says where it is now
+/// Finds members of the group in the networks that this host is in, and is found (`docs/matchmaking.md` §10): says where it is now
 /// and then, answers who looks for it, and tells of those it heard. No clock has to be right, and nothing here is believed: who
 /// is found is a hint, which checks prove.
 ///

@@ -1,6 +1,6 @@
 public import DXWire
 
-/// What gateways of a group tell each other within a network (`docs/matchmaking.md` §9), before it is sealed. All have one size.
+/// What gateways of a group tell each other within a network (`docs/matchmaking.md` §10), before it is sealed. All have one size.
 public struct LANMessage: Equatable, Sendable {
     /// Who says it.
     public var sender: GatewayID

@@ -128,7 +128,8 @@ extension PortMapper {
             let isHopeless = !failure.isSilence || lines[index].silences >= PortMappingConstants.mostSilences
             if isHopeless || lines[index].mapping == nil {
                 lose(index, failure)
-                lines[index].dueAt = now + PortMappingConstants.firstRest
+                let held = active == .pcp ? pcp.refusedUntil : now
+                lines[index].dueAt = max(now + PortMappingConstants.firstRest, held)
             } else {
                 let left = max(PortMappingConstants.minimumRenewal, (lines[index].expiresAt - now) / 2)
                 lines[index].dueAt = now + min(PortMappingConstants.silenceRetry, left)

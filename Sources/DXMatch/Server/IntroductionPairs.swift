@@ -1,6 +1,6 @@
 import DXWire
 
-/// Who was introduced to whom in the last minute, in bounded memory: four introductions for each pair, each known by its nonce.
+/// Who was introduced to whom in the last minute, in bounded memory: eight introductions for each pair, each known by its nonce.
 ///
 /// Complexity: O(1): eight places are looked at. Which eight is a seeded hash's choice.
 struct IntroductionPairs: Sendable {
@@ -19,11 +19,11 @@ struct IntroductionPairs: Sendable {
         var pair: UInt64 = 0
         var beganAt = Instant.zero
         var count = 0
-        var nonces: [4 of UInt64] = .init(repeating: 0)
+        var nonces: [8 of UInt64] = .init(repeating: 0)
     }
 
     /// The nonces that fit a place.
-    static let maximumPerPair = 4
+    static let maximumPerPair = 8
     private static let ways = 8
     private static let span = Interval.seconds(60)
 
@@ -31,7 +31,7 @@ struct IntroductionPairs: Sendable {
     private let perPair: Int
     private var places: [Place]
 
-    /// Nobody was introduced. `capacity` is brought to a power of two, 8 to 2^20, `perPair` into 1 to 4.
+    /// Nobody was introduced. `capacity` is brought to a power of two, 8 to 2^20, `perPair` into 1 to 8.
     init(perPair: Int, capacity: Int, seed: Block32) {
         self.perPair = max(1, min(perPair, Self.maximumPerPair))
         hash = SeededHash(seed: seed)

@@ -28,10 +28,21 @@ extension MatchServer {
 
     private mutating func renew(_ slot: UInt32, notice: UInt32, now: Instant) {
         statistics.refreshes &+= 1
+        let isTold = isMirrored && isInAnotherQuarter(registry.registrations[slot], now: now)
         registry.update(slot) { $0.expiresAt = now + .seconds(Int64($0.lifetime)) }
         if notice != 0, notices.acknowledge(registry.registrations[slot].handle, number: notice) {
             statistics.acknowledged &+= 1
         }
-        if isMirrored { tell(.refreshed(registry.key(of: slot))) }
+        if isTold { tell(.refreshed(registry.key(of: slot), lifetime: registry.registrations[slot].lifetime)) }
+    }
+
+    /// Whether a quarter of the lifetime has begun since it was last renewed: other instances are told once in each, so that they
+    /// hear of a tenth of all REFRESHes and never lose one that lives. The quarters of registrations begin at different times.
+    private func isInAnotherQuarter(_ registration: Registration, now: Instant) -> Bool {
+        let lifetime = Interval.seconds(Int64(registration.lifetime))
+        let quarter = max(1, lifetime.nanoseconds / 4)
+        let phase = Int64(registration.handle.rawValue % UInt64(quarter))
+        func number(_ time: Instant) -> Int64 { (time.nanoseconds &+ phase) / quarter }
+        return number(registration.expiresAt - lifetime) != number(now)
     }
 }

@@ -28,8 +28,9 @@ public struct MatchServerLimits: Sendable, BitwiseCopyable {
 
     /// Introductions that a member asks for, a minute and at once (§4.2); more get `tooOften`.
     public var introductionsPerAsker = 60
-    /// Introductions of one member to one other, a minute (§4.2); more get `tooOften`. At most 4, which are remembered.
-    public var introductionsPerPair = 4
+    /// Introductions of one member to one other, a minute (§4.2); more get `tooOften`. At most 8, which are remembered. A NAT
+    /// that was started anew twice in a minute takes six.
+    public var introductionsPerPair = 8
     /// Introductions to a member, a second and at once (§4.2); more get `tooOften`.
     public var introductionsPerTarget = 20
     /// Pairs that are remembered, 64 bytes each. When there is no room for a pair, only the other two limits are left for it.

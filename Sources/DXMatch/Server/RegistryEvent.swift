@@ -68,8 +68,8 @@ public struct MirroredIntroduction: Equatable, Sendable {
 public enum RegistryEvent: Equatable, Sendable {
     /// A member registered, or registered anew. The instance is 0: who passes it on puts in its own number.
     case registered(MirroredRegistration)
-    /// A registration's lifetime began anew.
-    case refreshed(RegistrationKey)
+    /// A registration's lifetime, of so many seconds, began anew. Not told each time, but once in a quarter of it.
+    case refreshed(RegistrationKey, lifetime: UInt16)
     /// A registration left or ended.
     case removed(RegistrationKey)
     /// A member is to be told of another, by the instance with this number.

@@ -24,6 +24,9 @@ public struct VeiledCheck: Equatable, Sendable {
 public struct VeilNumber: Hashable, Sendable, BitwiseCopyable {
     let rawValue: Int
 
+    /// The join veil, as long as there is one.
+    public static let join = VeilNumber(rawValue: Veil.joinNumber)
+
     /// Whether it is the join veil: then the sender may be anybody who has a token.
     public var isJoin: Bool { rawValue == Veil.joinNumber }
 }

@@ -1,6 +1,6 @@
 import DXWire
 
-/// The seal of what gateways of a group say to all of a network (`docs/matchmaking.md` §9): noise to whoever has not the epoch's
+/// The seal of what gateways of a group say to all of a network (`docs/matchmaking.md` §10): noise to whoever has not the epoch's
 /// secret, and no two datagrams alike. Which of the members made it, it does not say.
 public struct LANSeal: Sendable {
     private let seal: RandomNonceSeal

@@ -48,7 +48,7 @@ public final class PairSecret: Sendable {
     /// What a seal adds, in bytes.
     public static let sealOverhead = RandomNonceSeal.overhead
 
-    /// Seals what a third one passes on to the other (§10), who alone can open it. Throws `packetSize` when it is empty, `cryptography`
+    /// Seals what a third one passes on to the other (§11), who alone can open it. Throws `packetSize` when it is empty, `cryptography`
     /// when OpenSSL fails.
     public func seal(_ content: RawSpan) throws(SecureError) -> [UInt8] { try outward.seal(content) }
 

@@ -62,8 +62,7 @@ extension GatewayCore {
 
     /// The sender of the socket with the port of this address of ours; that of the gateway's port unless it is another one.
     func sender(for local: Endpoint?) -> DatagramSender? {
-        guard !outlets.isEmpty, let local, let outlet = outlets[local.port] else { return socket?.sender }
-        return outlet.sender
+        outlets.isEmpty ? socket?.sender : outlets.sender(for: local) ?? socket?.sender
     }
 
     /// Queues a datagram that is no session's; the turn sends it.

@@ -37,8 +37,8 @@ final class GatewayCore {
     let startedAt: Instant
 
     var socket: UDPEndpoint<GatewayCore>?
-    /// Further sockets, by their ports: those of predictions (`docs/matchmaking.md` §8), of which one may carry a session.
-    var outlets: [UInt16: UDPEndpoint<GatewayCore>] = [:]
+    /// Sockets of predictions, of which one may carry a session.
+    let outlets = FurtherSockets<GatewayCore>()
     /// The gateway's part in finding ways to others; nil where no matchmaker is configured, and in static mode.
     var match: MatchAgent?
     /// The gateway's part in finding members in its networks; nil where that is switched off, and in static mode.
@@ -235,8 +235,7 @@ final class GatewayCore {
         lan = nil
         neighbours.removeAll()
         turnTask = nil
-        for outlet in outlets.values { outlet.close() }
-        outlets.removeAll()
+        outlets.closeAll()
         guard let socket else { return eventLoop.makeSucceededVoidFuture() }
         self.socket = nil
         return socket.close()
@@ -318,7 +317,7 @@ final class GatewayCore {
         for peer in peers where peer.isEnding { peer.disposeEnded() }
         socket.sender.flush()
         handleRefusals(socket.sender)
-        for outlet in outlets.values { outlet.sender.flush() }
+        outlets.flush()
         isInTurn = false
         for channel in wantsMore { mark(channel) }
         wantsMore.removeAll(keepingCapacity: true)

@@ -19,6 +19,7 @@ extension PeerLink {
     /// A way was found, or a better one: both ends hear of it at about the same time, and the one with the lower id calls.
     func onWay(_ way: Way, now: Instant) {
         guard !core.isStopping, isBetter(way) else { return }
+        core.logger.debug("a way to a peer was found", metadata: ["peer": "\(name)", "address": "\(way.remote)"])
         pendingWay = (way, role == .lower ? now : now + Self.courtesy)
         followWay(now: now)
         refreshDeadline()

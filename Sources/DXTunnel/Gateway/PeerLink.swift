@@ -184,7 +184,7 @@ final class PeerLink {
     }
 
     private func call() {
-        core.match?.introduce(id, isUrgent: channel != nil)
+        core.match?.introduce(id)
         core.lan?.follow(now: core.currentTime())
         core.group?.introduce(id)
         guard attempts.isEmpty, !isResolving else { return }
@@ -349,6 +349,7 @@ final class PeerLink {
         target.peerCapabilities = bind.capabilities
         if isNew { onChannelUp(target, now: now) }
         reconnect.onConnected()
+        core.match?.reached(id)
         rekeyWantedSince = nil
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
     }
@@ -413,6 +414,7 @@ final class PeerLink {
     func onPathSuspect(_ channel: PeerChannel, now: Instant) {
         guard channel === self.channel else { return }
         core.logger.info("peer does not answer: calling it anew", metadata: ["peer": "\(name)"])
+        core.match?.suspect(id)
         reconnect.want(at: now)
         refreshDeadline()
     }
@@ -437,6 +439,8 @@ final class PeerLink {
         pastBytes.sent &+= channel.transport.statistics.bytesSent
         pastBytes.received &+= channel.transport.statistics.bytesReceived
         self.channel = nil
+        usedWay = nil
+        core.match?.punches.channelEnded(with: id, now: core.currentTime())
         nextHalf = core.random.next()
         nextRekeyCheck = .distantFuture
         ending.append(channel)

@@ -3,7 +3,7 @@ import DXSecure
 import DXWire
 import NIOCore
 
-/// Members introduce members (`docs/matchmaking.md` §10): a neighbour that has channels with both passes on where each may be
+/// Members introduce members (`docs/matchmaking.md` §11): a neighbour that has channels with both passes on where each may be
 /// reached, once each way. What it passes on it cannot read, and what was passed on goes no further.
 extension GroupAgent {
     // MARK: Asking
@@ -77,7 +77,9 @@ extension GroupAgent {
             _ = tell(peer, content.number, isAnswer: true, secret, over: stream)
         }
         let name = core.peersByID.first { $0.value.id == ids[stream.neighbour] }?.value.name ?? "a member"
-        match.meet(peer, content.blob, observed: observed, reason: "introduced by \(name)", now: now)
+        match.meet(
+            peer, content.blob, observed: observed, usesLoopback: core.tuning.usesLoopback,
+            reason: "introduced by \(name)", now: now)
     }
 }
 

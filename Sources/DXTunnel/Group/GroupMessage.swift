@@ -32,7 +32,7 @@ enum GroupMessage: Equatable, Sendable {
     case request(UInt64, [UInt8])
     /// The answer to the request of that number.
     case answer(UInt64, [UInt8])
-    /// For another neighbour of the receiver's: what is passed on to it, unread (`docs/matchmaking.md` §10).
+    /// For another neighbour of the receiver's: what is passed on to it, unread (`docs/matchmaking.md` §11).
     case introduce(GatewayID, [UInt8])
     /// Passed on: by whom it is, where the sender sees that one, and what it says.
     case introduced(GatewayID, observed: Endpoint?, [UInt8])

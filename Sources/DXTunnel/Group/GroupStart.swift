@@ -25,7 +25,7 @@ public struct LocalSettings: Sendable, Hashable {
     public var limits: GatewayConfiguration.Limits
     /// Whether and where this gateway is a matchmaker for its own group; nil for not at all.
     public var serveMatch: ServeMatch?
-    /// Whether members in the networks of this host are looked for, and answered (`docs/matchmaking.md` §9).
+    /// Whether members in the networks of this host are looked for, and answered (`docs/matchmaking.md` §10).
     public var lan = true
 
     /// A matchmaker for the gateway's own group, on a socket of its own (`docs/matchmaking.md` §1).

@@ -1,6 +1,7 @@
 import DXSecure
 import DXSocket
 import DXWire
+import Logging
 import NIOCore
 
 /// One attempt to join: a socket, handshakes with the inviter at all its addresses, and in the first session that is there
@@ -10,13 +11,19 @@ import NIOCore
 /// answers first carries the request.
 @safe
 final class JoinClient {
-    private let token: InviteToken
-    private let identity: Identity
+    let token: InviteToken
+    let identity: Identity
     private let name: String?
-    private let loop: any EventLoop
-    private let secure: SecureEndpoint
-    private let inviter: GatewayID
-    private var socket: UDPEndpoint<JoinClient>?
+    let loop: any EventLoop
+    let logger: Logger
+    let secure: SecureEndpoint
+    let inviter: GatewayID
+    private(set) var socket: UDPEndpoint<JoinClient>?
+    /// Sockets of predictions.
+    let outlets = FurtherSockets<JoinClient>()
+    /// Finds the inviter where it is behind a NAT; nil when the token names no matchmaker.
+    private(set) var match: MatchAgent?
+    private var latest: Instant = .zero
     private var timer: WakeupTimer<JoinClient>?
     private var addresses: [Endpoint] = []
     private var attempts: [DTLSSession] = []
@@ -25,6 +32,9 @@ final class JoinClient {
     private var pause = JoinClient.firstPause
     private var requests = 0
     private var nextCall: Instant = .distantFuture
+    /// When the search for the inviter wants to be looked at.
+    private var deadline: Instant = .distantFuture
+    private var isTurnScheduled = false
     private var lastFailure = "no answer"
     private var result: EventLoopPromise<JoinGrant>?
     /// What is being received or sent.
@@ -36,7 +46,10 @@ final class JoinClient {
     private static let callPause = Interval.seconds(1)
 
     /// An attempt with a token. Throws what OpenSSL fails with, and for a token whose key is no key.
-    init(_ token: InviteToken, _ identity: Identity, name: String?, on loop: any EventLoop) throws {
+    init(
+        _ token: InviteToken, _ identity: Identity, name: String?, on loop: any EventLoop,
+        logger: Logger = Logger(label: "dx.join") { _ in SwiftLogNoOpLogHandler() }
+    ) throws {
         guard let veil = VeilSecret(joinSeed: token.joinSeed), let inviter = token.inviter.gatewayID,
             inviter != identity.gatewayID
         else { throw StateProblem("the token", "is this gateway's own or damaged", "use it on another gateway") }
@@ -44,6 +57,7 @@ final class JoinClient {
         self.identity = identity
         self.name = name
         self.loop = loop
+        self.logger = logger
         self.inviter = inviter
         secure = try SecureEndpoint(
             identity: identity, veil: [veil], knownPeers: [inviter], shard: 0, seed: SecureRandom.next())
@@ -53,13 +67,11 @@ final class JoinClient {
     deinit { unsafe memory.deallocate() }
 
     /// Asks at these addresses until there is an answer or patience ends.
-    ///
-    /// - Parameter findsMore: others may be found meanwhile, so that it may begin without any.
     func run(
-        at addresses: [Endpoint], patience: TimeAmount, findsMore: Bool = false
+        at addresses: [Endpoint], patience: TimeAmount
     ) -> EventLoopFuture<JoinGrant> {
         let promise = loop.makePromise(of: JoinGrant.self)
-        guard !addresses.isEmpty || findsMore else {
+        guard !addresses.isEmpty || !token.matchmakers.isEmpty else {
             promise.fail(GroupError(.failed, "none of the inviter's names can be resolved", "check the network"))
             return promise.futureResult
         }
@@ -75,19 +87,26 @@ final class JoinClient {
         self.timer = timer
         let bound = NIOLoopBound(self, eventLoop: loop)
         let end = loop.scheduleTask(in: patience) { bound.value.giveUp() }
-        call(now: MonotonicClock.now())
-        turn(now: MonotonicClock.now())
+        call(now: currentTime())
+        rendezvous(now: currentTime())
+        turn(now: currentTime())
         return promise.futureResult.always { _ in end.cancel() }.close(bound)
     }
 
-    /// The inviter may be there, too: it is asked there at once. Does nothing once there is a session, and before `run`.
-    func found(_ address: Endpoint, now: Instant = MonotonicClock.now()) {
-        guard result != nil, session == nil, !addresses.contains(address) else { return }
-        // Of many the newest are called again: what was just found is most likely to be open.
-        addresses.insert(address, at: 0)
-        if addresses.count > NameResolver.maximumCount { addresses.removeLast() }
-        connect(to: address, now: now)
-        turn(now: now)
+    /// Registers where the inviter is registered while invitations are open, and has a way to it looked for.
+    private func rendezvous(now: Instant) {
+        guard !token.matchmakers.isEmpty else { return }
+        let match = MatchAgent(self, identity: identity)
+        self.match = match
+        match.follow(MatchPlan(servers: token.matchmakers, rendezvous: TokenSecret(token.joinSeed)), now: now)
+        match.introduce(inviter)
+    }
+
+    /// The inviter is there, too: it is asked there at once. Does nothing once there is a session.
+    func found(_ address: Endpoint, from base: Endpoint?, now: Instant) {
+        guard result != nil, session == nil else { return }
+        connect(to: address, from: base, now: now)
+        scheduleTurn()
     }
 
     /// Lets the socket go.
@@ -95,18 +114,21 @@ final class JoinClient {
         timer?.cancel()
         session?.close()
         for attempt in attempts { attempt.close() }
+        match?.stop()
+        match = nil
+        outlets.closeAll()
         guard let socket else { return loop.makeSucceededVoidFuture() }
         self.socket = nil
         return socket.close()
     }
 
     private func giveUp() {
-        let places = (token.addresses.isEmpty ? addresses.map(\.description) : token.addresses.map(\.description))
-            .joined(separator: ", ")
+        let places = token.addresses.map(\.description) + token.matchmakers.map { "by \($0.address)" }
+        let reason = match?.failure(of: inviter) ?? match?.problem ?? lastFailure
         finish(
             .failure(
                 GroupError(
-                    .failed, "the inviter does not answer at \(places) (\(lastFailure))",
+                    .failed, "the inviter does not answer at \(places.joined(separator: ", ")) (\(reason))",
                     "check that it runs, that UDP gets there, and that the token is neither revoked nor expired")))
     }
 
@@ -124,8 +146,10 @@ final class JoinClient {
         if attempts.isEmpty { nextCall = now + Self.callPause }
     }
 
-    private func connect(to address: Endpoint, now: Instant) {
-        do throws(SecureError) { attempts.append(try secure.connect(to: inviter, at: address, now: now)) } catch {
+    private func connect(to address: Endpoint, from base: Endpoint? = nil, now: Instant) {
+        do throws(SecureError) {
+            attempts.append(try secure.connect(to: inviter, at: address, from: base, now: now))
+        } catch {
             lastFailure = "\(address): \(error)"
         }
     }
@@ -144,9 +168,34 @@ final class JoinClient {
         nextRequest = now + pause
         pause = min(pause * 2, Self.longestPause)
         let bytes = request.encoded
-        _ = try? socket?.sender.append(
-            to: session.remote, from: nil, ecn: .notECT, maximumByteCount: bytes.count + session.sealOverhead
+        _ = try? sender(for: session.local)?.append(
+            to: session.remote, from: session.local, ecn: .notECT, maximumByteCount: bytes.count + session.sealOverhead
         ) { output throws(SecureError) in try unsafe session.seal(bytes.span.bytes, into: &output) }
+    }
+
+    /// The time now, never earlier than any time given before.
+    func currentTime() -> Instant { tick(MonotonicClock.now()) }
+
+    private func tick(_ now: Instant) -> Instant {
+        latest = max(latest, now)
+        return latest
+    }
+
+    func noteDeadline(_ deadline: Instant) {
+        guard deadline < self.deadline else { return }
+        self.deadline = deadline
+        timer?.arm(at: min(secure.nextTimeout ?? .distantFuture, nextRequest, nextCall, deadline))
+    }
+
+    /// Wants a turn as soon as the event loop is free: somebody in the middle of something has something to send.
+    func scheduleTurn() {
+        guard !isTurnScheduled else { return }
+        isTurnScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        loop.execute {
+            bound.value.isTurnScheduled = false
+            bound.value.turn(now: bound.value.currentTime())
+        }
     }
 
     /// Sends what there is and waits for what comes.
@@ -157,13 +206,15 @@ final class JoinClient {
         if nextRequest <= now { request(now: now) }
         while true {
             var output = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)
-            guard let remote = secure.pollTransmit(into: &output, now: now)?.remote else { break }
+            guard let route = secure.pollTransmit(into: &output, now: now) else { break }
             let count = output.byteCount
-            let datagram = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[0..<count]))
-            socket.sender.append(to: remote, from: nil, ecn: .notECT, maximumByteCount: count) { $0.write(datagram) }
+            send(
+                unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[0..<count])), to: route.remote,
+                from: route.local)
         }
         socket.sender.flush()
-        timer?.arm(at: min(secure.nextTimeout ?? .distantFuture, nextRequest, nextCall))
+        outlets.flush()
+        timer?.arm(at: min(secure.nextTimeout ?? .distantFuture, nextRequest, nextCall, deadline))
     }
 
     private func handle(_ event: SecureEvent, now: Instant) {
@@ -227,8 +278,7 @@ extension JoinClient: DatagramHandler {
         _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
     ) {
         guard let session, datagram.byteCount > ConnectionID.byteCount, isOf(session, datagram) else {
-            _ = secure.receiveVeiled(datagram.bytes, from: source, now: now)
-            return
+            return receiveVeiled(datagram.bytes, from: source, at: local, now: tick(now))
         }
         var output = unsafe OutputRawSpan(buffer: memory, initializedCount: 0)
         guard session.open(&datagram, into: &output) == .opened else { return }
@@ -243,13 +293,16 @@ extension JoinClient: DatagramHandler {
         return session.acceptedIDs.contains(ConnectionID(rawValue: value))
     }
 
-    func batchEnded(now: Instant) { turn(now: now) }
+    func batchEnded(now: Instant) { turn(now: tick(now)) }
 
-    func becameWritable(now: Instant) { turn(now: now) }
+    func becameWritable(now: Instant) { turn(now: tick(now)) }
 }
 
 extension JoinClient: WakeupHandler {
     func wakeupFired(now: Instant) {
+        let now = tick(now)
+        deadline = .distantFuture
+        match?.wakeupFired(now: now)
         if let next = secure.nextTimeout, next <= now { secure.timeoutFired(now: now) }
         turn(now: now)
     }

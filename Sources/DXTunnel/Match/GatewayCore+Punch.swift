@@ -4,19 +4,35 @@ import DXSocket
 import DXWire
 import Logging
 
-/// Introductions of a running gateway go over its own sockets.
-extension GatewayCore: PunchHost {
+/// A running gateway finds ways over its own sockets.
+extension GatewayCore: MatchHost {
     var ownID: GatewayID { secure.identity.gatewayID }
+    var boundEndpoints: [Endpoint] { socket?.localEndpoints ?? [] }
+    var matchKeepalive: Interval { tuning.matchKeepalive }
+    var takesJoiners: Bool { group?.invites.joinVeil != nil }
+
+    func chance() -> UInt64 { random.next() }
+
+    func key(ofPeer peer: GatewayID) -> PublicKey? {
+        secure.knownPeers.contains(peer) ? group?.key(of: peer) : nil
+    }
+
+    func isSearched(_ peer: GatewayID) -> Bool { peersByID[peer].map { !$0.isHeard } ?? false }
+
+    func takeTicket(of matchmaker: GatewayID, _ key: PublicKey) -> MatchTicket? {
+        group?.takeTicket(of: matchmaker, key)
+    }
+
+    func noteTicket() { group?.noteTicket() }
+
+    func name(of peer: GatewayID) -> String { peersByID[peer]?.name ?? peer.text }
 
     func seal(_ check: RawSpan, to receiver: GatewayID, under veil: VeilNumber?) -> [UInt8]? {
         secure.seal(check: check, to: receiver, under: veil)
     }
 
-    func send(_ datagram: [UInt8], to remote: Endpoint, from local: Endpoint) {
-        send(unsafe datagram.span.bytes, to: remote, from: local)
-    }
-
     func onWay(to peer: GatewayID, from base: Endpoint, to remote: Endpoint, priority: UInt64) {
+        // A gateway that joins is none of the peers: it calls.
         peersByID[peer]?.onWay(PeerLink.Way(base: base, remote: remote, priority: priority), now: currentTime())
     }
 
@@ -24,53 +40,37 @@ extension GatewayCore: PunchHost {
         guard let failure else { return }
         match?.note(failure: failure, of: peer)
         logger.info(
-            "no direct way to a peer was found",
-            metadata: ["peer": "\(peersByID[peer]?.name ?? peer.text)", "reason": "\(failure)"])
+            "no direct way to a peer was found", metadata: ["peer": "\(name(of: peer))", "reason": "\(failure)"])
     }
 
     // MARK: Further sockets
 
     func openSockets(_ count: Int, beside base: Endpoint) -> [Endpoint] {
-        var opened: [Endpoint] = []
-        for _ in 0..<count {
-            // No descriptor is left: as many as there are will do.
-            guard let socket = openSocket(at: base.withPort(0)) else { break }
-            opened.append(socket)
-        }
-        return opened
+        openSockets(count, at: base.withPort(0))
     }
 
-    private func openSocket(at base: Endpoint) -> Endpoint? {
-        var settings = SocketConfiguration()
-        settings.receiveBufferByteCount = configuration.limits.socketBufferBytes
-        settings.sendBufferByteCount = configuration.limits.socketBufferBytes
-        // One of hundreds will carry a session; all of them together must cost little.
-        settings.sendQueueMessageCount = 64
-        settings.stripeCount = 1
-        let outlet = try? UDPEndpoint(
-            listen: ListenAddress(base), configuration: settings, on: eventLoop, handler: self)
-        guard let outlet, let port = outlet.localEndpoints.first?.port else { return nil }
-        outlets[port] = outlet
-        return base.withPort(port)
+    private func openSockets(_ count: Int, at base: Endpoint) -> [Endpoint] {
+        outlets.open(
+            count, at: base, bufferByteCount: configuration.limits.socketBufferBytes, on: eventLoop, handler: self)
     }
 
     /// The further socket from which a peer was reached last, opened again: behind a NAT that gives each destination a port of its
     /// own, the binding from there is the one that the peer knows. Nil for the gateway's own port, from which all else goes.
     func outlet(at base: Endpoint?) -> Endpoint? {
         guard let base, let socket, !socket.localEndpoints.contains(where: { $0.port == base.port }) else { return nil }
-        return outlets[base.port] == nil ? openSocket(at: base) : base
+        return outlets.has(base.port) ? base : openSockets(1, at: base).first
     }
 
     /// Lets a further socket go when no session is over it and no introduction uses it.
     func closeOutlet(at base: Endpoint?) {
-        guard let base, outlets[base.port] != nil, !(match?.isPunching(from: base) ?? false) else { return }
+        guard let base, outlets.has(base.port), !(match?.isPunching(from: base) ?? false) else { return }
         closeSockets([base])
     }
 
     func closeSockets(_ sockets: [Endpoint]) {
         guard !sockets.isEmpty else { return }
         let used = Set(sessions.compactMap { $0.local?.port })
-        for socket in sockets where !used.contains(socket.port) { outlets.removeValue(forKey: socket.port)?.close() }
+        for socket in sockets where !used.contains(socket.port) { outlets.close(socket.port) }
     }
 
     /// Lets a further socket go when the last session over it has ended.

@@ -2,7 +2,7 @@ import DXMatch
 import DXSecure
 import DXWire
 
-/// What a member tells another one through a third (`docs/matchmaking.md` §10): sealed from end to end, so that the third one learns
+/// What a member tells another one through a third (`docs/matchmaking.md` §11): sealed from end to end, so that the third one learns
 /// that they look for each other, and nothing else.
 struct IntroductionContent: Equatable {
     /// A random number of the one that asked; the answer has the same.

@@ -5,7 +5,7 @@ import DXWire
 import Logging
 import NIOCore
 
-/// Finds members of the group in the networks of this host, without any matchmaker (`docs/matchmaking.md` §9): carries what
+/// Finds members of the group in the networks of this host, without any matchmaker (`docs/matchmaking.md` §10): carries what
 /// `LANDiscovery` says to multicast groups, and has what came of it checked. Bound to the gateway's event loop.
 ///
 /// It has sockets of its own: two that hear the groups, and one at a random port that sends and hears answers. A network without

@@ -7,7 +7,7 @@ import Logging
 /// What this gateway tells of itself: where it may be reached, and what its NAT does.
 extension MatchAgent {
     /// The addresses of this gateway's own sockets.
-    var hostEndpoints: [Endpoint] { LocalAddresses.reachable(core.socket?.localEndpoints ?? []) }
+    var hostEndpoints: [Endpoint] { LocalAddresses.reachable(host.boundEndpoints) }
 
     /// Gathers candidates; where they are others than before, all registrations change.
     func gather(now: Instant) {
@@ -45,7 +45,7 @@ extension MatchAgent {
 
     /// Addresses of the host changed: what was learned from outside may be over.
     private func networkChanged(now: Instant) {
-        core.logger.info("the addresses of this host changed")
+        host.logger.info("the addresses of this host changed")
         for link in links { link.client.networkChanged(now: now) }
         behaviour = [:]
         discover(now: now)
@@ -64,7 +64,7 @@ extension MatchAgent {
                     groupTag: link.groupTag, memberKey: link.memberKey, blob: blob, revision: revision),
                 now: now)
         } catch {
-            core.logger.error(
+            host.logger.error(
                 "this gateway cannot be registered", metadata: ["matchmaker": "\(link.server)", "error": "\(error)"])
         }
     }
@@ -73,6 +73,8 @@ extension MatchAgent {
 
     /// NAT behaviour is looked at again so often, and when addresses change: routers get new software at night.
     private static let discoverInterval = Interval.seconds(6 * 3_600)
+    /// A registration is changed within that time, mostly.
+    private static let registerTime = Interval.milliseconds(300)
     /// And so soon when nothing was found.
     private static let discoverRetry = Interval.seconds(60)
 
@@ -86,9 +88,9 @@ extension MatchAgent {
         for family in [Endpoint.Family.v4, .v6] {
             discoveries[family]?.stop()
             discoveries[family] = nil
-            guard servers.contains(where: { $0.family == family }), core.canSend(to: family) else { continue }
+            guard servers.contains(where: { $0.family == family }), host.canSend(to: family) else { continue }
             let discovery = NATDiscovery(
-                family, servers: servers, on: core.eventLoop, random: RandomSource(seed: random.next())
+                family, servers: servers, on: host.eventLoop, random: RandomSource(seed: random.next())
             ) { [unowned self] in found($0, family) }
             discoveries[family] = discovery
             discovery.start()
@@ -97,21 +99,24 @@ extension MatchAgent {
 
     private func found(_ finding: NATDiscovery.Finding, _ family: Endpoint.Family) {
         discoveries[family] = nil
-        let now = core.currentTime()
+        let now = host.currentTime()
         if finding.behaviour.transport != .works { discoversAt = min(discoversAt, now + Self.discoverRetry) }
         guard behaviour[family] != finding.behaviour else { return pump(now: now) }
         behaviour[family] = finding.behaviour
-        core.logger.info(
+        host.logger.info(
             "the network was looked at", metadata: ["ip": "v\(family.rawValue)", "nat": "\(finding.behaviour)"])
         revision += 1
         for link in links { register(link, now: now) }
+        // Introductions that began without knowing can be judged now, and a port guessed where it must be.
+        for peer in searches.keys { searches[peer]?.nextAt = now + Self.registerTime }
+        search(now: now)
         pump(now: now)
     }
 
     /// Our ways, for theory.
     var reachability: Reachability {
         func known(_ family: Endpoint.Family) -> NATBehaviour? {
-            core.canSend(to: family) && hostEndpoints.contains { $0.family == family }
+            host.canSend(to: family) && hostEndpoints.contains { $0.family == family }
                 ? behaviour[family] ?? .unknown : nil
         }
         return Reachability(

@@ -7,26 +7,43 @@ import Logging
 extension MatchAgent {
     /// A search that nobody asked for any more is forgotten.
     private static let searchTime = Interval.seconds(120)
+    /// What a refresh takes beside its round trip.
+    private static let checkTime = Interval.milliseconds(20)
 
-    /// A peer is wanted. What is under way goes on; `isUrgent` when a channel to it fell silent, so that a way must have changed.
-    func introduce(_ peer: GatewayID, isUrgent: Bool) {
+    /// A peer is wanted, and not connected. What is under way goes on.
+    func introduce(_ peer: GatewayID) {
         // Without a matchmaker there is nobody to ask.
         guard !links.isEmpty else { return }
-        let now = core.currentTime()
-        var search = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
-        search.wantedAt = now
-        if isUrgent, search.failureCount > 0, search.nextAt > now + .seconds(2) {
-            search.failureCount = 0
-            search.nextAt = now
-        }
-        searches[peer] = search
-        if isUrgent { for link in links { link.client.checkBinding(now: now) } }
-        self.search(now: now)
+        let now = host.currentTime()
+        searches[peer] = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
+        searches[peer]?.wantedAt = now
+        search(now: now)
         pump(now: now)
     }
 
-    /// Why the last introduction to a peer found nothing.
-    func failure(of peer: GatewayID) -> String? { searches[peer]?.failure }
+    /// The channel to a peer fell silent: a way must have changed. Perhaps our own NAT has forgotten us, which the matchmakers are
+    /// asked first: an introduction with the old address would be of no use.
+    func suspect(_ peer: GatewayID) {
+        guard !links.isEmpty else { return }
+        let now = host.currentTime()
+        let roundTrip = links.compactMap { $0.client.status.roundTrip }.min() ?? .zero
+        searches[peer] = PeerSearch(nextAt: now + roundTrip * 3 / 2 + Self.checkTime, isUrgent: true, wantedAt: now)
+        for link in links { link.client.checkBinding(now: now) }
+        pump(now: now)
+    }
+
+    /// A peer is connected, and heard.
+    func reached(_ peer: GatewayID) { searches[peer] = nil }
+
+    /// Why a peer was not reached, as far as it is known.
+    func failure(of peer: GatewayID) -> String? {
+        let isBlocked = behaviour.values.contains { $0.transport == .blocked }
+        if isBlocked, !behaviour.values.contains(where: { $0.transport == .works }) {
+            let reason = NATVerdict.Reason.noUDP(isOurs: true)
+            return "\(reason): \(NATVerdict.Remedy.allowUDP(isOurs: true))"
+        }
+        return searches[peer]?.failure
+    }
 
     /// An introduction to a peer found nothing.
     func note(failure: String, of peer: GatewayID) { searches[peer]?.failure = failure }
@@ -39,8 +56,7 @@ extension MatchAgent {
     /// Asks for those introductions that are due.
     func search(now: Instant) {
         for (peer, search) in searches where search.nextAt <= now {
-            let link = core.peersByID[peer]
-            if link == nil || (link?.isHeard ?? false) || search.wantedAt + Self.searchTime < now {
+            if !host.isSearched(peer) || search.wantedAt + Self.searchTime < now {
                 searches[peer] = nil
                 continue
             }
@@ -56,15 +72,20 @@ extension MatchAgent {
         }
         guard let link = nearest, let listing = link.listings[peer] else {
             searches[peer]?.nextAt = now + .seconds(1)
+            searches[peer]?.waitsForMatchmaker = true
             if links.contains(where: \.isRegistered) {
                 searches[peer]?.failure = "it is not registered with any of the group's matchmakers"
             }
             return
         }
         let nonce = random.next()
+        host.logger.debug(
+            "asking for an introduction",
+            metadata: ["peer": "\(host.name(of: peer))", "matchmaker": "\(link.server.address)"])
         do {
             try link.client.introduce(to: listing.tag, nonce: nonce, blob: [], now: now)
             searches[peer]?.pending.insert(nonce)
+            searches[peer]?.waitsForMatchmaker = false
             searches[peer]?.began(now: now, jitter: .milliseconds(Int64(random.below(1_000))))
         } catch { searches[peer]?.nextAt = now + .seconds(5) }
         // What is known of it is tried meanwhile: it is mostly still right.
@@ -87,25 +108,15 @@ extension MatchAgent {
             }
             search(now: now)
         case .introduced(let peer, let nonce):
-            guard let listing = open(peer, of: link) else { return }
-            link.take(listing)
-            let id = listing.content.gatewayID
-            searches[id]?.pending.remove(nonce)
-            guard let secret = secret(with: id) else { return }
-            beginPunch(
-                with: id, secret, told: (link, listing), reason: "introduced by \(link.server.address)", now: now)
-        case .notice(let peer, _):
-            guard let listing = open(peer, of: link) else { return }
-            link.take(listing)
-            let id = listing.content.gatewayID
-            guard let secret = secret(with: id) else { return }
-            beginPunch(
-                with: id, secret, told: (link, listing), reason: "the peer asked \(link.server.address)", now: now)
+            if let id = onTold(of: peer, by: link, "introduced by \(link.server.address)", now: now) {
+                searches[id]?.pending.remove(nonce)
+            }
+        case .notice(let peer, _): onTold(of: peer, by: link, "the peer asked \(link.server.address)", now: now)
         case .introductionFailed(let tag, let nonce, let failure):
             onIntroductionFailed(tag, nonce, failure, of: link, now: now)
         case .ticketRefused, .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
-        case .isLeaving: core.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
-        case .ticketChanged: core.group?.noteTicket()
+        case .isLeaving: host.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
+        case .ticketChanged: host.noteTicket()
         case .left: break
         }
     }
@@ -114,10 +125,13 @@ extension MatchAgent {
         link.problem = nil
         let before = candidates
         gather(now: now)
-        core.logger.debug("registered with a matchmaker", metadata: ["matchmaker": "\(link.server.address)"])
-        guard before != candidates else { return }
+        host.logger.debug("registered with a matchmaker", metadata: ["matchmaker": "\(link.server.address)"])
         // Whoever was told of us meanwhile was told the address before.
-        for (peer, _) in searches where punches.isSearching(peer) { searches[peer]?.nextAt = now }
+        let isElsewhere = before != candidates
+        for (peer, search) in searches
+        where search.waitsForMatchmaker || isElsewhere && (search.isUrgent || punches.isSearching(peer)) {
+            searches[peer]?.nextAt = now
+        }
         search(now: now)
     }
 
@@ -145,15 +159,40 @@ extension MatchAgent {
         }
         guard case .failing(let problem) = link.client.state, link.problem != "\(problem)" else { return }
         link.problem = "\(problem)"
-        core.complain(
-            "a matchmaker is of no use", ["matchmaker": "\(link.server.address)", "reason": "\(problem)"],
-            limit: &complaints)
+        host.logger.warning(
+            "a matchmaker is of no use",
+            metadata: ["matchmaker": "\(link.server.address)", "reason": "\("\(problem)".onOneLine)"])
     }
 
-    /// A member's blob; nil unless a current member sealed and signed it.
+    /// A matchmaker told of another gateway: a way to it is looked for.
+    @discardableResult
+    private func onTold(of peer: MatchPeer, by link: MatchLink, _ reason: String, now: Instant) -> GatewayID? {
+        guard let listing = open(peer, of: link) else { return nil }
+        link.take(listing)
+        let id = listing.content.gatewayID
+        host.logger.debug(
+            "introduced",
+            metadata: [
+                "peer": "\(host.name(of: id))", "address": "\(listing.address)", "by": "\(reason)",
+                "revision": "\(listing.content.revision)",
+            ])
+        guard let secret = punches.secret(with: id, identity, key: listing.key) else { return nil }
+        beginPunch(
+            with: id, secret, under: link.purpose.isOfGroup ? nil : joinVeil, told: (link, listing), reason: reason,
+            now: now)
+        return id
+    }
+
+    /// What checks with a gateway that joins are veiled under: here the join veil, there the only one it has.
+    private var joinVeil: VeilNumber? { plan.key == nil ? nil : .join }
+
+    /// What a blob says; nil unless a gateway that this one may be connected with sealed and signed it.
     private func open(_ peer: MatchPeer, of link: MatchLink) -> MatchLink.Listing? {
-        link.open(peer) { [unowned self] id in
-            core.secure.knownPeers.contains(id) ? core.group?.key(of: id) : nil
+        link.open(peer) { [unowned self] id, told in
+            if let key = host.key(ofPeer: id) { return key }
+            // Who joins is known by nobody, and tells its key: it proves the token to be let in.
+            guard !link.purpose.isOfGroup, host.takesJoiners, told?.gatewayID == id else { return nil }
+            return told
         }
     }
 
@@ -161,9 +200,8 @@ extension MatchAgent {
 
     /// Has a way to a peer looked for, with what was told of it.
     func beginPunch(
-        with peer: GatewayID, _ secret: PairSecret, told: (link: MatchLink, listing: MatchLink.Listing)?,
-        reason: String,
-        now: Instant
+        with peer: GatewayID, _ secret: PairSecret, under veil: VeilNumber? = nil,
+        told: (link: MatchLink, listing: MatchLink.Listing)?, reason: String, now: Instant
     ) {
         // One that is connected and heard needs no other way but a better one, which the peer may look for.
         var theirs = told?.listing.content.candidates.compactMap(PathCandidate.init) ?? []
@@ -177,7 +215,7 @@ extension MatchAgent {
             ours: reachability, theirs: told?.listing.content.reachability ?? Reachability(),
             ourObserved: told?.link.observed?.endpoint, theirObserved: told?.listing.address)
         punches.begin(
-            with: peer, secret, situation: situation, filter: filter(towards: told?.listing.address),
+            with: peer, secret, under: veil, situation: situation, filter: filter(towards: told?.listing.address),
             ours: candidates, theirs: theirs, isComplete: told != nil, reason: reason, now: now)
     }
 

@@ -8,7 +8,7 @@ extension MatchAgent {
     ///
     /// - Parameter base: from which address of ours, where it is none of the usual.
     func meet(_ peer: GatewayID, at endpoint: Endpoint, from base: Endpoint?, reason: String, now: Instant) {
-        guard let link = core.peersByID[peer], !link.isHeard, let secret = secret(with: peer) else { return }
+        guard host.isSearched(peer), let secret = secret(with: peer) else { return }
         if links.isEmpty { gather(now: now) }
         let priority = CandidatePriority.of(.host, localPreference: .max)
         var ours = candidates
@@ -30,7 +30,11 @@ extension MatchAgent {
     }
 
     /// A member was introduced by another one, which sees it at `observed`, if that is to be believed: tried like all else.
-    func meet(_ peer: GatewayID, _ content: BlobContent, observed: Endpoint?, reason: String, now: Instant) {
+    ///
+    /// - Parameter usesLoopback: addresses of this host are tried, too.
+    func meet(
+        _ peer: GatewayID, _ content: BlobContent, observed: Endpoint?, usesLoopback: Bool, reason: String, now: Instant
+    ) {
         guard let secret = secret(with: peer) else { return }
         if links.isEmpty { gather(now: now) }
         var theirs = content.candidates.compactMap(PathCandidate.init)
@@ -44,7 +48,7 @@ extension MatchAgent {
         punches.begin(
             with: peer, secret,
             situation: HolePunch.Situation(ours: reachability, theirs: content.reachability),
-            filter: filter(towards: core.tuning.usesLoopback ? observed : nil), ours: candidates, theirs: theirs,
+            filter: filter(towards: usesLoopback ? observed : nil), ours: candidates, theirs: theirs,
             isComplete: true, reason: reason, now: now)
         pump(now: now)
     }

@@ -12,7 +12,7 @@ import NIOCore
 /// What a matchmaker says is a hint and nothing more: blobs count when a current member signed them, and what they name is tried
 /// within the budgets of checks.
 final class MatchAgent {
-    unowned let core: GatewayCore
+    unowned let host: any MatchHost
     let identity: Identity
     let punches: PunchDriver
     var random: RandomSource
@@ -30,8 +30,6 @@ final class MatchAgent {
     var candidates: [PathCandidate] = []
     /// That of the registrations; rises with each change.
     var revision: UInt64
-    /// What can be logged because of others.
-    var complaints = ComplaintLimit()
     private var isStopped = false
     private var isPumping = false
     /// When candidates are gathered anew.
@@ -45,11 +43,11 @@ final class MatchAgent {
     private static let leaveTime = Interval.seconds(3)
 
     /// The part of a gateway whose sockets are open.
-    init(core: GatewayCore, identity: Identity) {
-        self.core = core
+    init(_ host: any MatchHost, identity: Identity) {
+        self.host = host
         self.identity = identity
-        random = RandomSource(seed: core.random.next())
-        punches = PunchDriver(core, random: RandomSource(seed: core.random.next()))
+        random = RandomSource(seed: host.chance())
+        punches = PunchDriver(host, random: RandomSource(seed: host.chance()))
         // Above what was registered before a restart, as far as the clock is right; a matchmaker that holds a higher one says so.
         revision = UInt64(max(1, Timestamp.now().unixMilliseconds))
     }
@@ -81,7 +79,9 @@ final class MatchAgent {
         func isServed(by link: MatchLink) -> Bool { link.server == server && link.purpose == purpose }
     }
 
-    private var wantedRegistrations: [WantedRegistration] {
+    private var wantedRegistrations: [WantedRegistration] { ofGroup + ofInvitations }
+
+    private var ofGroup: [WantedRegistration] {
         guard let epoch = plan.epochs.last, let key = try? plan.key?.identity() else { return [] }
         return plan.servers.map { server in
             WantedRegistration(
@@ -90,16 +90,28 @@ final class MatchAgent {
         }
     }
 
+    private var ofInvitations: [WantedRegistration] {
+        guard let seed = plan.rendezvous?.bytes, let rendezvous = Rendezvous(joinSeed: seed),
+            let veil = VeilSecret(joinSeed: seed)
+        else { return [] }
+        return plan.servers.compactMap { server in
+            guard let key = try? rendezvous.matchKey(pin: server.pin) else { return nil }
+            return WantedRegistration(
+                server: server, purpose: .invitations(veil.name), matchKey: key,
+                groupTag: rendezvous.tag(pin: server.pin), blobSecret: veil)
+        }
+    }
+
     private func addLink(_ wanted: WantedRegistration, now: Instant) {
         do throws(SecureError) {
             links.append(
                 try MatchLink(
                     wanted.server, purpose: wanted.purpose, matchKey: wanted.matchKey, groupTag: wanted.groupTag,
-                    blobSecret: wanted.blobSecret, identity: identity, keepalive: core.tuning.matchKeepalive,
-                    kept: core.group?.takeTicket(of: wanted.server.pin, wanted.matchKey.publicKey), seed: random.next(),
+                    blobSecret: wanted.blobSecret, identity: identity, keepalive: host.matchKeepalive,
+                    kept: host.takeTicket(of: wanted.server.pin, wanted.matchKey.publicKey), seed: random.next(),
                     now: now))
         } catch {
-            core.logger.error(
+            host.logger.error(
                 "a matchmaker cannot be used", metadata: ["matchmaker": "\(wanted.server)", "error": "\(error)"])
         }
     }
@@ -107,15 +119,20 @@ final class MatchAgent {
     /// A registration is not wanted any more. That of an epoch that is over stays for those who have not heard of the next one.
     private func retire(_ link: MatchLink, now: Instant) {
         guard link.isWanted else { return }
-        let isOver = !plan.servers.contains(link.server) || plan.key == nil
+        let isOver = !plan.servers.contains(link.server) || plan.key == nil || !link.purpose.isOfGroup
         link.endsAt = now + (isOver ? Self.leaveTime : Self.lastEpochTime)
         if isOver { link.client.stop(now: now) }
+    }
+
+    /// What is wrong with the matchmakers, when none is of use.
+    var problem: String? {
+        links.contains { $0.isRegistered } ? nil : links.lazy.compactMap(\.problem).first
     }
 
     /// Ends everything; what is registered is taken back.
     func stop() {
         guard !isStopped else { return }
-        let now = core.currentTime()
+        let now = host.currentTime()
         for link in links { link.client.stop(now: now) }
         pump(now: now)
         isStopped = true
@@ -135,7 +152,7 @@ final class MatchAgent {
 
     /// Takes a datagram that no session claimed; whether it was a matchmaker's.
     func receive(_ datagram: RawSpan, from source: Endpoint, at local: Endpoint?, now: Instant) -> Bool {
-        let base = local ?? core.socket?.localEndpoints.first { $0.family == source.family } ?? source
+        let base = local ?? host.boundEndpoints.first { $0.family == source.family } ?? source
         for link in links where link.client.receive(datagram, from: source, on: base, now: now) {
             pump(now: now)
             return true
@@ -145,7 +162,6 @@ final class MatchAgent {
 
     /// Takes a check, or the answer to one.
     func receive(_ check: VeiledCheck, from source: Endpoint, at local: Endpoint, now: Instant) {
-        // Who joins has no session and no link: it is the invitation's part to answer.
         punches.receive(check, from: source, at: local, now: now) { [unowned self] sender in
             secret(with: sender)
         } beginRun: { [unowned self] sender, secret in
@@ -154,10 +170,9 @@ final class MatchAgent {
         }
     }
 
-    /// The key of checks with a current member.
+    /// The key of checks with a gateway that this one knows.
     func secret(with peer: GatewayID) -> PairSecret? {
-        guard core.secure.knownPeers.contains(peer), let key = core.group?.key(of: peer) else { return nil }
-        return punches.secret(with: peer, identity, key: key)
+        host.key(ofPeer: peer).flatMap { punches.secret(with: peer, identity, key: $0) }
     }
 
     // MARK: Time
@@ -192,7 +207,7 @@ final class MatchAgent {
             next = min(next, link.client.nextTimeout ?? .distantFuture, link.resolvesAt, link.endsAt)
         }
         for search in searches.values { next = min(next, search.nextAt) }
-        core.noteDeadline(next)
+        host.noteDeadline(next)
     }
 
     /// Sends what links have to send and takes their events.
@@ -206,7 +221,7 @@ final class MatchAgent {
             for link in links {
                 resolve(link, now: now)
                 while let transmit = link.client.pollTransmit(now: now) {
-                    core.send(unsafe transmit.datagram.span.bytes, to: transmit.destination, from: nil)
+                    host.send(unsafe transmit.datagram.span.bytes, to: transmit.destination, from: nil)
                 }
                 while let event = link.client.pollEvent() {
                     isBusy = true
@@ -219,9 +234,9 @@ final class MatchAgent {
 
     private func resolve(_ link: MatchLink, now: Instant) {
         guard link.isWanted else { return }
-        link.resolveIfDue(on: core.eventLoop, now: now) { [unowned self] link in
-            let now = core.currentTime()
-            link.client.setAddresses(link.addresses.filter { core.canSend(to: $0.family) }, now: now)
+        link.resolveIfDue(on: host.eventLoop, now: now) { [unowned self] link in
+            let now = host.currentTime()
+            link.client.setAddresses(link.addresses.filter { host.canSend(to: $0.family) }, now: now)
             if candidates.isEmpty { gather(now: now) }
             register(link, now: now)
             if discoversAt == .distantFuture, discoveries.isEmpty { discover(now: now) }

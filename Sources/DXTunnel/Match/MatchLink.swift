@@ -11,6 +11,11 @@ final class MatchLink {
     enum Purpose: Hashable {
         /// The group's, in the epoch with this secret's name, under a match key with this public half.
         case group(epoch: Bytes32, key: PublicKey)
+        /// That of invitations with the join veil of this name: who has a token, and who made it, meet under it.
+        case invitations(Bytes32)
+
+        /// Whether all who are under it are members.
+        var isOfGroup: Bool { if case .group = self { true } else { false } }
     }
 
     /// What a member is registered as.
@@ -20,6 +25,8 @@ final class MatchLink {
         var content: BlobContent
         /// What it was read from.
         var blob: [UInt8]
+        /// By which it was signed.
+        var key: PublicKey
     }
 
     let server: MatchmakerAddress
@@ -88,17 +95,22 @@ final class MatchLink {
 
     /// What is registered: the candidates, signed and sealed.
     func seal(_ content: BlobContent, _ identity: Identity) throws(SecureError) -> [UInt8] {
-        try MemberBlob.seal(content, by: identity, memberTag: memberTag, secret: blobSecret)
+        try MemberBlob.seal(
+            content, by: identity, memberTag: memberTag, secret: blobSecret, tellsKey: !purpose.isOfGroup)
     }
 
-    /// What a blob says; nil unless a gateway that `publicKey` knows sealed and signed it.
-    func open(_ peer: MatchPeer, publicKey: (GatewayID) -> PublicKey?) -> Listing? {
+    /// What a blob says; nil unless a gateway that `publicKey` knows sealed and signed it. It gets the gateway's id and the key
+    /// that the blob tells, if it tells one.
+    func open(_ peer: MatchPeer, publicKey: (GatewayID, PublicKey?) -> PublicKey?) -> Listing? {
         // Told by several, and again and again: one look is enough.
         if let held = listings.values.first(where: { $0.tag == peer.memberTag }), held.blob == peer.blob {
-            return Listing(tag: held.tag, address: peer.address, content: held.content, blob: held.blob)
+            return Listing(
+                tag: held.tag, address: peer.address, content: held.content, blob: held.blob, key: held.key)
         }
-        return MemberBlob.open(peer.blob, memberTag: peer.memberTag, secret: blobSecret, publicKey: publicKey).map {
-            Listing(tag: peer.memberTag, address: peer.address, content: $0, blob: peer.blob)
+        let opened = MemberBlob.open(
+            peer.blob, memberTag: peer.memberTag, secret: blobSecret, publicKey: publicKey)
+        return opened.map { content, key in
+            Listing(tag: peer.memberTag, address: peer.address, content: content, blob: peer.blob, key: key)
         }
     }
 

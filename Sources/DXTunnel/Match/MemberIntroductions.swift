@@ -1,6 +1,6 @@
 import DXWire
 
-/// What a gateway remembers of introductions through members, so that they stay few (`docs/matchmaking.md` §10). Pure.
+/// What a gateway remembers of introductions through members, so that they stay few (`docs/matchmaking.md` §11). Pure.
 ///
 /// **Limits.** A member is asked for after 5 s, then twice as long, up to a minute. Passed on are of each asker and to each target one a
 /// second, `burst` at once. Of each member that asks one a second is acted on, each number once.

@@ -104,7 +104,9 @@ final class NATDiscovery {
         socket?.close()
         socket = makeSocket { [unowned self] in receive($0) }
         guard let socket else { return end(Finding(behaviour: .unknown, observed: [])) }
-        var probe = NATProbe(own: socket.ownEndpoints, servers: servers, now: MonotonicClock.now())
+        var probe = NATProbe(
+            own: socket.ownEndpoints, servers: servers, patience: NATProbe.patience - Self.lookUpEnd,
+            now: MonotonicClock.now())
         if let otherThingsWork { probe.otherThings(work: otherThingsWork) }
         self.probe = probe
         pump()

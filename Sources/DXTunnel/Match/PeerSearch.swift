@@ -4,6 +4,10 @@ import DXWire
 struct PeerSearch {
     /// When the next introduction is asked for.
     var nextAt: Instant
+    /// A channel to it fell silent, and is waited for.
+    var isUrgent = false
+    /// No matchmaker could be asked.
+    var waitsForMatchmaker = false
     /// Introductions in vain.
     var failureCount = 0
     /// Those under way, by their nonces.

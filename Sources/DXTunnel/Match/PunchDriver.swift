@@ -59,7 +59,7 @@ final class PunchDriver {
         filter: CandidateFilter, ours: [PathCandidate], theirs: [PathCandidate], isComplete: Bool, reason: String,
         now: Instant
     ) {
-        if isNew(peer, isComplete: isComplete, now: now) {
+        if isNew(peer, situation, isComplete: isComplete, now: now) {
             guard makeRoom() else { return }
             let punch = HolePunch(
                 local: host.ownID, remote: peer, situation: situation, filter: filter,
@@ -74,11 +74,29 @@ final class PunchDriver {
         pump(peer, now: now)
     }
 
-    /// Whether what is told begins another run: there is none, it is over, or it found a way some time ago, which must have ended
-    /// since; right after that it is the other end's half of the same introduction.
-    private func isNew(_ peer: GatewayID, isComplete: Bool, now: Instant) -> Bool {
+    /// Whether what is told begins another run: there is none; it is over; it found a way and the peer is to be reached all the
+    /// same, or either end is seen elsewhere by now (else it is the other end's half of the same introduction); or it knew too
+    /// little of the NATs, and now theory has an answer.
+    private func isNew(
+        _ peer: GatewayID, _ situation: HolePunch.Situation, isComplete: Bool, now: Instant
+    ) -> Bool {
         guard let run = runs[peer], run.isLive else { return true }
-        return isComplete && run.punch.list.selected != nil && run.startedAt + Self.settleTime < now
+        guard isComplete else { return false }
+        guard run.punch.list.selected == nil else {
+            let known = run.punch.situation
+            return known.theirObserved != situation.theirObserved || known.ourObserved != situation.ourObserved
+                || run.startedAt + Self.settleTime < now
+        }
+        switch (run.punch.verdict, situation.verdict) {
+        case (.unknown, .byPrediction), (.unknown, .impossible): return true
+        default: return false
+        }
+    }
+
+    /// The channel to a peer has ended: the way that was found for it is no way any more.
+    func channelEnded(with peer: GatewayID, now: Instant) {
+        guard let run = runs[peer], run.isLive, run.punch.list.selected != nil else { return }
+        end(peer, nil, now: now)
     }
 
     /// A member is none any more.
@@ -107,6 +125,8 @@ final class PunchDriver {
                 return
             }
             if runs[sender] == nil { beginRun(sender, secret) }
+            // It may know an older secret of the group's only: what it does not know it could not read.
+            runs[sender]?.veil = check.veil
             runs[sender]?.punch.receive(content, from: source, on: base, now: now)
             pump(sender, now: now)
         case .checked(let content):
@@ -150,7 +170,7 @@ final class PunchDriver {
         guard let run = runs[peer] else { return }
         let message = CheckCodec.encode(transmit.message, sender: host.ownID) { Self.code(of: $0, run.secret) }
         guard let datagram = unsafe host.seal(message.span.bytes, to: peer, under: run.veil) else { return }
-        host.send(datagram, to: transmit.destination, from: transmit.base)
+        host.send(unsafe datagram.span.bytes, to: transmit.destination, from: transmit.base)
     }
 
     private func handle(_ event: HolePunch.Event, of peer: GatewayID, now: Instant) {

@@ -6,8 +6,8 @@ import DXWire
 struct PunchRun {
     var punch: HolePunch
     let secret: PairSecret
-    /// The secret that checks are veiled under; nil for the group's newest.
-    let veil: VeilNumber?
+    /// The secret that checks are veiled under, the peer's last one; nil for the group's newest.
+    var veil: VeilNumber?
     /// Who brought it about, in words.
     var reason: String
     let startedAt: Instant

@@ -97,6 +97,49 @@ import Testing
         #expect(gateway.listings.count == 2)
     }
 
+    @Test func anInstanceThatLeftMayComeBack() throws {
+        let lab = ClientLab()
+        let (first, second) = (lab.addMatchmaker(), lab.addMatchmaker(at: [Self.other], seed: 8))
+        let gateway = lab.addGateway(addresses: [ClientLab.address, Self.other])
+        try lab.register(gateway)
+        first.isLeaving = true
+        lab.pass(.seconds(30))
+        first.restart(losingKeys: true)
+        second.isSilent = true
+        lab.pass(.seconds(60))
+        #expect(gateway.client.state == .registered && first.server.status.registrations == 1)
+    }
+
+    /// A name that is not resolved any more: nothing is sent, and nobody is called for nothing.
+    @Test(arguments: [0, 10, 50, 100, 200, 300, 1_000])
+    func addressesMayGo(afterMilliseconds time: Int64) throws {
+        let lab = ClientLab()
+        _ = lab.addMatchmaker()
+        let gateway = lab.addGateway()
+        try lab.tell(gateway) { client throws(MatchClientError) in
+            try client.register(gateway.registration(), now: lab.now)
+        }
+        lab.tell(gateway) { $0.observe(now: lab.now) }
+        lab.pass(.milliseconds(time))
+        lab.tell(gateway) { $0.setAddresses([], now: lab.now) }
+        let sent = gateway.sentCount
+        lab.pass(.seconds(2_000))
+        #expect(gateway.sentCount == sent && gateway.client.state == .noAddress)
+        lab.tell(gateway) { $0.setAddresses([ClientLab.address], now: lab.now) }
+        lab.pass(.seconds(1))
+        #expect(gateway.client.state == .registered)
+    }
+
+    @Test func whoStopsWithoutAnAddressIsGone() throws {
+        let lab = ClientLab()
+        _ = lab.addMatchmaker()
+        let gateway = lab.addGateway()
+        try lab.register(gateway)
+        lab.tell(gateway) { $0.stop(now: lab.now) }
+        lab.tell(gateway) { $0.setAddresses([], now: lab.now) }
+        #expect(gateway.events.last == .left && gateway.client.nextTimeout == nil)
+    }
+
     @Test func theOnlyInstanceIsKeptWhileItLeaves() throws {
         let lab = ClientLab()
         let matchmaker = lab.addMatchmaker()

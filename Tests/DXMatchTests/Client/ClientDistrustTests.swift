@@ -137,6 +137,27 @@ import Testing
         #expect(gateway.roster == nil && pages <= 10_001)
     }
 
+    /// A matchmaker that registers us and then knows nothing of it is registered with once more, and no more.
+    @Test func registrationsThatAreForgottenAtOnce() throws {
+        let lab = ClientLab()
+        let matchmaker = lab.addMatchmaker()
+        let gateway = lab.addGateway { $0.readsRoster = false }
+        try lab.register(gateway)
+        let before = matchmaker.requests[.register, default: 0]
+        matchmaker.lie = { request, _ in
+            request.kind == .introduce
+                ? [MatchRequest.Kind.introduce.rawValue, MatchStatus.notRegistered.rawValue] : nil
+        }
+        let tag = MemberTag(high: 1, low: 1)
+        try lab.tell(gateway) { client throws(MatchClientError) in
+            try client.introduce(to: tag, nonce: 1, now: lab.now)
+        }
+        lab.pass(.seconds(10))
+        #expect(matchmaker.requests[.register, default: 0] == before + 1)
+        #expect(matchmaker.requests[.introduce] == 2)
+        #expect(gateway.events.contains(.introductionFailed(tag, nonce: 1, .refused(.notRegistered))))
+    }
+
     @Test func whatCameBeforeChangesNothing() throws {
         let lab = ClientLab()
         _ = lab.addMatchmaker()

@@ -188,6 +188,22 @@ import Testing
         #expect(gateways[0].roster == all.subtracting([gateways[0].tag, gateways[29].tag]))
     }
 
+    /// A page that was asked for when the network changed.
+    @Test func aRosterIsReadAgainInAnotherNetwork() throws {
+        let lab = ClientLab()
+        let matchmaker = lab.addMatchmaker()
+        let (one, other) = try pair(lab)
+        lab.pass(.seconds(100))
+        one.events = []
+        matchmaker.isSilent = true
+        lab.tell(one) { $0.readRoster(now: lab.now) }
+        lab.tell(one) { $0.networkChanged(now: lab.now) }
+        lab.pass(.seconds(3))
+        matchmaker.isSilent = false
+        lab.pass(.seconds(30))
+        #expect(one.client.state == .registered && one.roster == [other.tag])
+    }
+
     @Test func theRosterIsNotReadByWhoDoesNotWantIt() throws {
         let lab = ClientLab()
         let matchmaker = lab.addMatchmaker()

@@ -2,7 +2,7 @@ import DXMatch
 import DXWire
 import Testing
 
-/// What gateways say in a network, byte by byte (`docs/matchmaking.md` §9).
+/// What gateways say in a network, byte by byte (`docs/matchmaking.md` §10).
 @Suite struct LANMessageTests {
     private func member(_ first: UInt8) throws -> GatewayID {
         let bytes = [UInt8](first..<first + 32)

@@ -14,7 +14,7 @@ import Testing
                     #expect(registration.instance == 0)
                     registration.instance = number
                     to.server.mirror(registration, now: to.now)
-                case .refreshed(let key): to.server.mirrorRefresh(key, instance: number, now: to.now)
+                case .refreshed(let key, lifetime: _): to.server.mirrorRefresh(key, instance: number, now: to.now)
                 case .removed(let key): to.server.mirrorRemoval(key, instance: number)
                 case .introduction(let instance, let introduction):
                     #expect(instance == 3 - number)
@@ -64,6 +64,30 @@ import Testing
         exchange(one, two)
         #expect(two.server.status.registrations == 0)
         #expect(two.events().isEmpty)
+    }
+
+    /// Once in each quarter of the lifetime, however often it refreshes; so the others never lose it.
+    @Test func refreshesAreToldSeldom() throws {
+        let (one, two) = instances()
+        let members = (0..<8).map { TestMember($0) }
+        for member in members {
+            member.lifetime = 600
+            try one.register(member)
+        }
+        exchange(one, two)
+        var told = 0
+        for _ in 0..<240 {
+            for lab in [one, two] { lab.pass(.seconds(25)) }
+            for member in members { _ = try one.refresh(member) }
+            for case .refreshed(let key, let lifetime) in one.events() {
+                #expect(lifetime == 600)
+                told += 1
+                two.server.mirrorRefresh(key, instance: 1, now: two.now)
+            }
+            #expect(two.server.status.registrations == members.count)
+        }
+        // 6,000 s are 40 quarters; one that only begins is one more.
+        #expect((40 * members.count...41 * members.count).contains(told), "\(told)")
     }
 
     /// A REFRESH that a balancer sent to the wrong instance: the member is told to register there.

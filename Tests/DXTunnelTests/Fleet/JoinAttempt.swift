@@ -24,8 +24,8 @@ struct JoinAttempt {
         return try await loop.flatSubmit {
             do {
                 let client = try JoinClient(token, identity, name: nil, on: loop)
-                let grant = client.run(at: addresses, patience: .seconds(60), findsMore: true)
-                client.found(place)
+                let grant = client.run(at: addresses, patience: .seconds(60))
+                client.found(place, from: nil, now: client.currentTime())
                 return grant
             } catch { return loop.makeFailedFuture(error) }
         }.get()

@@ -147,6 +147,26 @@ import Testing
         #expect(GroupState(group.document).problems.isEmpty)
     }
 
+    /// Who has just joined is no member as far as it knows, and is to be found all the same: where the group says, else where the
+    /// token did.
+    @Test func whoHasJustJoinedIsToBeFound() throws {
+        let introducer = GroupFile.Introducer(
+            key: admin.publicKey, addresses: [], matchmakers: [servers[1]])
+        func view(_ policies: [(String, [UInt8])], _ introducer: GroupFile.Introducer?) throws -> GroupView {
+            var ids: [PublicKey: GatewayID] = [:]
+            return GroupView(
+                GroupState(try document(policies).document), member: try GroupReplicas.id(9), introducer: introducer,
+                ids: &ids, calendar: nil)
+        }
+        let key = (MatchKeyRecord.policy, MatchKeyRecord(key: try key()).body(at: Self.time))
+        let list = (MatchServersRecord.policy, MatchServersRecord(servers: [servers[0]]).body(at: Self.time))
+        #expect(try view([key, list], introducer).matchServers == [servers[0]])
+        let byToken = try view([key], introducer)
+        #expect(try byToken.matchServers == [servers[1]] && byToken.matchKey == self.key())
+        // One that was removed and let itself in, or has forgotten who did, is found nowhere.
+        #expect(try view([key, list], nil).matchServers.isEmpty && view([key, list], nil).matchKey == nil)
+    }
+
     @Test func nothingIsSaidAtFirstOrAfterARemoval() throws {
         let none = view(try document([]))
         #expect(none.matchKey == nil && none.matchServers.isEmpty)

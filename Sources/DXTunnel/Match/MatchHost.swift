@@ -1,0 +1,59 @@
+import DXMatch
+import DXSecure
+import DXWire
+import Logging
+import NIOCore
+
+/// What `PunchDriver` has others do.
+protocol PunchHost: AnyObject {
+    /// This gateway.
+    var ownID: GatewayID { get }
+    /// Makes a datagram of a check; nil when the secret is gone.
+    func seal(_ check: RawSpan, to receiver: GatewayID, under veil: VeilNumber?) -> [UInt8]?
+    /// Sends a datagram from this address and port of ours; nil leaves it to the routing table.
+    func send(_ datagram: RawSpan, to remote: Endpoint, from local: Endpoint?)
+    /// Opens so many sockets beside the one at `base`, as many as can be had; where they are.
+    func openSockets(_ count: Int, beside base: Endpoint) -> [Endpoint]
+    /// These sockets are not needed any more, unless a session uses one by now.
+    func closeSockets(_ sockets: [Endpoint])
+    /// A way to the peer was found, or a better one.
+    func onWay(to peer: GatewayID, from base: Endpoint, to remote: Endpoint, priority: UInt64)
+    /// The introduction is over: `failure` says why without a way.
+    func onPunchEnded(with peer: GatewayID, _ failure: String?)
+    /// Something will be due then.
+    func noteDeadline(_ deadline: Instant)
+}
+
+/// What `MatchAgent` has others do and tell: a running gateway, or one that joins.
+protocol MatchHost: PunchHost {
+    var eventLoop: any EventLoop { get }
+    var logger: Logger { get }
+    /// Where the sockets are bound.
+    var boundEndpoints: [Endpoint] { get }
+    /// How often registrations are refreshed.
+    var matchKeepalive: Interval { get }
+    /// Whether there is a socket for an IP version.
+    func canSend(to family: Endpoint.Family) -> Bool
+    /// The time now, never earlier than any given before.
+    func currentTime() -> Instant
+    /// A number by chance.
+    func chance() -> UInt64
+    /// The key of a gateway that this one may be connected with; nil for any other.
+    func key(ofPeer peer: GatewayID) -> PublicKey?
+    /// Whether a gateway that nobody knows may be let in: there are open invitations.
+    var takesJoiners: Bool { get }
+    /// Whether a peer is still to be reached.
+    func isSearched(_ peer: GatewayID) -> Bool
+    /// The ticket of an earlier run for this matchmaker and match key, which nobody else gets; nil for none.
+    func takeTicket(of matchmaker: GatewayID, _ key: PublicKey) -> MatchTicket?
+    /// A matchmaker gave a ticket, or one of an earlier run is used: it is to be kept.
+    func noteTicket()
+    /// What to call a peer in words.
+    func name(of peer: GatewayID) -> String
+}
+
+/// A gateway that joins keeps no tickets: it is at its matchmaker once.
+extension MatchHost {
+    func takeTicket(of matchmaker: GatewayID, _ key: PublicKey) -> MatchTicket? { nil }
+    func noteTicket() {}
+}
