@@ -101,6 +101,37 @@ int dx_udp_source(const dx_message *destination, dx_message *source) {
     return 0;
 }
 
+static void write_half(uint8_t *bytes, uint64_t half) {
+    for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)(half >> (56 - 8 * i));
+}
+
+int dx_udp_open_multicast(bool is_v6, uint16_t port) {
+    int descriptor = dx_udp_open(is_v6);
+    if (descriptor < 0) return descriptor;
+    int result = set_integer(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
+    // Else whatever any program of this host has joined comes here, too.
+    if (result == 0 && !is_v6) result = set_integer(descriptor, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+    dx_message local = {.port = port, .is_v6 = is_v6};
+    if (result == 0) result = dx_udp_bind(descriptor, &local);
+    if (result == 0) return descriptor;
+    close(descriptor);
+    return result;
+}
+
+int dx_udp_join(int socket, bool is_v6, uint64_t high, uint64_t low, unsigned interface_index) {
+    int result;
+    if (is_v6) {
+        struct ipv6_mreq request = {.ipv6mr_interface = interface_index};
+        write_half(request.ipv6mr_multiaddr.s6_addr, high);
+        write_half(request.ipv6mr_multiaddr.s6_addr + 8, low);
+        result = setsockopt(socket, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request);
+    } else {
+        struct ip_mreqn request = {.imr_multiaddr.s_addr = htonl((uint32_t)low), .imr_ifindex = (int)interface_index};
+        result = setsockopt(socket, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request);
+    }
+    return result == 0 || errno == EADDRINUSE ? 0 : -errno;
+}
+
 int dx_udp_share(int socket) { return set_integer(socket, SOL_SOCKET, SO_REUSEPORT, 1); }
 
 int dx_udp_steer(int socket, unsigned loops, unsigned stripes) {

@@ -14,7 +14,7 @@ struct RunCommand: AsyncParsableCommand {
             Logs go to standard error. On SIGTERM the peers are told, connections end, ports are freed.
 
             A gateway that is in a group (init, join) runs from its state directory, and the file, if there is one, holds
-            nothing but listen, advertise, control, local_policy, limits and serve_match.
+            nothing but listen, advertise, control, local_policy, limits, serve_match and lan.
 
               dxgateway run
               dxgateway run --state /var/lib/dx/gateway --token-file /boot/dx-token
@@ -41,6 +41,9 @@ struct RunCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "A file that says what the group may have this gateway do (targets:, listeners:).", valueName: "file"))
     var localPolicy: String?
+
+    @Flag(help: "Neither look for members in the networks of this host nor answer those who do (as lan: false).")
+    var noLan = false
 
     @Option(help: "How log lines are written.")
     var logFormat = LogFormat.text
@@ -104,6 +107,7 @@ extension RunCommand {
                     }
                     settings.policy = try GatewayConfigurationFile.localPolicy(path: localPolicy)
                 }
+                if noLan { settings.lan = false }
                 // The system's own gateway is found in the system's place.
                 if settings.controlPath == nil, state != Self.defaultState {
                     settings.controlPath = state + "/control.sock"

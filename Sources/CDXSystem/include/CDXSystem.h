@@ -49,6 +49,14 @@ int dx_udp_source(const dx_message *destination, dx_message *source);
 // Lets other sockets of the same user bind the same address and port (SO_REUSEPORT); before binding. 0 or a negative errno.
 int dx_udp_share(int socket);
 
+// Opens a UDP socket as dx_udp_open does, bound to `port` of all addresses beside others that did the same (SO_REUSEADDR), so that
+// each gets what is sent to multicast groups that it joined. Returns the descriptor or a negative errno.
+int dx_udp_open_multicast(bool is_v6, uint16_t port);
+
+// Joins a multicast group (in host order, as in dx_message) on the interface of that index. 0, also when it has joined already, or a
+// negative errno.
+int dx_udp_join(int socket, bool is_v6, uint64_t high, uint64_t low, unsigned interface_index);
+
 // Says to which of the sockets that share an address and port, counted in the order of binding, the kernel gives a
 // datagram. There are `stripes` (a power of two) in a row for each of `loops`. The first byte, modulo `loops`, says which
 // row. A fragment (highest bit of byte 8) goes to the socket of the row that byte 13 names, without its lowest 4 bits and

@@ -185,7 +185,7 @@ private struct GatewayReading {
             of: node, at: root,
             keys: [
                 .optional("listen"), .optional("advertise"), .optional("control"), .optional("local_policy"),
-                .optional("limits"), .optional("serve_match"),
+                .optional("limits"), .optional("serve_match"), .optional("lan"),
             ])
         var settings = LocalSettings()
         if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
@@ -199,6 +199,11 @@ private struct GatewayReading {
         settings.limits = readLimits(fields["limits"])
         if let serve = fields["serve_match"] {
             settings.serveMatch = readServeMatch(serve, at: root.key("serve_match"), beside: settings.listen)
+        }
+        if let lan = fields["lan"] {
+            settings.lan = reader.value(
+                lan, at: root.key("lan"), fallback: true, form: "true or false",
+                parse: { ["true": true, "false": false][$0] })
         }
         return settings
     }

@@ -81,7 +81,7 @@ public struct HolePunch: Sendable {
     /// The guessing, when there is some.
     public private(set) var prediction: PortPrediction?
     /// What is known of both ends.
-    public let situation: Situation
+    public private(set) var situation: Situation
     /// What theory says.
     public let verdict: NATVerdict
 
@@ -109,10 +109,32 @@ public struct HolePunch: Sendable {
         self.random = random
         self.situation = situation
         verdict = situation.verdict
+        expectLittle()
+    }
+
+    /// More is known of both ends, or something else. The verdict of the beginning stands; the reason that is told in the end, and
+    /// how long is tried, are those of what was known last.
+    public mutating func learn(_ situation: Situation) {
+        self.situation = situation
+        expectLittle()
+    }
+
+    /// Tries for a shorter time where theory sees no way, or none but inside the network that both share: neighbours that reach
+    /// each other have found that out by then.
+    private mutating func expectLittle() {
         switch verdict {
-        case .impossible: self.list.expectNothing()
-        case .direct, .byPrediction, .unknown: break
+        case .impossible: list.expectNothing()
+        case .direct, .byPrediction, .unknown: if whyApart != nil { list.expectNothing() }
         }
+    }
+
+    /// Why two behind one address find no way once checks have shown that they do not reach each other inside; nil when there may
+    /// be one, and when they are not behind one address.
+    private var whyApart: Failure? {
+        guard situation.isShared, let shared = situation.ours.v4,
+            case .impossible(let reason, let remedy) = NATVerdict(behind: shared, isApart: true)
+        else { return nil }
+        return .impossible(reason, remedy)
     }
 
     // MARK: A. State
@@ -237,13 +259,7 @@ public struct HolePunch: Sendable {
         case .byPrediction: return prediction == nil ? .notFound(failure) : .notGuessed
         case .direct, .unknown: break
         }
-        // Checks have shown that neighbours do not reach each other.
-        if situation.isShared, let shared = situation.ours.v4,
-            case .impossible(let reason, let remedy) = NATVerdict(behind: shared, isApart: true)
-        {
-            return .impossible(reason, remedy)
-        }
-        return .notFound(failure)
+        return whyApart ?? .notFound(failure)
     }
 }
 

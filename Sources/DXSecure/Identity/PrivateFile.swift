@@ -13,6 +13,16 @@ public enum PrivateFile {
         try KeyFile.read(path, atMost: limit).withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
     }
 
+    /// The same, for content that is zeroed when it is let go.
+    public static func readSecret(_ path: String, atMost limit: Int) throws(KeyFileError) -> SecretBytes {
+        try KeyFile.read(path, atMost: limit)
+    }
+
+    /// Puts `content` in place of the file at `path`, or makes it.
+    public static func write(_ content: SecretBytes, to path: String) throws(KeyFileError) {
+        try KeyFile.write(content, to: path)
+    }
+
     /// Puts `content` in place of the file at `path`, or makes it.
     public static func write(_ content: [UInt8], to path: String) throws(KeyFileError) {
         try KeyFile.write(unsafe SecretBytes(content.span.bytes), to: path)

@@ -3,11 +3,11 @@ import CDXOpenSSL
 /// Bytes that are zeroed when freed. Fixed in size, never copied by this type, immutable once filled, and so safe to
 /// share between threads.
 @safe
-final class SecretBytes: @unchecked Sendable {
+public final class SecretBytes: @unchecked Sendable {
     private let storage: UnsafeMutableRawBufferPointer
 
     /// `count` bytes, filled by `body`, which says how many of them count.
-    init(capacity: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) {
+    public init(capacity: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(capacity, 1), alignment: 16)
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
         let count = unsafe body(memory)
@@ -17,11 +17,17 @@ final class SecretBytes: @unchecked Sendable {
     }
 
     /// A copy of `bytes`.
-    convenience init(_ bytes: RawSpan) {
+    public convenience init(_ bytes: RawSpan) {
         unsafe self.init(capacity: bytes.byteCount) { memory in
             unsafe bytes.withUnsafeBytes { unsafe memory.copyMemory(from: $0) }
             return bytes.byteCount
         }
+    }
+
+    /// A copy of `bytes`, which are zeroes afterwards.
+    public convenience init(moving bytes: inout [UInt8]) {
+        unsafe self.init(bytes.span.bytes)
+        unsafe bytes.withUnsafeMutableBytes { unsafe OPENSSL_cleanse($0.baseAddress, $0.count) }
     }
 
     deinit {
@@ -30,10 +36,10 @@ final class SecretBytes: @unchecked Sendable {
     }
 
     /// The number of bytes.
-    let count: Int
+    public let count: Int
 
     /// Calls `body` with the bytes, which are valid for the call.
-    func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
+    public func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
         let bytes = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: storage[..<count]))
         return body(bytes)
     }

@@ -80,7 +80,9 @@ public final class Gateway: Service {
         identity = try directory.identity()
         veils = epochs.suffix(2).reversed().map(\.secret)
         let invites = try directory.invites(calendar: Timestamp.now().wholeSeconds, now: MonotonicClock.now())
-        group = GroupStart(directory: directory, file: file, epochs: epochs, invites: invites, settings: settings)
+        group = GroupStart(
+            directory: directory, file: file, epochs: epochs, invites: invites, settings: settings,
+            reach: directory.reach())
         let state = GroupState(file.document.held)
         var limits = settings.limits
         limits.threads = 1
@@ -207,10 +209,12 @@ public final class Gateway: Service {
             "gateway started", metadata: ["id": "\(id)", "listen": "\(bound)", "threads": "\(running.count)"])
     }
 
-    /// The port at which the group found this gateway last time.
+    /// The port at which the group found this gateway last time, and NATs had their bindings from.
     private var lastPort: UInt16? {
+        guard let group, configuration.listen.port == 0 else { return nil }
+        if group.reach.book.port != 0 { return group.reach.book.port }
         // What is advertised may be a router's port and none of ours.
-        guard let group, configuration.listen.port == 0, group.settings.advertise.isEmpty else { return nil }
+        guard group.settings.advertise.isEmpty else { return nil }
         let record = group.file.records.first { $0.key.kind == .address && $0.author == identity.publicKey }
         return record.flatMap { try? AddressRecord($0.body) }?.addresses.first?.port
     }

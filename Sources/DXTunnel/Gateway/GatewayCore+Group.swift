@@ -46,6 +46,7 @@ extension GatewayCore {
             let link = PeerLink(peer, role: role, core: self)
             peers.append(link)
             peersByID[peer.id] = link
+            if let place = group?.reach.places[peer.id] { link.remember(place) }
             link.update(peer, isWanted: isWanted, now: now)
             if isWanted { link.start(now: now) }
         }

@@ -14,7 +14,7 @@ extension GatewayCore {
     private func followMatchPlan() {
         guard let group, socket != nil, !isStopping else { return }
         let plan = group.matchPlan
-        if match == nil, !plan.servers.isEmpty { match = MatchAgent(self, identity: secure.identity) }
+        if match == nil { match = MatchAgent(self, identity: secure.identity) }
         let now = currentTime()
         match?.follow(plan, now: now)
         // Those that could not be called before may be now.

@@ -28,10 +28,12 @@ extension GatewayCore {
 
     private func status(of peer: PeerLink) -> PeerStatus {
         let state: PeerStatus.State = peer.isConnected ? .connected : (peer.hasFailed ? .down : .connecting)
+        // What is known of the networks says more than the last attempt that failed, and is known sooner.
+        let why = peer.isConnected ? peer.lastError : match?.failure(of: peer.id) ?? peer.lastError
         var result = PeerStatus(
             name: peer.name, id: peer.id.text, state: state, since: peer.stateSince, bytesSent: peer.pastBytes.sent,
             bytesReceived: peer.pastBytes.received,
-            lastError: peer.twin.map { "its key is used twice, at \($0.used) and \($0.other)" } ?? peer.lastError)
+            lastError: peer.twin.map { "its key is used twice, at \($0.used) and \($0.other)" } ?? why)
         guard let channel = peer.channel else { return result }
         let counts = channel.transport.statistics
         result.bytesSent &+= counts.bytesSent
@@ -100,6 +102,7 @@ extension GatewayCore {
             "wrong_event_loop": drops.unknownSession, "event_loop_busy": drops.handOverFull,
         ]
         if let group { result.merge(group.exchangeCounts) { first, _ in first } }
+        if let lan { result.merge(lan.counts) { first, _ in first } }
         let statistics = secure.statistics
         for reason in VeilDrop.allCases { result["veil_\(Self.snakeCase("\(reason)"))"] = statistics[reason] }
         if let socket {

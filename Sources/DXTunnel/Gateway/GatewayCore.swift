@@ -41,6 +41,8 @@ final class GatewayCore {
     let outlets = FurtherSockets<GatewayCore>()
     /// The gateway's part in finding ways to others; nil where no matchmaker is configured, and in static mode.
     var match: MatchAgent?
+    /// The gateway's part in finding members in its networks; nil where that is switched off, and in static mode.
+    var lan: LANAgent?
     /// How often channels are kept alive: more often than usual where the NAT forgets soon.
     var channelKeepalive: Interval
     /// A look at the network that goes on.
@@ -195,6 +197,7 @@ final class GatewayCore {
     /// Calls the peers.
     func callPeers() {
         group?.start(local: socket?.localEndpoints ?? [])
+        if let group, group.settings.lan { lan = LANAgent(core: self, group: group) }
         let now = currentTime()
         for peer in peers { peer.start(now: now) }
         turn()
@@ -234,6 +237,8 @@ final class GatewayCore {
         group = nil
         match?.stop()
         match = nil
+        lan?.stop()
+        lan = nil
         neighbours.removeAll()
         turnTask = nil
         outlets.closeAll()
@@ -447,6 +452,7 @@ extension GatewayCore: WakeupHandler {
         nextDeadline = .distantFuture
         if let next = secure.nextTimeout, next <= now { secure.timeoutFired(now: now) }
         match?.wakeupFired(now: now)
+        lan?.wakeupFired(now: now)
         for peer in peers {
             if peer.deadline <= now { peer.timeoutFired(now: currentTime()) } else { noteDeadline(peer.deadline) }
         }

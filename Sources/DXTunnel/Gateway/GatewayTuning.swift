@@ -16,6 +16,8 @@ struct GatewayTuning: Sendable {
     /// After this long without sending, the peer is asked for a sign of life. 20 s is below the 30 s for which the
     /// stingiest NATs in use keep a binding.
     var keepalive: Interval = .seconds(20)
+    /// Members are looked for on the loopback interface, too, and at its addresses, where nobody but this host is.
+    var usesLoopback = false
     /// How often a registration with a matchmaker is refreshed: `MatchClientConfiguration.keepalive`.
     var matchKeepalive: Interval = .seconds(25)
     /// How long nothing may arrive before the channel to a peer is given up.

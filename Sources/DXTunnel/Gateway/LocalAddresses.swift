@@ -30,6 +30,36 @@ enum LocalAddresses {
         return result
     }
 
+    /// An address of this machine, port 0, on one of its links.
+    struct Link: Hashable {
+        /// With the interface as its scope where it is of that link alone.
+        var address: Endpoint
+        /// The interface's number.
+        var index: UInt32
+        var isLoopback: Bool
+    }
+
+    /// The addresses of interfaces that are up and can send to many at once, and those of loopback.
+    static func links() -> [Link] {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        guard unsafe getifaddrs(&list) == 0 else { return [] }
+        defer { unsafe freeifaddrs(list) }
+        var result: [Link] = []
+        var next = unsafe list
+        while let entry = unsafe next {
+            unsafe next = entry.pointee.ifa_next
+            let flags = unsafe entry.pointee.ifa_flags
+            guard flags & UInt32(IFF_UP) != 0, flags & UInt32(IFF_MULTICAST | IFF_LOOPBACK) != 0,
+                let address = unsafe entry.pointee.ifa_addr, let endpoint = unsafe Endpoint(socketAddress: address)
+            else { continue }
+            let link = Link(
+                address: endpoint, index: unsafe if_nametoindex(entry.pointee.ifa_name),
+                isLoopback: flags & UInt32(IFF_LOOPBACK) != 0)
+            if link.index != 0, !result.contains(link) { result.append(link) }
+        }
+        return result
+    }
+
     /// An address of this machine, port 0, and the length of its network's prefix.
     private struct Interface {
         var address: Endpoint

@@ -43,7 +43,9 @@ final class PeerLink {
     /// Sessions of another start of the peer, while the one in use is asked whether it still runs.
     var doubted: Doubted?
     /// Where the peer was last.
-    private var lastRemote: Endpoint?
+    private(set) var lastRemote: Endpoint?
+    /// The address and port of ours there.
+    private(set) var lastBase: Endpoint?
     /// A way that an introduction found, and when it is to be called over.
     var pendingWay: (way: Way, due: Instant)?
     /// The way of the session in use, if an introduction found it.
@@ -112,10 +114,13 @@ final class PeerLink {
     func cut(now: Instant) {
         addresses = []
         lastRemote = nil
+        core.closeOutlet(at: lastBase)
+        lastBase = nil
         pendingWay = nil
         usedWay = nil
         isWanted = false
         core.match?.forget(id)
+        core.group?.introductions.forget(id)
         for attempt in attempts { attempt.close() }
         attempts.removeAll()
         for session in binding + (doubted?.sessions ?? []) { core.forget(session) }
@@ -180,6 +185,8 @@ final class PeerLink {
 
     private func call() {
         core.match?.introduce(id)
+        core.lan?.follow(now: core.currentTime())
+        core.group?.introduce(id)
         guard attempts.isEmpty, !isResolving else { return }
         isResolving = true
         let loop = core.eventLoop
@@ -203,13 +210,15 @@ final class PeerLink {
         where endpoint.isSendable && !remotes.contains(endpoint) && core.canSend(to: endpoint.family) {
             remotes.append(endpoint)
         }
-        for remote in remotes.prefix(NameResolver.maximumCount) { begin(remote) }
+        for remote in remotes.prefix(NameResolver.maximumCount) {
+            begin(remote, from: remote == lastRemote ? core.outlet(at: lastBase) : nil)
+        }
         if attempts.isEmpty { onCallFailed(whyNobodyIsCalled) }
         core.scheduleTurn()
     }
 
     private var whyNobodyIsCalled: String {
-        core.match == nil ? "none of its addresses can be called" : "no way to it is known yet"
+        core.match?.links.isEmpty ?? true ? "none of its addresses can be called" : "no way to it is known yet"
     }
 
     /// Begins a session, over a way that was found or at an address that was told.
@@ -252,7 +261,9 @@ final class PeerLink {
         guard attempts.contains(where: { $0 === session }) else { return }
         attempts.removeAll { $0 === session }
         if channel == nil { lastError = "\(session.remote): \(failure)" }
-        if attempts.isEmpty { onCallFailed("no answer") }
+        guard attempts.isEmpty else { return }
+        if channel == nil { core.closeOutlet(at: lastBase) }
+        onCallFailed("no answer")
     }
 
     // MARK: Sessions
@@ -273,7 +284,8 @@ final class PeerLink {
         if session.isInitiator { pathCount &+= 1 }
         let path = PathID(count: session.isInitiator ? pathCount : 0, role: session.isInitiator ? role : role.other)
         let own = Bind(
-            isSeen: false, capabilities: core.group == nil ? 0 : Bind.takesAdminRequests, bootID: core.bootID,
+            isSeen: false, capabilities: core.group == nil ? 0 : Bind.takesAdminRequests | Bind.takesIntroductions,
+            bootID: core.bootID,
             channelHalf: channel?.localHalf ?? nextHalf,
             pathID: session.isInitiator ? path : PathID(rawValue: 0), parameters: core.channelConfiguration.parameters)
         let entry = ChannelSession(session: session, bind: BindExchange(own: own), pathID: path, since: now)
@@ -331,7 +343,7 @@ final class PeerLink {
             lastError = "a session could not join the channel: \(error)"
             return drop(session)
         }
-        lastRemote = session.remote
+        note(session.remote, session.local)
         usedWay = wayByRemote[session.remote]
         wayByRemote.removeAll()
         target.peerCapabilities = bind.capabilities
@@ -353,8 +365,14 @@ final class PeerLink {
         core.onChannelUp(channel)
     }
 
-    /// The peer moved.
-    func noteRemote(_ remote: Endpoint) { lastRemote = remote }
+    /// The peer is there, heard at this address of ours.
+    func note(_ remote: Endpoint, _ base: Endpoint?) {
+        (lastRemote, lastBase) = (remote, base)
+        core.group?.noteReached(id, at: remote, from: base)
+    }
+
+    /// It was there when this gateway ran last.
+    func remember(_ place: ReachBook.Place) { (lastRemote, lastBase) = (place.remote, place.base) }
 
     func drop(_ session: ChannelSession) {
         binding.removeAll { $0 === session }

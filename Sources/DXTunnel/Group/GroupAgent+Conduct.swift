@@ -45,6 +45,10 @@ extension GroupAgent {
             "group_records_refused": counts.refused, "group_records_invalid": counts.invalid,
             "group_records_dropped": counts.dropped, "group_notes_dropped": presence.dropped,
             "group_messages_malformed": conduct.values.reduce(0) { $0 &+ $1.malformed },
+            "introductions_limited": introductions.statistics.limited,
+            "introductions_refused": introductions.statistics.refused,
+            "introductions_unreachable": introductions.statistics.unreachable,
+            "reach_file_refused": isReachRefused ? 1 : 0,
             "group_pauses": conduct.values.reduce(0) { $0 &+ $1.pauses },
         ]
     }

@@ -11,11 +11,14 @@ extension GroupAgent {
         case group
         /// The invitations of this gateway.
         case invites
+        /// Where members were reached.
+        case reach
 
         fileprivate var words: String {
             switch self {
             case .group: "the group is"
             case .invites: "the invitations are"
+            case .reach: "where members were reached is"
             }
         }
     }

@@ -72,6 +72,13 @@ final class GroupAgent {
     var requests: [UInt64: WaitingRequest] = [:]
     /// What other admins have asked and wait for, counted.
     var answering: [PublicKey: Int] = [:]
+    /// Introductions through members.
+    var introductions = MemberIntroductions()
+    /// Where members were reached, and when that is written.
+    var reach: ReachBook
+    var reachPace: WritePace
+    /// What was there could not be read.
+    let isReachRefused: Bool
     /// What the gateway was told last of matchmakers.
     var toldMatchPlan: MatchPlan?
 
@@ -90,6 +97,8 @@ final class GroupAgent {
         member = start.file.member
         introducer = start.file.introducer
         settings = start.settings
+        (reach, isReachRefused) = start.reach
+        reachPace = WritePace(now: core.currentTime())
         let document = start.file.document.held
         sync = GroupSync(document, own: identity.publicKey)
         state = GroupState(document)
@@ -119,6 +128,7 @@ final class GroupAgent {
         ownAddresses =
             settings.advertise.isEmpty ? LocalAddresses.reachable(local).map(HostAddress.init) : settings.advertise
         wasReady = isReady
+        startReach(port: local.first?.port)
         followVeils()
         refresh()
         sayAddresses()
@@ -134,6 +144,7 @@ final class GroupAgent {
         streams.removeAll()
         if !isSaved { _ = saveGroup() }
         if saveProblems[.invites] != nil { _ = saveInvites() }
+        saveReach()
         return writer.finish()
     }
 
@@ -220,6 +231,9 @@ final class GroupAgent {
         case .epoch(let number, let secret): takeEpoch(number, secret)
         case .request(let number, let body): receiveRequest(number, body, from: stream.neighbour)
         case .answer(let number, let body): receiveAnswer(number, body, from: stream.neighbour)
+        case .introduce(let target, let sealed): passOn(to: target, sealed, from: stream)
+        case .introduced(let peer, let observed, let sealed):
+            receiveIntroduction(of: peer, at: observed, sealed, from: stream)
         case .presenceSummary, .presenceList, .presence, .reached:
             presence.receive(message, from: stream.neighbour, now: core.currentTime())
         case .summary, .branches, .list, .have, .want, .records, .unknown:
@@ -293,7 +307,7 @@ final class GroupAgent {
     private func arm() {
         let next = min(
             nextUpkeep, sync.nextDeadline ?? .distantFuture, presence.nextDeadline ?? .distantFuture, saveAt,
-            invites.nextDeadline ?? .distantFuture, nextTrialEnd ?? .distantFuture)
+            invites.nextDeadline ?? .distantFuture, nextTrialEnd ?? .distantFuture, reachPace.due ?? .distantFuture)
         guard next < tickAt || tick == nil else { return }
         tick?.cancel()
         tickAt = next
@@ -317,6 +331,7 @@ final class GroupAgent {
             trialsSeenAt = now
             refresh()
         }
+        if reachPace.due.map({ $0 <= now }) ?? false { saveReach() }
         if invites.expire(now: now) {
             followVeils()
             _ = saveInvites()
@@ -338,6 +353,7 @@ final class GroupAgent {
         mendEpochs()
         core.endNeedlessChannels(keeping: view.wanted.union(view.wantedBy), now: now)
         core.retryListeners()
+        core.lan?.lookAround(now: now)
         noteMatchPlan()
         let isOver = view.nextEnd.map { end in calendar.map { Int64(clamping: end) <= $0 } ?? true } ?? false
         if isOver || calendarWasKnown != (calendar != nil) { refresh() }

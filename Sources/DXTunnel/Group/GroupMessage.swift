@@ -1,3 +1,4 @@
+import DXMatch
 import DXSecure
 import DXWire
 
@@ -31,6 +32,10 @@ enum GroupMessage: Equatable, Sendable {
     case request(UInt64, [UInt8])
     /// The answer to the request of that number.
     case answer(UInt64, [UInt8])
+    /// For another neighbour of the receiver's: what is passed on to it, unread (`docs/matchmaking.md` §11).
+    case introduce(GatewayID, [UInt8])
+    /// Passed on: by whom it is, where the sender sees that one, and what it says.
+    case introduced(GatewayID, observed: Endpoint?, [UInt8])
     /// A type of a newer version, skipped.
     case unknown
 
@@ -64,6 +69,8 @@ enum GroupMessage: Equatable, Sendable {
         static let reached: UInt64 = 12
         static let request: UInt64 = 13
         static let answer: UInt64 = 14
+        static let introduce: UInt64 = 15
+        static let introduced: UInt64 = 16
     }
 
     /// Reads one message without its length.
@@ -113,6 +120,19 @@ enum GroupMessage: Equatable, Sendable {
             self = .reached(list)
         case Kind.request: self = .request(try reader.readUInt64(), try Self.rest(&reader))
         case Kind.answer: self = .answer(try reader.readUInt64(), try Self.rest(&reader))
+        case Kind.introduce:
+            self = .introduce(
+                try GatewayID(reading: &reader), try Self.rest(&reader, atMost: IntroductionContent.longest))
+        case Kind.introduced:
+            let sender = try GatewayID(reading: &reader)
+            var observed: Endpoint?
+            if try reader.peekUInt8() == 0 {
+                try reader.skip(1)
+            } else {
+                observed = try Endpoint(reading: &reader, mask: .none)
+            }
+            self = .introduced(
+                sender, observed: observed, try Self.rest(&reader, atMost: IntroductionContent.longest))
         default: self = .unknown
         }
     }
@@ -164,6 +184,19 @@ enum GroupMessage: Equatable, Sendable {
             }
         case .request(let number, let body): Self.bytes(Kind.request, number, body)
         case .answer(let number, let body): Self.bytes(Kind.answer, number, body)
+        case .introduce(let target, let sealed):
+            TunnelMessageWriter.bytes(capacity: 40 + sealed.count) { output in
+                output.writeVarInt(Kind.introduce)
+                output.write(target)
+                unsafe output.write(sealed.span.bytes)
+            }
+        case .introduced(let sender, let observed, let sealed):
+            TunnelMessageWriter.bytes(capacity: 64 + sealed.count) { output in
+                output.writeVarInt(Kind.introduced)
+                output.write(sender)
+                if let observed { observed.write(to: &output, mask: .none) } else { output.write(UInt8(0)) }
+                unsafe output.write(sealed.span.bytes)
+            }
         case .unknown: preconditionFailure("an unknown message is never sent")
         }
     }
@@ -176,8 +209,10 @@ enum GroupMessage: Equatable, Sendable {
         }
     }
 
-    private static func rest(_ reader: inout ByteReader) throws(DecodeError) -> [UInt8] {
-        guard reader.remaining <= AdminRequest.longest else { throw .invalidValue }
+    private static func rest(
+        _ reader: inout ByteReader, atMost limit: Int = AdminRequest.longest
+    ) throws(DecodeError) -> [UInt8] {
+        guard reader.remaining <= limit else { throw .invalidValue }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(reader.remaining)
         while reader.remaining > 0 { bytes.append(try reader.readUInt8()) }

@@ -7,6 +7,8 @@ struct GroupStart: Sendable {
     let epochs: [EpochSecret]
     let invites: InviteBook
     let settings: LocalSettings
+    /// Where members were reached, and whether that could not be read.
+    let reach: (book: ReachBook, isRefused: Bool)
 }
 
 /// What is a gateway's own and not its group's.
@@ -23,6 +25,8 @@ public struct LocalSettings: Sendable, Hashable {
     public var limits: GatewayConfiguration.Limits
     /// Whether and where this gateway is a matchmaker for its own group; nil for not at all.
     public var serveMatch: ServeMatch?
+    /// Whether members in the networks of this host are looked for, and answered (`docs/matchmaking.md` §10).
+    public var lan = true
 
     /// A matchmaker for the gateway's own group, on a socket of its own (`docs/matchmaking.md` §1).
     public struct ServeMatch: Sendable, Hashable {
@@ -39,8 +43,10 @@ public struct LocalSettings: Sendable, Hashable {
     public init(
         listen: HostAddress = HostAddress(host: "", port: 0), advertise: [HostAddress] = [],
         controlPath: String? = nil, policy: LocalPolicy = LocalPolicy(),
-        limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits(), serveMatch: ServeMatch? = nil
+        limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits(), serveMatch: ServeMatch? = nil,
+        lan: Bool = true
     ) {
+        self.lan = lan
         self.serveMatch = serveMatch
         self.policy = policy
         self.listen = listen

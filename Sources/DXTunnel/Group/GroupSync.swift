@@ -156,7 +156,8 @@ struct GroupSync: Sendable {
         case .want(let hashes): send(hashes.compactMap { document.records[$0] }, to: neighbour)
         case .records(let records): take(records, from: neighbour, now: now)
         // Not the document's: their owners look after them.
-        case .epochWanted, .epoch, .presenceSummary, .presenceList, .presence, .reached, .request, .answer, .unknown:
+        case .epochWanted, .epoch, .presenceSummary, .presenceList, .presence, .reached, .request, .answer, .introduce,
+            .introduced, .unknown:
             break
         }
     }

@@ -1,3 +1,4 @@
+import DXMatch
 import DXSecure
 import DXSocket
 import DXWire
@@ -10,6 +11,7 @@ extension JoinClient: MatchHost {
     var boundEndpoints: [Endpoint] { socket?.localEndpoints ?? [] }
     var matchKeepalive: Interval { .seconds(25) }
     var takesJoiners: Bool { false }
+    var allowsLoopback: Bool { false }
 
     func canSend(to family: Endpoint.Family) -> Bool { boundEndpoints.contains { $0.family == family } }
 
@@ -21,6 +23,11 @@ extension JoinClient: MatchHost {
     func key(ofPeer peer: GatewayID) -> PublicKey? { peer == inviter ? token.inviter : nil }
 
     func isSearched(_ peer: GatewayID) -> Bool { peer == inviter }
+
+    // It joins once.
+    func takeTicket(of pin: GatewayID, _ matchKey: PublicKey) -> MatchTicket? { nil }
+
+    func noteTicket() {}
 
     func name(of peer: GatewayID) -> String { peer == inviter ? "the inviter" : peer.text }
 

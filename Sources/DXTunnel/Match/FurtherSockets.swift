@@ -23,22 +23,30 @@ final class FurtherSockets<Handler: DatagramHandler> {
     func open(
         _ count: Int, beside base: Endpoint, bufferByteCount: Int, on eventLoop: any EventLoop, handler: Handler
     ) -> [Endpoint] {
+        var opened: [Endpoint] = []
+        for _ in 0..<count {
+            let socket = open(
+                at: base.withPort(0), bufferByteCount: bufferByteCount, on: eventLoop, handler: handler)
+            // No descriptor is left: as many as there are will do.
+            guard let socket else { break }
+            opened.append(socket)
+        }
+        return opened
+    }
+
+    /// Opens one at this address, with this port unless it is 0; where it is, or nil when the system does not give it.
+    func open(at base: Endpoint, bufferByteCount: Int, on eventLoop: any EventLoop, handler: Handler) -> Endpoint? {
         var settings = SocketConfiguration()
         settings.receiveBufferByteCount = bufferByteCount
         settings.sendBufferByteCount = bufferByteCount
         // One of hundreds will carry a session; all of them together must cost little.
         settings.sendQueueMessageCount = 64
         settings.stripeCount = 1
-        var opened: [Endpoint] = []
-        for _ in 0..<count {
-            let socket = try? UDPEndpoint(
-                listen: ListenAddress(base.withPort(0)), configuration: settings, on: eventLoop, handler: handler)
-            // No descriptor is left: as many as there are will do.
-            guard let socket, let port = socket.localEndpoints.first?.port else { break }
-            sockets[port] = socket
-            opened.append(base.withPort(port))
-        }
-        return opened
+        let socket = try? UDPEndpoint(
+            listen: ListenAddress(base), configuration: settings, on: eventLoop, handler: handler)
+        guard let socket, let port = socket.localEndpoints.first?.port else { return nil }
+        sockets[port] = socket
+        return base.withPort(port)
     }
 
     /// Sends what is queued.

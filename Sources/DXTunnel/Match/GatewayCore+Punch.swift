@@ -11,6 +11,8 @@ extension GatewayCore: MatchHost {
     var matchKeepalive: Interval { tuning.matchKeepalive }
     var takesJoiners: Bool { group?.invites.joinVeil != nil }
 
+    var allowsLoopback: Bool { tuning.usesLoopback }
+
     func chance() -> UInt64 { random.next() }
 
     func key(ofPeer peer: GatewayID) -> PublicKey? {
@@ -19,6 +21,10 @@ extension GatewayCore: MatchHost {
 
     func isSearched(_ peer: GatewayID) -> Bool { peersByID[peer].map { !$0.isHeard } ?? false }
 
+    func takeTicket(of pin: GatewayID, _ matchKey: PublicKey) -> MatchTicket? { group?.takeTicket(of: pin, matchKey) }
+
+    func noteTicket() { group?.noteTicket() }
+
     func name(of peer: GatewayID) -> String { peersByID[peer]?.name ?? peer.text }
 
     func seal(_ check: RawSpan, to receiver: GatewayID, under veil: VeilNumber?) -> [UInt8]? {
@@ -26,6 +32,9 @@ extension GatewayCore: MatchHost {
     }
 
     func onWay(to peer: GatewayID, from base: Endpoint, to remote: Endpoint, priority: UInt64) {
+        logger.debug(
+            "a way to a peer was found",
+            metadata: ["peer": "\(peersByID[peer]?.name ?? peer.text)", "from": "\(base)", "address": "\(remote)"])
         // A gateway that joins is none of the peers: it calls.
         peersByID[peer]?.onWay(PeerLink.Way(base: base, remote: remote, priority: priority), now: currentTime())
     }
@@ -44,6 +53,21 @@ extension GatewayCore: MatchHost {
             count, beside: base, bufferByteCount: configuration.limits.socketBufferBytes, on: eventLoop, handler: self)
     }
 
+    /// The further socket from which a peer was reached last, opened again: behind a NAT that gives each destination a port of its
+    /// own, the binding from there is the one that the peer knows. Nil for the gateway's own port, from which all else goes.
+    func outlet(at base: Endpoint?) -> Endpoint? {
+        guard let base, let socket, !socket.localEndpoints.contains(where: { $0.port == base.port }) else { return nil }
+        if outlets.has(base.port) { return base }
+        return outlets.open(
+            at: base, bufferByteCount: configuration.limits.socketBufferBytes, on: eventLoop, handler: self)
+    }
+
+    /// Lets a further socket go when no session is over it and no introduction uses it.
+    func closeOutlet(at base: Endpoint?) {
+        guard let base, outlets.has(base.port), !(match?.isPunching(from: base) ?? false) else { return }
+        closeSockets([base])
+    }
+
     func closeSockets(_ sockets: [Endpoint]) {
         guard !sockets.isEmpty else { return }
         let used = Set(sessions.compactMap { $0.local?.port })
@@ -52,9 +76,6 @@ extension GatewayCore: MatchHost {
 
     /// Lets a further socket go when the last session over it has ended.
     func closeOutlet(of session: ChannelSession) {
-        guard !outlets.isEmpty, let local = session.local, outlets.has(local.port),
-            !(match?.isPunching(from: local) ?? false)
-        else { return }
-        closeSockets([local])
+        if !outlets.isEmpty { closeOutlet(at: session.local) }
     }
 }

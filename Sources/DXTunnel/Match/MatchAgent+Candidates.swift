@@ -82,6 +82,7 @@ extension MatchAgent {
 
     /// Finds out what the NAT does, in each family that there are matchmakers of.
     func discover(now: Instant) {
+        guard !links.isEmpty else { return }
         discoversAt = now + Self.discoverInterval
         let servers = links.flatMap(\.addresses).reduce(into: [Endpoint]()) { list, server in
             if !list.contains(server) { list.append(server) }

@@ -12,6 +12,8 @@ extension MatchAgent {
 
     /// A peer is wanted, and not connected. What is under way goes on.
     func introduce(_ peer: GatewayID) {
+        // Without a matchmaker there is nobody to ask.
+        guard !links.isEmpty else { return }
         let now = host.currentTime()
         searches[peer] = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
         searches[peer]?.wantedAt = now
@@ -114,7 +116,8 @@ extension MatchAgent {
             onIntroductionFailed(tag, nonce, failure, of: link, now: now)
         case .ticketRefused, .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
         case .isLeaving: host.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
-        case .ticketChanged, .left, .measured: break
+        case .ticketChanged: host.noteTicket()
+        case .left, .measured: break
         }
     }
 
@@ -137,6 +140,9 @@ extension MatchAgent {
     ) {
         guard let (peer, found) = searches.first(where: { $0.value.pending.contains(nonce) }) else { return }
         searches[peer]?.pending.remove(nonce)
+        host.logger.debug(
+            "an introduction failed",
+            metadata: ["matchmaker": "\(link.server.address)", "peer": "\(peer)", "reason": "\(failure)"])
         switch failure {
         case .unknownMember:
             // It has another tag by now, or is gone: the next roster says.
@@ -208,6 +214,11 @@ extension MatchAgent {
                     kind: .serverReflexive, endpoint: address,
                     priority: CandidatePriority.of(.serverReflexive, localPreference: 0)))
         }
+        host.logger.debug(
+            "a way to a gateway is looked for",
+            metadata: [
+                "peer": "\(peer)", "reason": "\(reason)", "address": "\(told.map { "\($0.listing.address)" } ?? "unknown")",
+            ])
         let situation = HolePunch.Situation(
             ours: reachability, theirs: told?.listing.content.reachability ?? Reachability(),
             ourObserved: told?.link.observed?.endpoint, theirObserved: told?.listing.address)
@@ -217,7 +228,7 @@ extension MatchAgent {
     }
 
     /// What is never sent to. Another gateway on this host is one that a matchmaker sees at an address of this host.
-    private func filter(towards observed: Endpoint?) -> CandidateFilter {
+    func filter(towards observed: Endpoint?) -> CandidateFilter {
         let own = hostEndpoints
         return CandidateFilter(
             ownEndpoints: own, ownNetworks: LocalAddresses.networks(),

@@ -113,7 +113,8 @@ final class MatchAgent {
                 try MatchLink(
                     wanted.server, purpose: wanted.purpose, matchKey: wanted.matchKey, groupTag: wanted.groupTag,
                     blobSecret: wanted.blobSecret, identity: identity, keepalive: keepalive,
-                    seed: random.next(), now: now))
+                    kept: host.takeTicket(of: wanted.server.pin, wanted.matchKey.publicKey), seed: random.next(),
+                    now: now))
         } catch {
             host.logger.error(
                 "a matchmaker cannot be used", metadata: ["matchmaker": "\(wanted.server)", "error": "\(error)"])
@@ -190,7 +191,7 @@ final class MatchAgent {
         }
         punches.timeoutFired(now: now)
         endLinks(now: now)
-        if gathersAt <= now {
+        if gathersAt <= now, !links.isEmpty {
             gathersAt = now + Self.gatherInterval
             gather(now: now)
         }
@@ -207,7 +208,7 @@ final class MatchAgent {
     }
 
     private func noteDeadlines() {
-        var next = min(gathersAt, discoversAt, punches.nextTimeout ?? .distantFuture)
+        var next = min(links.isEmpty ? .distantFuture : gathersAt, discoversAt, punches.nextTimeout ?? .distantFuture)
         for link in links {
             next = min(next, link.client.nextTimeout ?? .distantFuture, link.resolvesAt, link.endsAt)
         }

@@ -1,3 +1,4 @@
+import DXMatch
 import DXSecure
 import DXWire
 import Logging
@@ -31,6 +32,8 @@ protocol MatchHost: PunchHost {
     var boundEndpoints: [Endpoint] { get }
     /// How often registrations are refreshed.
     var matchKeepalive: Interval { get }
+    /// Whether others on this host are found at its own addresses, whoever says so: tests.
+    var allowsLoopback: Bool { get }
     /// Channels are to be kept alive so often at least, as the network forgets.
     func setChannelKeepalive(_ interval: Interval)
     /// Whether there is a socket for an IP version.
@@ -47,4 +50,8 @@ protocol MatchHost: PunchHost {
     func isSearched(_ peer: GatewayID) -> Bool
     /// What to call a peer in words.
     func name(of peer: GatewayID) -> String
+    /// A ticket of the run before for the matchmaker with this pin and this match key; it is given once.
+    func takeTicket(of pin: GatewayID, _ matchKey: PublicKey) -> MatchTicket?
+    /// Some ticket changed.
+    func noteTicket()
 }

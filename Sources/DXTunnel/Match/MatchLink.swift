@@ -65,11 +65,12 @@ final class MatchLink {
     ///
     /// - Parameters:
     ///   - groupTag: 16 bytes, of this matchmaker.
+    ///   - kept: a ticket of an earlier run.
     ///   - seed: another one for each.
     /// - Throws: `cryptography` when OpenSSL fails.
     init(
         _ server: MatchmakerAddress, purpose: Purpose, matchKey: Identity, groupTag: [UInt8], blobSecret: VeilSecret,
-        identity: Identity, keepalive: Interval, seed: UInt64, now: Instant
+        identity: Identity, keepalive: Interval, kept: MatchTicket?, seed: UInt64, now: Instant
     ) throws(SecureError) {
         self.server = server
         self.purpose = purpose
@@ -81,7 +82,8 @@ final class MatchLink {
         memberTag = cryptography.memberTag(of: PublicPoint(memberKey.publicKey))
         var configuration = MatchClientConfiguration(pin: server.pin, seed: seed)
         configuration.keepalive = keepalive
-        client = MatchClient(configuration, matchKey: matchKey, cryptography: cryptography, now: now)
+        client = MatchClient(
+            configuration, matchKey: matchKey, cryptography: cryptography, kept: kept, now: now)
     }
 
     /// Where the matchmaker sees this gateway, and at which address of ours it answers.

@@ -67,6 +67,8 @@ final class PunchDriver {
             guard let punch else { return }
             if let old = runs[peer] { host.closeSockets(old.sockets) }
             runs[peer] = PunchRun(punch: punch, secret: secret, veil: veil, startedAt: now)
+        } else if isComplete {
+            runs[peer]?.punch.learn(situation)
         }
         runs[peer]?.note(reason, by: introducer, now: now)
         runs[peer]?.punch.addLocal(ours, now: now)

@@ -291,7 +291,7 @@ final class PeerChannel {
         session.local = session.candidateLocal
         session.candidate = nil
         session.session.changeSendID()
-        peer.noteRemote(candidate)
+        peer.note(candidate, session.local)
     }
 
     // MARK: Control messages

@@ -20,6 +20,7 @@ final class StateDirectory: Sendable {
         static let root = "root.key"
         static let group = "group.state"
         static let invites = "invites.state"
+        static let reach = "reach.state"
         static let lock = "lock"
     }
 
@@ -137,6 +138,15 @@ final class StateDirectory: Sendable {
     /// 10,000 invitations of some hundred bytes.
     private static let mostInviteBytes = 16 << 20
 
+    /// Where members were reached last; an empty book when it was not written yet, or lies there damaged: then `isRefused`. Whatever
+    /// is wrong with it, the gateway runs without.
+    func reach() -> (book: ReachBook, isRefused: Bool) {
+        let path = file(Name.reach)
+        guard unsafe access(path, F_OK) == 0 else { return (ReachBook(), false) }
+        let book = (try? PrivateFile.readSecret(path, atMost: ReachFile.mostBytes)).flatMap(ReachFile.book)
+        return (book ?? ReachBook(), book == nil)
+    }
+
     /// The root key, when it is here or in the file given; nil when neither.
     func rootKey() throws(StateProblem) -> Identity? {
         guard unsafe access(rootKeyPath, F_OK) == 0 else { return nil }
@@ -159,16 +169,22 @@ final class StateDirectory: Sendable {
         } catch { throw StateProblem(error) }
     }
 
+    /// Puts this in place of where members were reached, as `ReachFile.bytes` gives it.
+    func save(reach content: SecretBytes) throws(StateProblem) {
+        precondition(lock >= 0, "who changes the state holds its lock")
+        do { try PrivateFile.write(content, to: file(Name.reach)) } catch { throw StateProblem(error) }
+    }
+
     /// Adds one of the group's secrets. It comes before the record of it is saved.
     func add(_ epoch: EpochSecret) throws(StateProblem) {
         precondition(lock >= 0, "who changes the state holds its lock")
         do { try epoch.secret.write(to: file(epoch.fileName)) } catch { throw StateProblem(error) }
     }
 
-    /// Removes secrets and root key, which belong to no group as long as there is no group file.
+    /// Removes secrets, root key and where others were reached, which belong to no group as long as there is no group file.
     func removeLeftovers() {
         precondition(lock >= 0 && !hasGroup, "a group's secrets stay")
-        for name in names where EpochSecret.number(inFileName: name) != nil || name == Name.root {
+        for name in names where EpochSecret.number(inFileName: name) != nil || [Name.root, Name.reach].contains(name) {
             _ = unsafe unlink(file(name))
         }
     }

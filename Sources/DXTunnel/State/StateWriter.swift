@@ -16,12 +16,13 @@ final class StateWriter {
     private enum Content: Sendable {
         case group(GroupFile, [EpochSecret])
         case invites(InviteBook)
+        case reach(SecretBytes)
 
         /// Whether one that comes later makes this one needless.
         func isReplaced(by other: Content) -> Bool {
             switch (self, other) {
-            case (.group, .group), (.invites, .invites): true
-            case (.group, .invites), (.invites, .group): false
+            case (.group, .group), (.invites, .invites), (.reach, .reach): true
+            case (.group, _), (.invites, _), (.reach, _): false
             }
         }
     }
@@ -50,6 +51,9 @@ final class StateWriter {
 
     /// Writes the gateway's invitations.
     func save(_ invites: InviteBook) -> EventLoopFuture<Void> { enqueue(.invites(invites)) }
+
+    /// Writes where members were reached, as `ReachFile.bytes` gives it.
+    func save(reach content: SecretBytes) -> EventLoopFuture<Void> { enqueue(.reach(content)) }
 
     /// Writes what waits, and ends.
     func finish() -> EventLoopFuture<Void> {
@@ -87,6 +91,7 @@ final class StateWriter {
                 for epoch in epochs { try directory.add(epoch) }
                 try directory.save(group)
             case .invites(let invites): try directory.save(invites)
+            case .reach(let content): try directory.save(reach: content)
             }
         }.whenComplete { result in
             bound.value.isBusy = false

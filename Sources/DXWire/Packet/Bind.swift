@@ -23,6 +23,8 @@ public struct Bind: Equatable, Sendable, BitwiseCopyable {
     public static let currentVersion: UInt8 = 1
     /// A bit of `capabilities`: the sender takes requests of admins (`docs/group.md` §8.1).
     public static let takesAdminRequests: UInt64 = 1
+    /// Of `capabilities`: it passes on and takes introductions of members by members (`docs/matchmaking.md` §11), in a group.
+    public static let takesIntroductions: UInt64 = 2
     /// The largest encoding, in bytes.
     public static let maximumByteCount = 1 + 3 + 8 + 8 + 8 + 8 + TransportParameters.maximumByteCount
 

@@ -111,4 +111,23 @@ import Testing
         // It was tried all the same, for four seconds.
         #expect(sent.count == 6)
     }
+
+    /// Behind one address, and the NAT turns nothing back: only neighbours' own addresses can work, which is known after four
+    /// seconds, whether the NAT was known from the beginning or is looked at meanwhile.
+    @Test(arguments: [false, true]) func neighboursAreTriedForAShortTime(isLearnt: Bool) {
+        var budget = HolePunch.Budget()
+        var plain = easy
+        plain.hairpins = false
+        let outside = ours.withPort(6_000)
+        var punch = punch(isLearnt ? .unknown : plain, isLearnt ? .unknown : plain, observed: outside, now: .zero)
+        if isLearnt {
+            punch.learn(
+                HolePunch.Situation(
+                    ours: Reachability(v4: plain), theirs: Reachability(v4: plain), ourObserved: ours,
+                    theirObserved: outside))
+        }
+        let (sent, events) = run(&punch, budget: &budget, now: .zero)
+        #expect(events == [.failed(.impossible(.noHairpin, .allowNeighbours))])
+        #expect(sent.count == 6)
+    }
 }

@@ -94,6 +94,47 @@ import Testing
         #expect(stranger.returnTag(pin: pin) != ours.returnTag(pin: pin))
     }
 
+    /// What one seals the other opens; nobody else does, and not the one who sealed it.
+    @Test func whatAThirdOnePassesOn() throws {
+        let ours = try PairSecret(one, other.publicKey).orFail("no secret")
+        let theirs = try PairSecret(other, one.publicKey).orFail("no secret")
+        let content = Array("candidates".utf8)
+        let sealed = unsafe try ours.seal(content.span.bytes)
+        #expect(sealed.count == content.count + PairSecret.sealOverhead)
+        #expect(unsafe theirs.open(sealed.span.bytes) == content)
+        #expect(unsafe ours.open(sealed.span.bytes) == nil)
+        // Made by another implementation, from the first to the second.
+        let made = hex("000102030405060708090a0bb4098bb4bd8777030a5bd692cb03f83eddef34ec23f27efb403d")
+        #expect(unsafe theirs.open(made.span.bytes) == content)
+        let third = try PairSecret(Identity.generate(), one.publicKey).orFail("no secret")
+        #expect(unsafe third.open(sealed.span.bytes) == nil)
+        for index in sealed.indices {
+            var damaged = sealed
+            damaged[index] ^= 1
+            #expect(unsafe theirs.open(damaged.span.bytes) == nil)
+        }
+    }
+
+    /// The seal of a network's announcements.
+    @Test func announcements() throws {
+        let seal = LANSeal(secret)
+        let message = [UInt8](repeating: 7, count: 120)
+        let datagram = unsafe try seal.seal(message.span.bytes)
+        #expect(datagram.count == 148)
+        #expect(unsafe seal.open(datagram.span.bytes) == message)
+        // Made by another implementation: that of the docs.
+        let made = hex(
+            "000102030405060708090a0bd6d6407324d6875e64eb2290f81abf614d20bc2bf1d1dde7d5f86e518f297bb89bb0087f0893c21b828c796fdd8b9c81"
+                + "48ffca7851a0e6aca609415bd18b43cd5eba721726e20b808660300835564a6124b3a5371fc3b2efd8196867ec4ecd8f6976140466dfce2602958e43709d9b1a08ddde12e133ddb454fee58e2aab54f3f89581fdf56d62b7"
+        )
+        let opened = unsafe seal.open(made.span.bytes)
+        #expect(opened?.prefix(2) == [1, 1] && opened?.count == 120)
+        #expect(unsafe try seal.seal(message.span.bytes) != datagram)
+        #expect(unsafe LANSeal(VeilSecret.generate()).open(datagram.span.bytes) == nil)
+        // Nothing of another purpose opens.
+        #expect(unsafe secret.openBlob(datagram.span.bytes, memberTag: memberTag) == nil)
+    }
+
     @Test func aPointOffTheCurveHasNoSecret() throws {
         let bytes = [2] + [UInt8](repeating: 0xff, count: 32)
         var reader = unsafe ByteReader(bytes.span.bytes)

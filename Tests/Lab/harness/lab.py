@@ -10,6 +10,7 @@ fails, with words, at its deadline.
 
 import contextlib
 import ctypes
+import json
 import os
 import pathlib
 import signal
@@ -143,18 +144,22 @@ class Process:
 class Lab:
     """A network that `lab.sh` built, and everything a test started in it."""
 
-    def __init__(self, identity, topology, link=None, stats_dir=None):
+    def __init__(self, identity, topology, link=None, stats_dir=None, settings=None):
         self.identity = identity
         self.topology = topology
         self.link = link
+        self.settings = settings or {}      # of `lab.sh up`, such as {"LAB_OVERLAP": 1}
         self.stats_dir = stats_dir
         self.processes = []
         self._undo = []
         self._lock = threading.Lock()
 
     def _script(self, *arguments, **options):
-        environment = {**os.environ, "LAB_ID": self.identity}
-        environment.pop("LAB_LINK", None)
+        # What the caller's environment says of networks is not meant for those of tests.
+        environment = {key: value for key, value in os.environ.items()
+                       if not key.startswith("LAB_") or key in ("LAB_BUILD", "LAB_RUN", "LAB_SEED")}
+        environment["LAB_ID"] = self.identity
+        environment |= {key: str(value) for key, value in self.settings.items()}
         if self.link:
             environment["LAB_LINK"] = self.link
         if self.stats_dir:
@@ -190,6 +195,23 @@ class Lab:
         result = self._script("link", *command)
         check(result.returncode == 0, f"lab.sh link {' '.join(command)}: {result.stderr.strip()}")
         return result.stdout
+
+    def nat_command(self, *command):
+        """`lab.sh nat ...`: control a NAT; returns what it said."""
+        result = self._script("nat", *command)
+        check(result.returncode == 0, f"lab.sh nat {' '.join(command)}: {result.stderr.strip()}")
+        return result.stdout
+
+    def nats(self):
+        """The names of the network's NATs."""
+        place = pathlib.Path(os.environ.get("LAB_RUN", "/run/netlab")) / self.identity / "nats"
+        return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+
+    def stats(self):
+        """The counters of all emulated links and NATs, by `link-NAME` and `nat-NAME`."""
+        result = self._script("stats")
+        check(result.returncode == 0, f"lab.sh stats: {result.stderr.strip()}")
+        return json.loads(result.stdout)
 
     def namespace(self, host):
         return f"lab-{self.identity}-{host}"

@@ -33,6 +33,8 @@ class Test:
     topology: str
     cells: tuple
     seconds: float
+    link: str | None = None
+    settings: dict = dataclasses.field(default_factory=dict)
 
 
 def test(topology="direct", cells=("clean", "impaired"), seconds=300.0):
@@ -131,6 +133,19 @@ class Runner:
                         self._run_test(lab, cell, each, directory / each.name)
             finally:
                 shutil.rmtree(directory, ignore_errors=True)
+
+    def run_alone(self, cell, each):
+        """One test in a network of its own."""
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="dxlab-"))
+        directory.chmod(0o711)
+        try:
+            with Lab(self.identity, each.topology, each.link, settings=each.settings) as lab:
+                self._run_test(lab, cell, each, directory / each.name)
+        except Failure as failure:          # there was no network
+            print(f"FAIL {cell}/{each.name}: {failure}", flush=True)
+            self.failed.append({"name": f"{cell}/{each.name}", "why": str(failure), "logs": ""})
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _run_test(self, lab, cell, each, directory):
         directory.mkdir(mode=0o711)

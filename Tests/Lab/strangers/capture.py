@@ -29,17 +29,17 @@ def stranger_address(lab):
 
 
 class Capture:
-    """tcpdump on host b, for as long as the `with` block lasts."""
+    """tcpdump on a host, for as long as the `with` block lasts."""
 
-    def __init__(self, run, name, expression=f"host {STRANGER} and not arp", snap=128):
-        self.run = run
+    def __init__(self, run, name, expression=f"host {STRANGER} and not arp", snap=128, host="b", device="eth0"):
+        self.run, self.host = run, host
         self.file = run.directory / f"{name}.pcap"
-        self.argv = ["tcpdump", "-i", "eth0", "-n", "-U", "--immediate-mode", "-Z", "root", "-s", snap, "-B", "65536", "-w", self.file,
-                     expression]
+        self.argv = ["tcpdump", "-i", device, "-n", "-U", "--immediate-mode", "-Z", "root", "-s", snap, "-B", "65536",
+                     "-w", self.file, expression]
         self.log = run.directory / f"{name}.tcpdump.log"
 
     def __enter__(self):
-        self.process = self.run.lab.start("b", self.argv, "tcpdump", self.log)
+        self.process = self.run.lab.start(self.host, self.argv, "tcpdump", self.log)
         wait_until(lambda: "listening on" in self.process.output(), "tcpdump is ready", 20.0, alive=[self.process])
         return self
 
@@ -85,14 +85,14 @@ def stranger_socket(lab, port=0):
     return made
 
 
-def send_paced(lab, sender, payloads, host="b", port=PORT):
+def send_paced(lab, sender, payloads, host="b", port=PORT, address=GATEWAY):
     """Send to the gateway no faster than it reads, so that it has to look at every one.
 
     Returns how many the kernel dropped before the gateway could read them.
     """
     dropped_before = lab.udp_queue(host, port)[1]
     for number, payload in enumerate(payloads):
-        sender.sendto(payload, (GATEWAY, port))
+        sender.sendto(payload, (address, port))
         if number % 64 == 63:
             # 64 datagrams of 1500 bytes occupy well under the 208 KiB of a default socket.
             wait_until(lambda: lab.udp_queue(host, port)[0] < 32768, "the gateway reads its socket", 60.0)

@@ -1,0 +1,34 @@
+"""How long it takes until there is a session; figures only."""
+
+from .events import LINK, STRICT, told
+from .matrix import bring_up, cold_start
+from .plan import cell
+
+
+def introduction(run, group):
+    """Both NATs strict, one gateway registered, the other one just so: from its registration on to the session.
+
+    Each time the other gateway is new and its NAT has forgotten it, so both NATs must be opened.
+    """
+    pair, _ = bring_up(run, group)
+    pair.wait_connected()
+    for who in "ab":
+        pair.wait_log(who, "the network was looked at")
+    seconds = []
+    for _ in range(100 if run.full else 4):
+        pair.stop("b")
+        run.lab.nat_command("rb", "reboot")
+        since = pair.start("b")
+        connected = max(pair.wait_log(who, "peer connected", since).time for who in "ab")
+        seconds.append(connected - pair.wait_log("b", "registered with a matchmaker", since).time)
+    return told(run, seconds, "from the registration to the session at both ends")
+
+
+def cold_starts(run, group):
+    """Both gateways start with nothing but their group's state, both NATs strict and new: to the first byte through a tunnel."""
+    seconds = [cold_start(run, group, number)[0] for number in range(50 if run.full else 3)]
+    return told(run, seconds, "from the start of the later process to its first byte")
+
+
+cell("times", "introduction", STRICT, introduction, introduction.__doc__, 180.0, LINK)
+cell("times", "cold-start", STRICT, cold_starts, cold_starts.__doc__, 180.0, LINK)
