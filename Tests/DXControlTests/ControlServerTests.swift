@@ -14,6 +14,8 @@ private actor ScriptedTarget: ControlTarget {
     private var probes = 0
     private var early = 0
 
+    nonisolated var match: (any MatchControl)? { ScriptedMatch() }
+
     func status() -> GatewayStatus { sampleStatus }
 
     func ping(peer: String) throws -> Duration {
@@ -34,6 +36,16 @@ private actor ScriptedTarget: ControlTarget {
         default:
             throw ControlError(code: .unknownPeer, message: "no peer \"\(peer)\"", hint: "use cloud-1 or cloud-2")
         }
+    }
+}
+
+/// Knows the peer edge-1.
+private struct ScriptedMatch: MatchControl {
+    func checkNetwork() throws -> NetworkReport { try sample(NetworkReport.self, sampleNetworkJSON) }
+
+    func explain(_ peer: String) throws -> PeerExplanation {
+        guard peer == "edge-1" else { throw GatewayError.unknownPeer(peer) }
+        return try sample(PeerExplanation.self, sampleExplanationJSON)
     }
 }
 
@@ -84,6 +96,19 @@ private func client(_ path: String) -> ControlClient { ControlClient(path: path,
             #expect(
                 lost
                     == PingReply(peer: "cloud-1", sent: 1, rttMicroseconds: [], lastError: "no answer within 5 s"))
+        }
+    }
+
+    @Test func answersNetcheckAndExplain() async throws {
+        try await withServer(at: path) { [path] in
+            let client = client(path)
+            let (network, text) = try await client.checkNetwork()
+            #expect(text == sampleNetworkJSON && network.matchmakers.count == 2)
+            let (explanation, json) = try await client.explain("edge-1")
+            #expect(json == sampleExplanationJSON && explanation.peer == "edge-1")
+            let error = await #expect(throws: ControlClientError.self) { _ = try await client.explain("nobody") }
+            guard case .refused(let refusal) = error else { return #expect(Bool(false), "refused") }
+            #expect(refusal.code == .unknownPeer && refusal.hint == "dxgateway status lists them")
         }
     }
 

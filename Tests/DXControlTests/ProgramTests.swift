@@ -53,6 +53,9 @@ private struct Program {
         ["config", "validate"],
         ["config", "match", "add"], ["config", "match", "add", "match.example:3478"],
         ["init", "--group", "g", "--name", "n", "--match", "match.example:3478"],
+        ["netcheck", "--match", "match.example"], ["netcheck", "--match", "match.example:3478#x"],
+        ["netcheck", "--stun", ":3478"], ["netcheck", "--stun", "stun.example:0"],
+        ["netcheck", "--stun", "stun.example:3478", "--control", "/run/dx/gateway.sock"], ["explain"],
         ["ping"], ["ping", "a", "--count", "0"], ["ping", "a", "--count", "101"], ["status", "extra"],
     ])
     func endsWith2OnWrongUsage(_ arguments: [String]) throws {

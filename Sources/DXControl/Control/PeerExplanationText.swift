@@ -43,6 +43,7 @@ public struct PeerExplanationText: Sendable, CustomStringConvertible {
         let found =
             switch connection.found {
             case .introduction: "found by an introduction"
+            case .network: "the two heard each other in this network"
             case .knownAddress: "at an address that was known"
             case .called: "the peer called"
             }
@@ -65,7 +66,7 @@ public struct PeerExplanationText: Sendable, CustomStringConvertible {
             case .found: ["a way was found after \(took)"]
             case .failed: ["no way was found within \(took)"] + (introduction.failure.map { [$0] } ?? [])
             }
-        let by = introduction.matchmaker.map { "by \($0)" } ?? "no matchmaker took part"
+        let by = introduction.matchmaker.map { "by \($0)" } ?? "without a matchmaker"
         var lines = ["last introduction, \(StatusReport.span(age)) ago, \(by)"]
         lines += field("outcome", outcome)
         lines += field("this gateway", text(of: introduction.ours))

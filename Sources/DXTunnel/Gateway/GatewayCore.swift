@@ -233,6 +233,7 @@ final class GatewayCore {
         turning.removeAll()
         wantsMore.removeAll()
         lastSession = nil
+        let checked = networkCheck?.stop() ?? eventLoop.makeSucceededVoidFuture()
         group = nil
         match?.stop()
         match = nil
@@ -241,9 +242,9 @@ final class GatewayCore {
         neighbours.removeAll()
         turnTask = nil
         outlets.closeAll()
-        guard let socket else { return eventLoop.makeSucceededVoidFuture() }
+        guard let socket else { return checked }
         self.socket = nil
-        return socket.close()
+        return socket.close().and(checked).map { _ in }
     }
 
     // MARK: Time

@@ -42,6 +42,7 @@ extension GatewayCore {
             PeerOutlook.Matchmaker(
                 server: server.server, isRegistered: server.state == .registered, problem: server.problem)
         }
+        facts.earlierFailure = match.failure(of: link.id)
         facts.isListed = !match.matchmakers(listing: link.id).isEmpty
         guard let run else { return facts }
         if let failure = run.failure {
@@ -50,7 +51,6 @@ extension GatewayCore {
             facts.introduction = run.punch.list.selected != nil ? .found : .running
         }
         facts.theory = run.punch.verdict
-        facts.earlierFailure = match.failure(of: link.id)
         if case .byPrediction(let prediction) = run.punch.verdict { facts.isHardSideOurs = prediction.isOurs }
         return facts
     }
@@ -67,7 +67,9 @@ extension GatewayCore {
             || run?.punch.list.pairs.contains { $0.wasSelected && $0.remote.endpoint == session.remote } ?? false
         return PeerExplanation.Connection(
             local: session.local?.description, remote: session.remote.description, pathKind: channel.pathKind,
-            found: isIntroduced ? .introduction : session.session.isInitiator ? .knownAddress : .called,
+            found: isIntroduced
+                ? (run?.isOfThisNetwork ?? false ? .network : .introduction)
+                : session.session.isInitiator ? .knownAddress : .called,
             since: Timestamp(unixMilliseconds: calendar.unixMilliseconds - (now - session.since).milliseconds),
             rttMicroseconds: path?.roundTrip.map { UInt64(max(0, $0.microseconds)) })
     }

@@ -217,7 +217,7 @@ final class LANAgent {
         let port = core.socket?.localEndpoints.first { $0.family == endpoint.family }?.port
         core.match?.meet(
             member, at: endpoint, from: base.flatMap { base in port.map { base.address.withPort($0) } },
-            reason: "heard in this network", now: now)
+            reason: PunchRun.heardHere, now: now)
     }
 
     // MARK: Status

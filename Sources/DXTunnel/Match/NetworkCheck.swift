@@ -28,6 +28,7 @@ final class NetworkCheck {
     private var discoveries: [NATDiscovery] = []
     private var mapping: PortMapDriver?
     private var mappingSocket: STUNSocket?
+    private var mappingStopped: EventLoopFuture<Void>?
     private var routes: [DefaultRoute] = []
     /// What goes on.
     private var pending = 1
@@ -55,7 +56,7 @@ final class NetworkCheck {
     /// Begins.
     func start() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        deadline = eventLoop.scheduleTask(in: Self.patience) { bound.value.end() }
+        deadline = eventLoop.scheduleTask(in: Self.patience) { bound.value.stop() }
         let lookUps = servers.map { NameResolver.resolve($0.address, on: eventLoop) }
         EventLoopFuture.whenAllComplete(lookUps, on: eventLoop).whenSuccess { bound.value.resolved($0) }
         askRouters()
@@ -173,22 +174,29 @@ final class NetworkCheck {
                     ipVersion: route.router.family.version, router: route.router.addressText, via: nil, outside: nil,
                     isBehindAnotherNAT: false, reasons: "no answer"))
         }
-        // What it gave is taken back meanwhile.
-        driver.stop()
-        mappingSocket?.close()
-        mappingSocket = nil
-        finishOne()
+        // What it gave is taken back, before a program ends that waits for this.
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let stopped = driver.stop()
+        mappingStopped = stopped
+        stopped.whenComplete { _ in
+            bound.value.mappingSocket?.close()
+            bound.value.mappingSocket = nil
+            bound.value.finishOne()
+        }
     }
 
     // MARK: The end
 
     private func finishOne() {
         pending -= 1
-        if pending == 0 { end() }
+        if pending == 0 { stop() }
     }
 
-    private func end() {
-        guard !isOver else { return }
+    /// Ends the check with what it has found; complete when the sockets are closed and routers have taken their ports back.
+    @discardableResult
+    func stop() -> EventLoopFuture<Void> {
+        let nothing = eventLoop.makeSucceededVoidFuture()
+        guard !isOver else { return mappingStopped ?? nothing }
         isOver = true
         deadline?.cancel()
         for probe in probes { probe.stop() }
@@ -210,6 +218,7 @@ final class NetworkCheck {
         report.outlook = NetworkReport.Outlook(NATOutlook(reachability))
         report.tookMilliseconds = Int((MonotonicClock.now() - startedAt).milliseconds)
         complete(report)
+        return mappingStopped ?? nothing
     }
 
     /// What is known of our ways.

@@ -23,6 +23,12 @@ struct PunchRun {
     /// Whether it goes on.
     var isLive: Bool { endedAt == nil }
 
+    /// The note of one that multicast in this network began.
+    static let heardHere = "heard in this network"
+
+    /// Whether it is one of those, and nobody introduced.
+    var isOfThisNetwork: Bool { introducer == nil && notes.contains { $0.what == Self.heardHere } }
+
     /// What is asked for and heard of in ten seconds is less.
     private static let mostNotes = 8
 

@@ -109,7 +109,8 @@ public struct NetworkReport: Sendable, Hashable, Codable {
         }
         if matchmakers.isEmpty {
             list.append(
-                "there is nobody to ask: name a matchmaker with --match HOST:PORT#PIN, or a STUN server with --stun HOST:PORT"
+                "there is nobody to ask: give the group a matchmaker with dxgateway config match add HOST:PORT#PIN, or look without a"
+                    + " gateway: dxgateway netcheck --match HOST:PORT#PIN, or --stun HOST:PORT"
             )
         }
         return list

@@ -4,8 +4,10 @@ public struct PeerExplanation: Sendable, Hashable, Codable {
     public struct Connection: Sendable, Hashable, Codable {
         /// How the way was found.
         public enum Found: String, Sendable, Hashable, Codable {
-            /// A matchmaker introduced the two.
+            /// A matchmaker introduced the two, or another member did.
             case introduction
+            /// The two heard each other in one network, by multicast.
+            case network
             /// An address of the peer's was known.
             case knownAddress = "known_address"
             /// The peer called here.

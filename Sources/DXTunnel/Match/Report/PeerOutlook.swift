@@ -81,7 +81,7 @@ struct PeerOutlook: Equatable {
     private static func obstacle(_ facts: Facts) -> (String, String?) {
         guard facts.hasMatchmakers else {
             return (
-                facts.lastError ?? "no way to it is known yet",
+                facts.earlierFailure ?? facts.lastError ?? "no way to it is known yet",
                 "give the group a matchmaker (dxgateway config match add HOST:PORT#PIN), or make one of the two reachable at an"
                     + " address that the other knows"
             )
