@@ -136,7 +136,8 @@ let package = Package(
         .testTarget(
             name: "DXTunnelTests",
             dependencies: [
-                "DXTunnel", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXTestFiles", "DXWire", nioCore, nioPosix,
+                "DXTunnel", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXTestFiles", "DXWire", nioCore,
+                nioPosix,
                 logging, lifecycle,
             ],
             swiftSettings: strict),

@@ -10,7 +10,8 @@ extension MatchClient {
     ///
     /// - Parameter lifetime: in seconds, `MatchConstants.minimumLifetime` to `maximumLifetime`: how long they are served after
     ///   we have gone without a word.
-    public mutating func admit(_ guestKey: PublicPoint, lifetime: UInt16 = 3_600, now: Instant) throws(MatchClientError) {
+    public mutating func admit(_ guestKey: PublicPoint, lifetime: UInt16 = 3_600, now: Instant) throws(MatchClientError)
+    {
         guard !isStopped else { throw .stopped }
         guard matchKey != nil else { throw .noMatchKey }
         let index = admissions.firstIndex { $0.guestKey == guestKey }

@@ -127,7 +127,9 @@ extension MatchServer {
             return refuse(kind, .stale, &output)
         }
         let key = RegistrationKey(matchKey: facts.matchKey, groupTag: register.groupTag, memberTag: tag)
-        if let status = obstacle(to: key, isNew: held == nil, isGuest: facts.isGuest, now: now) { return refuse(kind, status, &output) }
+        if let status = obstacle(to: key, isNew: held == nil, isGuest: facts.isGuest, now: now) {
+            return refuse(kind, status, &output)
+        }
         let slot = list(key, register, blob: blob, facts, in: held, handle, now: now)
         registered(slot, mask).write(mask: mask, to: &output)
         return .done

@@ -104,7 +104,8 @@ public struct MatchServer<Cryptography: MatchCryptography>: ~Copyable {
     public var status: MatchServerStatus {
         MatchServerStatus(
             registrations: registry.count, groups: registry.groups.count, matchKeys: registry.matchKeys.count,
-            admissions: admissions.count, pendingNotices: notices.count, registryByteCount: registry.byteCount, isLeaving: isLeaving,
+            admissions: admissions.count, pendingNotices: notices.count, registryByteCount: registry.byteCount,
+            isLeaving: isLeaving,
             statistics: statistics)
     }
 

@@ -59,6 +59,8 @@ final class FakeMatchmaker {
 
     /// Forgets everybody; with `keys` tickets too.
     func restart(losingKeys keys: Bool) {
+        // Other handles than those of the run before.
+        randoms += 1
         server = Self.server(pin, randoms)
         handshakes = [:]
         if keys { ticketKey += 1 }

@@ -92,10 +92,10 @@ import Testing
         #expect(throws: MatchDecodeError.unknownVersion) { try message([0x49, 2]) }
         #expect(throws: MatchDecodeError.malformed) { try message([0x49, 1]) }
         #expect(throws: MatchDecodeError.malformed) { try message([0x49]) }
-        #expect(throws: MatchDecodeError.unknownType) { try request([6]) }
+        #expect(throws: MatchDecodeError.unknownType) { try request([7]) }
         #expect(throws: MatchDecodeError.unknownType) { try request([0]) }
         #expect(throws: MatchDecodeError.malformed) { try request([]) }
-        #expect(throws: MatchDecodeError.unknownType) { try answer([6, 0]) }
+        #expect(throws: MatchDecodeError.unknownType) { try answer([7, 0]) }
         #expect(throws: MatchDecodeError.unknownType) { try notice([2]) }
         #expect(throws: MatchDecodeError.unknownType) { try ticketWanted([2, 1]) }
         #expect(throws: MatchDecodeError.unknownVersion) { try ticketGranted([1, 2]) }
@@ -123,6 +123,7 @@ import Testing
         #expect(RefreshedMessage.byteCount <= RefreshMessage.byteCount)
         #expect(Checked.maximumByteCount <= MatchConstants.checkByteCount)
         #expect(TicketGranted.byteCount < ServerFlight.maximumDatagram)
+        #expect(MatchAnswer.headByteCount + 2 <= AnswerMessage.maximumBody(requestBody: AdmitRequest.byteCount))
         for body in 0...RequestMessage.maximumBody {
             let answer = AnswerMessage.maximumBody(requestBody: body)
             #expect(AnswerMessage.headByteCount + answer <= RequestMessage.headByteCount + body)

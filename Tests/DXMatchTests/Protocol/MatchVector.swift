@@ -183,7 +183,6 @@ struct MatchVector: CustomStringConvertible {
         MatchVector("LEAVE", .request, "03 \(handle)"),
         MatchVector("ROSTER", .request, "04 \(handle) \(member)"),
         MatchVector("INTRODUCE", .request, "05 \(handle) \(member) 0102030405060708 0002 beef"),
-        MatchVector("ADMIT", .request, "06 \(handle) \(point) 0e10"),
         MatchVector("observed IPv4", .answer, "01 00 \(masked4)"),
         MatchVector("observed IPv6", .answer, "01 00 \(masked6)"),
         MatchVector("prove the address", .answer, "02 01 \(siv) \(masked4)"),
@@ -200,6 +199,7 @@ struct MatchVector: CustomStringConvertible {
         MatchVector("admitted", .answer, "06 00 0e10"),
         MatchVector("not admitted", .answer, "06 05"),
         MatchVector("a status of later versions", .answer, "05 f0"),
+        MatchVector("ADMIT", .request, "06 \(handle) \(point) 0e10"),
         MatchVector("a notice", .notice, "01 \(member) \(masked6) 0102030405060708 0000000000000005 0002 beef"),
     ]
 
