@@ -108,7 +108,8 @@ extension CheckList {
 
     /// Whether nothing is left that could be tried, and nothing more will be named.
     var isHopeless: Bool {
-        !isOver && selected == nil && isLocalComplete && isRemoteComplete && !pairs.contains(where: \.isAlive)
+        !isOver && !isGuessed && selected == nil && isLocalComplete && isRemoteComplete
+            && !pairs.contains(where: \.isAlive)
     }
 
     /// The list's time is over.

@@ -78,6 +78,8 @@ public struct CheckList: Sendable {
     var bases: [Base] = []
     var peerReflexiveCount = 0
     var isLocalComplete = false
+    /// Whether pairs may come that nobody can name.
+    var isGuessed = false
     var isRemoteComplete = false
     var answers: [CheckTransmit] = []
     /// When the last answers were promised, of the last second.
@@ -195,6 +197,10 @@ public struct CheckList: Sendable {
     /// What is known of both NATs says that no way will be found; it is tried for a shorter time then, because what is known may
     /// be wrong.
     public mutating func expectNothing() { endsAt = min(endsAt, startedAt + Self.shortLifetime) }
+
+    /// A port is being guessed, here or at the other end: what gets through comes by a pair that is not known yet, so the list is
+    /// not over when all known ones are.
+    public mutating func expectGuesses() { isGuessed = true }
 
     // MARK: D. Output
 

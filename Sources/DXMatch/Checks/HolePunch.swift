@@ -234,6 +234,7 @@ public struct HolePunch: Sendable {
         )
         if run.wantedSocketCount > 0 { events.append(.openSockets(count: run.wantedSocketCount)) }
         prediction = run
+        list.expectGuesses()
     }
 
     // MARK: Events

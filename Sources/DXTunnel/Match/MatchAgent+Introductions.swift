@@ -222,7 +222,8 @@ extension MatchAgent {
         host.logger.debug(
             "a way to a gateway is looked for",
             metadata: [
-                "peer": "\(peer)", "reason": "\(reason)", "address": "\(told.map { "\($0.listing.address)" } ?? "unknown")",
+                "peer": "\(peer)", "reason": "\(reason)",
+                "address": "\(told.map { "\($0.listing.address)" } ?? "unknown")",
             ])
         let situation = HolePunch.Situation(
             ours: reachability, theirs: told?.listing.content.reachability ?? Reachability(),

@@ -130,4 +130,35 @@ import Testing
         #expect(events == [.failed(.impossible(.noHairpin, .allowNeighbours))])
         #expect(sent.count == 6)
     }
+
+    /// Some NATs let the peer in at a port that was opened for another. Its checks call for ours, which are soon used up and cannot
+    /// be answered; the guessing goes on all the same.
+    @Test func checksThatCannotBeAnsweredDoNotEndTheGuessing() {
+        var budget = HolePunch.Budget()
+        var punch = punch(hard, easy, observed: peer, now: .zero)
+        var now = Instant.zero
+        var events: [HolePunch.Event] = []
+        var heard: UInt64 = 0
+        while let due = punch.nextTimeout {
+            now = max(now, due)
+            punch.timeoutFired(now: now)
+            if heard < 10 {
+                heard += 1
+                punch.receive(
+                    CheckContent(
+                        transaction: TransactionID(high: 1, low: UInt32(heard)), priority: 1, isNominated: false),
+                    from: peer, on: here, now: now)
+            }
+            while punch.pollTransmit(budget: &budget, now: now) != nil {}
+            while let event = punch.pollEvent() {
+                events.append(event)
+                if case .openSockets(let count) = event {
+                    punch.opened(sockets: (0..<count).map { here.withPort(20_000 + UInt16($0)) })
+                }
+            }
+        }
+        #expect(punch.list.pairs.contains { $0.heardCount == 10 && $0.state == .ended(.unanswered) })
+        #expect(events == [.openSockets(count: 256), .failed(.notGuessed)])
+        #expect(now == punch.list.startedAt + CheckList.lifetime)
+    }
 }
