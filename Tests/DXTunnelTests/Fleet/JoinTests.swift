@@ -75,7 +75,7 @@ extension GatewayTests {
             token.addresses = []
             let nowhere = try #require(HostAddress(host: "127.0.0.1", port: 9).endpoint)
             let client = try JoinAttempt(token)
-            let first = try await client.grant(at: [], finding: place)
+            let first = try await client.grant(at: [nowhere], finding: place)
             #expect(try await client.grant(at: [nowhere], finding: place).member == first.member)
             #expect(try await fleet["hq"].members().count == 2)
             try await client.close()

@@ -14,7 +14,7 @@ import Testing
         let identity = try Identity.generate()
         let pin = pin(identity)
         let loop = MultiThreadedEventLoopGroup.singleton.any()
-        let server = try await LoopbackMatchmaker.start(identity, answersMatch: answersMatch, on: loop)
+        let server = try await VeiledMatchmaker.start(identity, answersMatch: answersMatch, on: loop)
         let port = UInt16(server.localAddress?.port ?? 0)
         let found = try await loop.flatSubmit {
             let promise = loop.makePromise(of: MatchmakerStatus.self)
@@ -23,7 +23,8 @@ import Testing
                 random: RandomSource(seed: SecureRandom.next()))
             probe.start { promise.succeed($0) }
             // Its owner holds it until it has ended.
-            return promise.futureResult.always { _ in withExtendedLifetime(NIOLoopBound(probe, eventLoop: loop)) {} }
+            let held = NIOLoopBound(probe, eventLoop: loop)
+            return promise.futureResult.always { _ in withExtendedLifetime(held) {} }
         }.get()
         try await server.close()
         return found
@@ -52,7 +53,7 @@ import Testing
 }
 
 /// `RealMatchmaker` and a STUN server at one port of loopback.
-private final class LoopbackMatchmaker: ChannelInboundHandler {
+private final class VeiledMatchmaker: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
@@ -64,7 +65,7 @@ private final class LoopbackMatchmaker: ChannelInboundHandler {
         try await DatagramBootstrap(group: loop).channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 let matchmaker = answersMatch ? try RealMatchmaker(identity, now: .zero + .seconds(1)) : nil
-                try channel.pipeline.syncOperations.addHandler(LoopbackMatchmaker(matchmaker))
+                try channel.pipeline.syncOperations.addHandler(VeiledMatchmaker(matchmaker))
             }
         }.bind(host: "127.0.0.1", port: 0).get()
     }
