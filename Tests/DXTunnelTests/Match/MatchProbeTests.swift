@@ -23,7 +23,8 @@ import Testing
                 random: RandomSource(seed: SecureRandom.next()))
             probe.start { promise.succeed($0) }
             // Its owner holds it until it has ended.
-            return promise.futureResult.always { _ in withExtendedLifetime(NIOLoopBound(probe, eventLoop: loop)) {} }
+            let owner = NIOLoopBound(probe, eventLoop: loop)
+            return promise.futureResult.always { _ in owner.value.stop() }
         }.get()
         try await server.close()
         return found
