@@ -136,7 +136,8 @@ let package = Package(
         .testTarget(
             name: "DXTunnelTests",
             dependencies: [
-                "DXTunnel", "DXMatch", "DXSecure", "DXTestFiles", "DXWire", nioCore, nioPosix, logging, lifecycle,
+                "DXTunnel", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXTestFiles", "DXWire", nioCore, nioPosix,
+                logging, lifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

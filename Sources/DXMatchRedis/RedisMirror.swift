@@ -158,7 +158,10 @@ public final class RedisMirror: MatchMirror {
     /// Hears what the others hold, tells what is held here. From the beginning on events are queued: none is missed.
     private func begin(_ session: RedisSession, _ matchmaker: Matchmaker, isFirst: Bool) throws {
         shared.withLockedValue { $0.isTaken = true }
-        try session.load { try matchmaker.apply($0) }
+        try session.load { registrations, others in
+            try matchmaker.apply(others)
+            try matchmaker.apply(kept: registrations)
+        }
         try tellAll(session, matchmaker)
         shared.withLockedValue { shared in
             shared.statistics.isConnected = true
@@ -169,6 +172,7 @@ public final class RedisMirror: MatchMirror {
 
     private func tellAll(_ session: RedisSession, _ matchmaker: Matchmaker) throws {
         shared.withLockedValue { $0.hasOverflowed = false }
+        for admission in try matchmaker.heldAdmissions() { try session.send(.admitted(admission)) }
         for registration in try matchmaker.ownRegistrations() { try session.send(registration) }
         try session.finish()
         session.hasForgotten = false

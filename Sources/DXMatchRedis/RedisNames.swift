@@ -8,6 +8,8 @@ import DXWire
 ///
 /// - `dxmatch1:PIN:r:KEY`, a string with the lifetime of the registration: the registration, sealed. KEY is 48 bytes: match key's
 ///   hash, group tag, member tag.
+/// - `dxmatch1:PIN:a:KEY`, a string with the lifetime of the admission: the admission, sealed. KEY is 32 bytes: the owner's match
+///   key's hash and the guest's.
 /// - `dxmatch1:PIN:all`, a channel: what all instances hear.
 /// - `dxmatch1:PIN:i:NUMBER`, a channel: what one instance hears.
 struct RedisNames: Sendable {
@@ -21,8 +23,9 @@ struct RedisNames: Sendable {
     }
 
     var all: [UInt8] { Array((prefix + "all").utf8) }
-    /// For SCAN. There is nothing in it that a pattern takes for something else.
-    var registrationPattern: [UInt8] { Array((prefix + "r:*").utf8) }
+    /// For SCAN. There is nothing in them that a pattern takes for something else. Admissions come first: registrations of guests
+    /// are taken because of them.
+    var patterns: [[UInt8]] { ["a:*", "r:*"].map { Array((prefix + $0).utf8) } }
 
     func channel(ofInstance number: UInt32) -> [UInt8] { Array("\(prefix)i:\(number)".utf8) }
 
@@ -33,6 +36,14 @@ struct RedisNames: Sendable {
         }
         Self.append(key.memberTag.high, to: &name)
         Self.append(key.memberTag.low, to: &name)
+        return name
+    }
+
+    func admission(_ admission: MirroredAdmission) -> [UInt8] {
+        var name = Array((prefix + "a:").utf8)
+        for part in [admission.owner.high, admission.owner.low, admission.guest.high, admission.guest.low] {
+            Self.append(part, to: &name)
+        }
         return name
     }
 

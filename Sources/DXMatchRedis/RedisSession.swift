@@ -1,6 +1,6 @@
 import DXMatch
 import DXMatchServer
-import Glibc
+import DXWire
 
 /// Two connections to Redis, as long as both work: one for commands, one that hears the other instances. Of one thread.
 final class RedisSession {
@@ -65,35 +65,51 @@ final class RedisSession {
         try commands.command("PING")
     }
 
-    /// All registrations of other instances, handed out in pieces.
-    func load(_ take: ([MirrorMessage]) throws -> Void) throws {
+    /// What other instances keep, handed out in pieces: registrations with what is left of their time, and messages of all else.
+    func load(_ take: ([KeptRegistration], [MirrorMessage]) throws -> Void) throws {
+        for pattern in names.patterns { try load(pattern, take) }
+    }
+
+    private func load(_ pattern: [UInt8], _ take: ([KeptRegistration], [MirrorMessage]) throws -> Void) throws {
         var cursor = Array("0".utf8)
         repeat {
             let reply = try commands.command(
-                "SCAN", cursor, Array("MATCH".utf8), names.registrationPattern, Array("COUNT".utf8),
-                Array(String(Self.scanCount).utf8))
+                "SCAN", cursor, Array("MATCH".utf8), pattern, Array("COUNT".utf8), Array(String(Self.scanCount).utf8))
             guard case .array(let parts) = reply, parts.count == 2, case .bytes(let next) = parts[0],
                 case .array(let found) = parts[1]
             else { throw RedisError(description: "SCAN has another answer than it should") }
             cursor = next
             let keys = found.compactMap { if case .bytes(let key) = $0 { key } else { nil } }
-            guard !keys.isEmpty else { continue }
-            try commands.append([Array("MGET".utf8)] + keys)
-            guard case .array(let values) = try commands.reply(), values.count == keys.count else {
-                throw RedisError(description: "MGET has another answer than it should")
-            }
-            var messages: [MirrorMessage] = []
-            for (key, value) in zip(keys, values) {
-                // One that ended meanwhile has no value.
-                guard case .bytes(let sealed) = value else { continue }
-                guard let message = names.open(sealed, at: key) else {
-                    counts.unreadable += 1
-                    continue
-                }
-                if message.sender != instance { messages.append(message) }
-            }
-            if !messages.isEmpty { try take(messages) }
+            if !keys.isEmpty { try read(keys, take) }
         } while cursor != Array("0".utf8)
+    }
+
+    private func read(_ keys: [[UInt8]], _ take: ([KeptRegistration], [MirrorMessage]) throws -> Void) throws {
+        try commands.append([Array("MGET".utf8)] + keys)
+        guard case .array(let values) = try commands.reply(), values.count == keys.count else {
+            throw RedisError(description: "MGET has another answer than it should")
+        }
+        for key in keys { try commands.append([Array("PTTL".utf8), key]) }
+        var registrations: [KeptRegistration] = []
+        var others: [MirrorMessage] = []
+        for (key, value) in zip(keys, values) {
+            guard case .integer(let milliseconds) = try commands.reply() else {
+                throw RedisError(description: "PTTL has another answer than it should")
+            }
+            // One that ended meanwhile has no value.
+            guard case .bytes(let sealed) = value else { continue }
+            guard let message = names.open(sealed, at: key) else {
+                counts.unreadable += 1
+                continue
+            }
+            guard message.sender != instance, milliseconds > 0 else { continue }
+            if case .registered(let registration) = message {
+                registrations.append(KeptRegistration(registration, remaining: .milliseconds(milliseconds)))
+            } else {
+                others.append(message)
+            }
+        }
+        if !registrations.isEmpty || !others.isEmpty { try take(registrations, others) }
     }
 
     // MARK: Telling
@@ -110,6 +126,11 @@ final class RedisSession {
             try publish(.removed(key, instance: instance), on: names.all)
         case .introduction(let other, let introduction):
             try publish(.introduction(introduction), on: names.channel(ofInstance: other))
+        case .admitted(let admission):
+            let name = names.admission(admission)
+            let value = try names.seal(.admitted(admission), for: name)
+            try append("SET", [name, value, Array("EX".utf8), Array(String(max(1, admission.lifetime)).utf8)])
+            try publish(.admitted(admission), on: names.all)
         case .overflowed: hasForgotten = true
         }
     }
@@ -160,12 +181,13 @@ final class RedisSession {
 }
 
 extension MirrorMessage {
-    /// The instance that speaks of itself; nil in an introduction, which is for the one that hears it.
+    /// The instance that speaks of itself; nil in an introduction, which is for the one that hears it, and in an admission, which
+    /// is everybody's.
     var sender: UInt32? {
         switch self {
         case .registered(let registration): registration.instance
         case .refreshed(_, let instance, lifetime: _), .removed(_, let instance), .ended(let instance): instance
-        case .introduction: nil
+        case .introduction, .admitted: nil
         }
     }
 }

@@ -114,10 +114,25 @@ public final class Matchmaker: Sendable {
         }.wait()
     }
 
+    /// Takes what a store has of other instances' registrations. Waits, like `apply`.
+    public func apply(kept: [KeptRegistration]) throws {
+        try eventLoop.submit { [core] in
+            let now = MonotonicClock.now() + core.value.epoch
+            for registration in kept { core.value.front.take(registration, now: now) }
+        }.wait()
+    }
+
     /// All registrations made here, for the others to be told of. Waits, like `apply`.
     public func ownRegistrations() throws -> [MirroredRegistration] {
         try eventLoop.submit { [core] in
             core.value.front.ownRegistrations(now: MonotonicClock.now() + core.value.epoch)
+        }.wait()
+    }
+
+    /// All admissions that are held (`docs/matchmaking.md` §4.4), for the others to be told of. Waits, like `apply`.
+    public func heldAdmissions() throws -> [MirroredAdmission] {
+        try eventLoop.submit { [core] in
+            core.value.front.heldAdmissions(now: MonotonicClock.now() + core.value.epoch)
         }.wait()
     }
 

@@ -14,7 +14,7 @@ struct RunCommand: AsyncParsableCommand {
             Logs go to standard error. On SIGTERM the peers are told, connections end, ports are freed.
 
             A gateway that is in a group (init, join) runs from its state directory, and the file, if there is one, holds
-            nothing but listen, advertise, control, local_policy, limits, serve_match and lan.
+            nothing but listen, advertise, control, local_policy, limits, serve_match, lan and port_mapping.
 
               dxgateway run
               dxgateway run --state /var/lib/dx/gateway --token-file /boot/dx-token

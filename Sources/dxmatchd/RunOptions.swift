@@ -1,5 +1,6 @@
 import ArgumentParser
 import DXControl
+import DXMatchRedis
 import DXSocket
 import Glibc
 import Logging
@@ -81,6 +82,9 @@ struct RunOptions: ParsableArguments {
         settings.registry = registry ?? settings.registry
         settings.metrics = metrics ?? settings.metrics
         settings.drainSeconds = drainSeconds ?? settings.drainSeconds
+        if let text = settings.registry, text != "memory" {
+            do { _ = try RedisAddress(text: text) } catch { throw CommandFailure(.usage, "\(error)") }
+        }
         guard settings.groups != nil || settings.isOpen else {
             throw CommandFailure(
                 .usage,

@@ -195,7 +195,8 @@ import Testing
         #expect(running.end() == 0)
         // A second one cannot have the same page.
         let other = try Running([
-            "run", "--open", "--listen", "127.0.0.1:0", "--state", directory.file("other"), "--metrics", "192.0.2.77:1",
+            "run", "--open", "--listen", "127.0.0.1:0", "--alternate", ":0", "--state", directory.file("other"),
+            "--metrics", "192.0.2.77:1",
         ])
         #expect(other.line(with: "metrics can not be served at 192.0.2.77:1") != nil)
         other.process.waitUntilExit()
@@ -203,6 +204,25 @@ import Testing
         let mistaken = directory.write("open: maybe\n", to: "matchd.yaml")
         let refused = try run("run", "--config", mistaken)
         #expect(refused.status == 1 && refused.errors.contains("\(mistaken):1:7: "))
+    }
+
+    /// Without its shared registry it serves alone, and says so once.
+    @Test func servesWithoutItsRegistry() throws {
+        #expect(try run("run", "--open", "--state", state, "--registry", "mysql://h").status == 2)
+        let running = try Running([
+            "run", "--open", "--listen", "127.0.0.1:0", "--alternate", ":0", "--state", state, "--drain-seconds", "0",
+            "--registry",
+            "redis://127.0.0.1:1/0",
+        ])
+        let address = try running.address()
+        #expect(running.line(with: "the registry is away: going on alone") != nil)
+        _ = running.line(with: "control socket ready")
+        let pin = try #require(GatewayID(text: String(try run("pin", "--state", state).output.dropLast())))
+        let gateway = try TestGateway(pin: pin, matchKey: matchKey, over: LoopbackTransport(to: address))
+        try gateway.takeTicket()
+        try gateway.register()
+        #expect(try gateway.refresh() != nil)
+        #expect(running.end() == 0)
     }
 
     /// One HTTP exchange, whole.

@@ -186,6 +186,7 @@ private struct GatewayReading {
             keys: [
                 .optional("listen"), .optional("advertise"), .optional("control"), .optional("local_policy"),
                 .optional("limits"), .optional("serve_match"), .optional("lan"),
+                .optional("port_mapping"),
             ])
         var settings = LocalSettings()
         if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
@@ -200,12 +201,17 @@ private struct GatewayReading {
         if let serve = fields["serve_match"] {
             settings.serveMatch = readServeMatch(serve, at: root.key("serve_match"), beside: settings.listen)
         }
-        if let lan = fields["lan"] {
-            settings.lan = reader.value(
-                lan, at: root.key("lan"), fallback: true, form: "true or false",
-                parse: { ["true": true, "false": false][$0] })
-        }
+        settings.lan = readSwitch("lan", in: fields) ?? settings.lan
+        settings.mapsPorts = readSwitch("port_mapping", in: fields) ?? settings.mapsPorts
         return settings
+    }
+
+    /// `true` or `false`; nil where it is not said.
+    private mutating func readSwitch(_ key: String, in fields: [String: Node]) -> Bool? {
+        guard let value = fields[key] else { return nil }
+        return reader.value(
+            value, at: root.key(key), fallback: true, form: "true or false",
+            parse: { ["true": true, "false": false][$0] })
     }
 
     /// `true`, `false`, or where: a socket beside the gateway's own.

@@ -22,6 +22,7 @@ enum MatchMetrics {
         text.gauge("dx_match_registrations", "Members registered.", server.registrations)
         text.gauge("dx_match_groups", "Group tags with members.", server.groups)
         text.gauge("dx_match_match_keys", "Match keys with members.", server.matchKeys)
+        text.gauge("dx_match_admissions", "Match keys that members of served groups admitted.", server.admissions)
         if let served = status.servedKeys {
             text.gauge("dx_match_served_match_keys", "Match keys that are served.", served)
         }

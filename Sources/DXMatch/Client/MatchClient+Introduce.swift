@@ -45,7 +45,7 @@ extension MatchClient {
         case .status(_, .unknownMember): failIntroduction(nonce, .unknownMember)
         case .status(_, .tooOften): failIntroduction(nonce, .tooOften)
         case .status(_, let status): failIntroduction(nonce, .refused(status))
-        case .observed, .proveAddress, .registered, .roster: break
+        case .observed, .proveAddress, .registered, .roster, .admitted: break
         }
     }
 

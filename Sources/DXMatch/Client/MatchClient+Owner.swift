@@ -12,4 +12,11 @@ extension MatchClient {
         held.dueAt = now
         listing = held
     }
+
+    /// Something speaks for it that the matchmaker gives now the ticket that it refused: it is asked at once.
+    public mutating func retryTicket(now: Instant) {
+        guard case .ticketRefused = problem, ticket == nil else { return }
+        ticketRetry.reset()
+        advance(now: now)
+    }
 }

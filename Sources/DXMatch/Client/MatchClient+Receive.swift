@@ -61,6 +61,7 @@ extension MatchClient {
         case .leave: finishLeaving()
         case .roster(let cursor): onRosterAnswer(content, after: cursor, body, mask, heard)
         case .introduce(let nonce): onIntroduceAnswer(content, nonce, body, heard)
+        case .admit(let guestKey): onAdmitAnswer(content, guestKey, heard)
         }
     }
 
@@ -87,6 +88,7 @@ extension MatchAnswer {
         case .proveAddress, .registered: .register
         case .roster: .roster
         case .introduced: .introduce
+        case .admitted: .admit
         }
     }
 }
@@ -100,6 +102,7 @@ extension MatchExchange.Purpose {
         case .leave: .leave
         case .roster: .roster
         case .introduce: .introduce
+        case .admit: .admit
         }
     }
 }

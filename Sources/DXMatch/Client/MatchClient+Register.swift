@@ -31,6 +31,7 @@ extension MatchClient {
         guard !isStopped else { return }
         endListing(now: now)
         wanted = nil
+        admissions = []
         if case .registrationRefused = problem { problem = nil }
         isLeaving = true
         finishLeaving()
@@ -99,7 +100,7 @@ extension MatchClient {
             if observed.isSendable { note(observed) }
         case .registered(let registered): onRegistered(registered, heard)
         case .status(_, let status): refuseRegistration(status, heard)
-        case .observed, .roster, .introduced: break
+        case .observed, .roster, .introduced, .admitted: break
         }
     }
 
@@ -119,6 +120,7 @@ extension MatchClient {
         listing?.isLeaving = before?.isLeaving ?? false
         listing?.acknowledgements = before?.acknowledgements ?? []
         wanted?.isNew = false
+        if before == nil { repeatAdmissions() }
         proofCount = 0
         registerRetry.reset()
         problem = nil
@@ -150,7 +152,7 @@ extension MatchClient {
     private mutating func endListing(now: Instant) {
         exchanges.removeAll { exchange in
             switch exchange.purpose {
-            case .register, .roster, .introduce: true
+            case .register, .roster, .introduce, .admit: true
             case .observe, .measure, .leave: false
             }
         }

@@ -56,7 +56,7 @@ extension MatchClient {
         case .register: addresses.address(attempt: exchange.sent.count)
         case .leave(_, let server): server
         // Only the instance that holds the registration answers these (§4.3).
-        case .roster, .introduce: canRequest ? listing?.listing.server : nil
+        case .roster, .introduce, .admit: canRequest ? listing?.listing.server : nil
         }
     }
 
@@ -89,6 +89,13 @@ extension MatchClient {
                     handle: listing.handle, memberTag: introduction.memberTag, nonce: nonce)
                 unsafe request.write(blob: introduction.blob.span.bytes, to: &output)
                 return AnswerMessage.requestBody(toHear: IntroducedAnswer.maximumByteCount)
+            case .admit(let guestKey):
+                guard let listing, let admission = admissions.first(where: { $0.guestKey == guestKey }) else {
+                    return nil
+                }
+                AdmitRequest(handle: listing.handle, guestKey: guestKey, lifetime: admission.lifetime)
+                    .write(to: &output)
+                return 0
             }
         }
     }
@@ -107,6 +114,7 @@ extension MatchClient {
             case .leave: finishLeaving()
             case .roster: roster.onFailure(now: now)
             case .introduce(let nonce): failIntroduction(nonce, .noAnswer)
+            case .admit(let guestKey): onAdmitSilence(guestKey, now: now)
             }
         }
     }

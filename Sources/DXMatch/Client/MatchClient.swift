@@ -47,6 +47,7 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
     // Requests.
     var exchanges: [MatchExchange] = []
     var introductions: [WantedIntroduction] = []
+    var admissions: [WantedAdmission] = []
     /// Where our address is to be asked for.
     var observations: [Endpoint] = []
     var roster: RosterReading
@@ -187,6 +188,7 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
         }
         ticketRetry.reset()
         registerRetry.reset()
+        resetAdmissions()
         if let server = listing?.listing.server, !addresses.all.contains(server) { listing?.isLapsed = true }
         advance(now: now)
     }
@@ -195,6 +197,7 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
     public mutating func networkChanged(now: Instant) {
         ticketRetry.reset()
         registerRetry.reset()
+        resetAdmissions()
         roundTrip = RoundTripTime()
         proof = nil
         // What is under way was sent from an address that may be gone.
@@ -262,6 +265,7 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
         guard ticket != nil else { return }
         beginObservations(now: now)
         beginRegister(now: now)
+        beginAdmissions(now: now)
         beginIntroductions(now: now)
         beginRoster(now: now)
     }
@@ -280,6 +284,7 @@ public struct MatchClient<Cryptography: MatchClientCryptography> {
         if let ticket { times.append(ticket.expiresAt) }
         if needsRegister, ticket != nil { times.append(registerRetry.notBefore ?? .zero) }
         if let time = roster.nextReading, canRequest { times.append(time) }
+        if let time = nextAdmission { times.append(time) }
         return times.min()
     }
 

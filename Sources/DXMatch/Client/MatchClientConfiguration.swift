@@ -58,6 +58,8 @@ public enum MatchClientError: Error, Equatable, Sendable, BitwiseCopyable {
     case notRegistering
     /// There are already `MatchClientLimits.introductions` under way.
     case tooManyIntroductions
+    /// There are already `MatchClientLimits.admissions`.
+    case tooManyAdmissions
     /// Signing failed.
     case cryptography
     /// The machine was stopped.
@@ -70,6 +72,8 @@ enum MatchClientLimits {
     static let addresses = 8
     /// Introductions under way: as many as a matchmaker grants in half a minute.
     static let introductions = 32
+    /// Match keys that are to be admitted: as many as a matchmaker admits for one (§4.4).
+    static let admissions = 64
     /// Requests beside which a registration is still taken back by one; else it ends by itself.
     static let leaves = 16
     /// Notices that are remembered, so that each is acted upon once (`docs/matchmaking.md` §4.2).

@@ -32,6 +32,10 @@ public enum MatchClientEvent: Equatable, Sendable {
     case introduced(MatchPeer, nonce: UInt64)
     /// An introduction of ours has failed.
     case introductionFailed(MemberTag, nonce: UInt64, MatchIntroductionFailure)
+    /// Holders of this match key are served from now on, for so long, or longer than before.
+    case admitted(PublicPoint, lifetime: Interval)
+    /// Holders of this match key are not served, for this reason. Once for each; the machine tries again, ever more rarely.
+    case admissionRefused(PublicPoint, MatchStatus)
     /// Another was told of us and will send checks. Once for each nonce.
     case notice(MatchPeer, nonce: UInt64)
 }

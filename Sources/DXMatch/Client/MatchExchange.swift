@@ -17,6 +17,8 @@ struct MatchExchange: Sendable {
         case roster(MemberTag)
         /// An introduction with this nonce.
         case introduce(UInt64)
+        /// That holders of this match key are served.
+        case admit(PublicPoint)
     }
 
     /// A datagram that went out.

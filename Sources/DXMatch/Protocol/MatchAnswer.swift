@@ -15,6 +15,8 @@ public enum MatchAnswer: Equatable, Sendable, BitwiseCopyable {
     case roster(RosterAnswer)
     /// INTRODUCE, done.
     case introduced(IntroducedAnswer)
+    /// ADMIT, done: for so many seconds.
+    case admitted(lifetime: UInt16)
 
     /// The size of kind and status, in bytes: the least of any answer.
     public static let headByteCount = 2
@@ -36,6 +38,7 @@ public enum MatchAnswer: Equatable, Sendable, BitwiseCopyable {
                 self = .proveAddress(proof, observed: try Endpoint(reading: &reader, mask: mask))
             case (.roster, .done): self = .roster(try RosterAnswer(reading: &reader, mask: mask))
             case (.introduce, .done): self = .introduced(try IntroducedAnswer(reading: &reader, mask: mask))
+            case (.admit, .done): self = .admitted(lifetime: try reader.readUInt16())
             default: self = .status(kind, status)
             }
         } catch { throw .malformed }

@@ -12,6 +12,8 @@ public enum MatchRequest: Equatable, Sendable, BitwiseCopyable {
     case roster(RosterRequest)
     /// Asks to be introduced to a member.
     case introduce(IntroduceRequest)
+    /// Asks that holders of another match key are served for a while.
+    case admit(AdmitRequest)
 
     /// The first byte of a request's body and of its answer's.
     public enum Kind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
@@ -25,6 +27,8 @@ public enum MatchRequest: Equatable, Sendable, BitwiseCopyable {
         case roster = 4
         /// INTRODUCE.
         case introduce = 5
+        /// ADMIT.
+        case admit = 6
     }
 
     /// Which request it is.
@@ -35,6 +39,7 @@ public enum MatchRequest: Equatable, Sendable, BitwiseCopyable {
         case .leave: .leave
         case .roster: .roster
         case .introduce: .introduce
+        case .admit: .admit
         }
     }
 
@@ -51,6 +56,7 @@ public enum MatchRequest: Equatable, Sendable, BitwiseCopyable {
             case .leave: self = .leave(try Handle(reading: &reader))
             case .roster: self = .roster(try RosterRequest(reading: &reader))
             case .introduce: self = .introduce(try IntroduceRequest(reading: &reader))
+            case .admit: self = .admit(try AdmitRequest(reading: &reader))
             }
         } catch { throw .malformed }
     }

@@ -22,6 +22,16 @@ extension MatchCryptography {
             })
     }
 
+    /// The hash of a match key, as tickets carry it (`docs/matchmaking.md` §3).
+    public func matchKeyHash(of key: PublicPoint) -> MatchKeyHash {
+        MatchKeyHash(
+            headOf: withBytes(PublicPoint.byteCount) {
+                key.write(to: &$0)
+            } then: {
+                sha256($0)
+            })
+    }
+
     /// The mask of the addresses in the answer to a request (`docs/matchmaking.md` §4), or in the notice with that number.
     public func addressMask(sequence: UInt64) -> AddressMask {
         AddressMask(

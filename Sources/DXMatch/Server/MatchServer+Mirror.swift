@@ -32,6 +32,23 @@ extension MatchServer {
         return true
     }
 
+    /// Takes a registration that was kept for a while, and of which nobody knows whether it is still so: as `mirror`, but an own one
+    /// that lives longer stays. It was heard of later.
+    ///
+    /// - Parameter remaining: how long the kept one would live on.
+    /// - Returns: whether it was taken.
+    @discardableResult
+    public mutating func mirrorKept(_ registration: MirroredRegistration, remaining: Interval, now: Instant) -> Bool {
+        let key = registration.key
+        if let group = registry.group(key.groupTag, of: key.matchKey),
+            let slot = registry.slot(of: key.memberTag, in: group), registry.registrations[slot].instance == 0,
+            registry.registrations[slot].expiresAt - now > remaining
+        {
+            return false
+        }
+        return mirror(registration, now: now)
+    }
+
     /// Takes it that another instance refreshed a registration of its own.
     public mutating func mirrorRefresh(_ key: RegistrationKey, instance: UInt32, now: Instant) {
         guard let slot = foreignSlot(key, instance) else { return }

@@ -29,7 +29,8 @@ extension MatchServer {
     private mutating func renew(_ slot: UInt32, notice: UInt32, now: Instant) {
         statistics.refreshes &+= 1
         let isTold = isMirrored && isInAnotherQuarter(registry.registrations[slot], now: now)
-        registry.update(slot) { $0.expiresAt = now + .seconds(Int64($0.lifetime)) }
+        let end = endAfterRefresh(slot, now: now)
+        registry.update(slot) { $0.expiresAt = end }
         if notice != 0, notices.acknowledge(registry.registrations[slot].handle, number: notice) {
             statistics.acknowledged &+= 1
         }

@@ -42,6 +42,11 @@ extension MatchServer {
             }
             let blob = body.extracting(introduce.blob.offset..<(introduce.blob.offset &+ introduce.blob.count))
             return answer(introduce, blob: blob, of: slot, room: room, mask, into: &output, now: now)
+        case .admit(let admit):
+            guard let slot = try askersSlot(admit.handle, facts, now: now) else {
+                return refuse(kind, .notRegistered, &output)
+            }
+            return answer(admit, of: slot, facts, into: &output, now: now)
         }
     }
 
@@ -122,7 +127,7 @@ extension MatchServer {
             return refuse(kind, .stale, &output)
         }
         let key = RegistrationKey(matchKey: facts.matchKey, groupTag: register.groupTag, memberTag: tag)
-        if let status = obstacle(to: key, isNew: held == nil, now: now) { return refuse(kind, status, &output) }
+        if let status = obstacle(to: key, isNew: held == nil, isGuest: facts.isGuest, now: now) { return refuse(kind, status, &output) }
         let slot = list(key, register, blob: blob, facts, in: held, handle, now: now)
         registered(slot, mask).write(mask: mask, to: &output)
         return .done
@@ -134,11 +139,10 @@ extension MatchServer {
         _ handle: Handle?, now: Instant
     ) -> UInt32 {
         let handle = handle ?? newHandle()
-        let lifetime = min(max(register.lifetime, MatchConstants.minimumLifetime), MatchConstants.maximumLifetime)
         let registration = RegistrationFacts(
             handle: handle, handleKey: cryptography.handleKey(handle, answerKey: facts.answerKey),
             address: facts.source, socket: facts.socket, revision: register.revision, sequence: facts.sequence,
-            lifetime: lifetime)
+            lifetime: lifetime(register.lifetime, facts, now: now))
         let slot: UInt32
         if let held {
             registry.replace(held, registration, blob: blob, now: now)
@@ -146,6 +150,7 @@ extension MatchServer {
         } else {
             slot = registry.insert(key, registration, blob: blob, now: now)
         }
+        registry.note(isGuest: facts.isGuest, slot)
         if isMirrored { tell(.registered(mirrored(slot))) }
         return slot
     }
@@ -159,7 +164,9 @@ extension MatchServer {
     }
 
     /// Why a signed registration is not taken; nil when it is.
-    private mutating func obstacle(to key: RegistrationKey, isNew: Bool, now: Instant) -> MatchStatus? {
+    private mutating func obstacle(
+        to key: RegistrationKey, isNew: Bool, isGuest: Bool, now: Instant
+    ) -> MatchStatus? {
         let group = registry.group(key.groupTag, of: key.matchKey)
         if let group, !registry.take(groupRate, of: group, now: now) { return .tooOften }
         guard isNew else { return nil }
@@ -168,7 +175,8 @@ extension MatchServer {
         if let group, registry.groups[group].members.count >= limits.membersPerGroup { return .full }
         if let slot = registry.matchKey(key.matchKey) {
             let matchKey = registry.matchKeys[slot]
-            if matchKey.memberCount >= limits.membersPerMatchKey { return .full }
+            let most = isGuest ? limits.membersPerGuestKey : limits.membersPerMatchKey
+            if matchKey.memberCount >= most { return .full }
             if group == nil && matchKey.groupCount >= limits.groupsPerMatchKey { return .full }
         }
         return nil

@@ -30,6 +30,8 @@ public struct MatchServer<Cryptography: MatchCryptography>: ~Copyable {
     let targetRate: RateMark.Rate
     /// Who is registered.
     var registry: Registry
+    /// Whose guests are served.
+    var admissions = Admissions()
     /// What was not acknowledged yet.
     var notices: NoticeQueue
     /// Who was introduced to whom in the last minute.
@@ -47,6 +49,8 @@ public struct MatchServer<Cryptography: MatchCryptography>: ~Copyable {
 
     /// Whether this instance takes nobody new and tells members to use others. Set once, when it is to end.
     public var isLeaving = false
+    /// Whether every match key is served: then ADMIT (§4.4) succeeds and changes nothing. Set by whoever gives tickets.
+    public var servesAll = false
     /// Counts since the start.
     public internal(set) var statistics = MatchServerStatistics()
     /// Hashes and signatures. The last of what is stored: where the others lie does not hang on its size then, which code that is
@@ -92,15 +96,15 @@ public struct MatchServer<Cryptography: MatchCryptography>: ~Copyable {
 
     /// The earliest time at which `timeoutFired` must be called, or nil.
     public var nextTimeout: Instant? {
-        guard let expiry = registry.nextExpiry else { return notices.nextDue }
-        return min(expiry, notices.nextDue ?? expiry)
+        let times = [registry.nextExpiry, notices.nextDue, admissions.nextSweep]
+        return times.lazy.compactMap(\.self).min()
     }
 
     /// What is held, in numbers. Looks at each group once: for status, not for each request.
     public var status: MatchServerStatus {
         MatchServerStatus(
             registrations: registry.count, groups: registry.groups.count, matchKeys: registry.matchKeys.count,
-            pendingNotices: notices.count, registryByteCount: registry.byteCount, isLeaving: isLeaving,
+            admissions: admissions.count, pendingNotices: notices.count, registryByteCount: registry.byteCount, isLeaving: isLeaving,
             statistics: statistics)
     }
 
@@ -142,6 +146,7 @@ public struct MatchServer<Cryptography: MatchCryptography>: ~Copyable {
 
     /// Does what is due at `now`; harmless when called early.
     public mutating func timeoutFired(now: Instant) {
+        admissions.timeoutFired(now: now)
         var budget = limits.expiriesPerTurn
         while let slot = registry.nextExpired(now: now, budget: &budget) {
             if registry.registrations[slot].instance == 0 { statistics.expired &+= 1 }
@@ -222,14 +227,20 @@ public struct RequestFacts: Sendable, BitwiseCopyable {
     public var source: Endpoint
     /// Which of the matchmaker's sockets heard it.
     public var socket: UInt8
+    /// Whether the match key is served only because it was admitted (`docs/matchmaking.md` §4.4).
+    public var isGuest: Bool
 
     /// Facts of a request.
-    public init(matchKey: MatchKeyHash, answerKey: Block32, sequence: UInt64, source: Endpoint, socket: UInt8) {
+    public init(
+        matchKey: MatchKeyHash, answerKey: Block32, sequence: UInt64, source: Endpoint, socket: UInt8,
+        isGuest: Bool = false
+    ) {
         self.matchKey = matchKey
         self.answerKey = answerKey
         self.sequence = sequence
         self.source = source
         self.socket = socket
+        self.isGuest = isGuest
     }
 }
 

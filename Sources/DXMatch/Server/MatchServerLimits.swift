@@ -13,6 +13,14 @@ public struct MatchServerLimits: Sendable, BitwiseCopyable {
     /// Members of all groups of a match key: a tenth of the whole, so that one owner cannot take it all. Beyond, `full`.
     public var membersPerMatchKey = 100_000
 
+    /// Match keys that members of one may have admitted at a time (§4.4): one for each member that invites, and one more for each
+    /// whose invitations began anew within the hour. Beyond, ADMIT gets `full`.
+    public var guestsPerMatchKey = 64
+    /// Members of all groups of an admitted match key: those who invite and those who join at one time. Beyond, `full`.
+    public var membersPerGuestKey = 256
+    /// Admissions in all, 100 bytes each. Beyond, ADMIT gets `full`.
+    public var guests = 65_536
+
     /// Requests of an address prefix from addresses that are not proved, a second and twice as many at once; more are dropped. A
     /// prefix may be the outside of a carrier's NAT, with hundreds of gateways behind it. Members at their own address have the
     /// rates of their group instead, and who proves one that of signatures: nobody can use those up in another's name.
@@ -51,6 +59,7 @@ public struct MatchServerLimits: Sendable, BitwiseCopyable {
     public static var small: MatchServerLimits {
         var limits = MatchServerLimits()
         limits.registrations = 10_000
+        limits.guests = 1_024
         limits.prefixes = 1_024
         limits.pairs = 1_024
         limits.notices = 1_024

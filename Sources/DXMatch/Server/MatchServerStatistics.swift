@@ -76,6 +76,8 @@ public struct MatchServerStatus: Equatable, Sendable, BitwiseCopyable {
     public var groups: Int
     /// Match keys with groups.
     public var matchKeys: Int
+    /// Match keys that members of served ones admitted, those that ended within the last minute among them.
+    public var admissions: Int
     /// Notices that are neither acknowledged nor sent three times.
     public var pendingNotices: Int
     /// The bytes of the registry.

@@ -89,4 +89,6 @@ struct RegistrationMatchKey: Sendable, BitwiseCopyable {
     var groupCount = 0
     /// The members of all its groups.
     var memberCount = 0
+    /// Whether it is served only because it was admitted, as the last registration under it said.
+    var isGuest = false
 }

@@ -99,6 +99,11 @@ struct Registry: Sendable {
     /// Changes what is not found by: counts, marks, the end of life.
     mutating func update(_ slot: UInt32, _ body: (inout Registration) -> Void) { body(&registrations[slot]) }
 
+    /// Remembers whether the match key of a registration is served only because it was admitted.
+    mutating func note(isGuest: Bool, _ slot: UInt32) {
+        matchKeys[groups[registrations[slot].group].matchKey].isGuest = isGuest
+    }
+
     /// Takes one request from a group's rate.
     mutating func take(_ rate: RateMark.Rate, of group: UInt32, now: Instant) -> Bool {
         groups[group].requests.take(rate, now: now)

@@ -64,6 +64,23 @@ public struct MirroredIntroduction: Equatable, Sendable {
     }
 }
 
+/// An admission as instances tell each other of it (`docs/matchmaking.md` §4.4).
+public struct MirroredAdmission: Hashable, Sendable, BitwiseCopyable {
+    /// The match key whose member asked.
+    public var owner: MatchKeyHash
+    /// The match key that is served because of it.
+    public var guest: MatchKeyHash
+    /// How long from now, in seconds.
+    public var lifetime: UInt16
+
+    /// An admission with these fields.
+    public init(owner: MatchKeyHash, guest: MatchKeyHash, lifetime: UInt16) {
+        self.owner = owner
+        self.guest = guest
+        self.lifetime = lifetime
+    }
+}
+
 /// What other instances want to know of this one. Only registrations made here are told of.
 public enum RegistryEvent: Equatable, Sendable {
     /// A member registered, or registered anew. The instance is 0: who passes it on puts in its own number.
@@ -74,6 +91,8 @@ public enum RegistryEvent: Equatable, Sendable {
     case removed(RegistrationKey)
     /// A member is to be told of another, by the instance with this number.
     case introduction(instance: UInt32, MirroredIntroduction)
+    /// A match key was admitted, or for longer.
+    case admitted(MirroredAdmission)
     /// More happened than was taken from here: all of it is forgotten, and `mirrored` tells what is held.
     case overflowed
 }

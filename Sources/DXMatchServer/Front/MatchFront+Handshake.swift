@@ -99,16 +99,23 @@ extension MatchFront {
         return sealed
     }
 
+    /// A guest's ticket ends with its admission, but a shorter one than this would be asked for anew all the time. Requests under
+    /// it are refused from the end of the admission on.
+    private static let shortestTicket = Interval.seconds(60)
+
     private mutating func ticket(
         _ wanted: TicketWanted, _ proof: Bytes32, _ keys: MatchKeys, now: Instant
     ) throws(MatchFrontDrop) -> TicketGranted {
         var answer = TicketGranted(
             result: .notServed, lifetime: 0, ticket: .zero, alternatePort: alternatePort)
         var group = MatchKeyHash.zero
+        var lifetime = TicketKeys.lifetime
         if let matchKey = wanted.matchKey {
-            let point = [UInt8](capacity: PublicPoint.byteCount) { matchKey.write(to: &$0) }
-            group = MatchKeyHash(headOf: cryptography.sha256(point.raw))
-            guard groups.serves(group) else {
+            group = cryptography.matchKeyHash(of: matchKey)
+            switch standing(of: group, now: now) {
+            case .served: break
+            case .guest(let end): lifetime = min(lifetime, max(end - now, Self.shortestTicket))
+            case .stranger:
                 counts.notServed &+= 1
                 return answer
             }
@@ -120,11 +127,11 @@ extension MatchFront {
         }
         let name = [UInt8](capacity: MatchKeyHash.byteCount) { group.write(to: &$0) }
         let sealed: [UInt8]
-        do { sealed = try tickets.seal(keys, group: name, now: now) } catch { throw .cryptography }
+        do { sealed = try tickets.seal(keys, group: name, lifetime: lifetime, now: now) } catch { throw .cryptography }
         var reader = ByteReader(sealed.raw)
         guard let ticket = try? Ticket(reading: &reader) else { preconditionFailure("a ticket has its size") }
         answer.result = .granted
-        answer.lifetime = UInt32(TicketKeys.lifetime.nanoseconds / Interval.seconds(1).nanoseconds)
+        answer.lifetime = UInt32(clamping: lifetime.nanoseconds / Interval.seconds(1).nanoseconds)
         answer.ticket = ticket
         if group == .zero { counts.observeTickets &+= 1 } else { counts.tickets &+= 1 }
         return answer

@@ -66,7 +66,9 @@ extension MatchFront {
     ) throws(MatchFrontDrop) -> [UInt8]? {
         let ticket = bytes.raw.extracting(
             MatchMessage.headByteCount..<(MatchMessage.headByteCount + Ticket.byteCount))
-        guard let facts = tickets.open(ticket, now: now), let key = MatchKeyHash(facts.group), groups.serves(key) else {
+        guard let facts = tickets.open(ticket, now: now), let key = MatchKeyHash(facts.group),
+            case let standing = standing(of: key, now: now), standing != .stranger
+        else {
             counts.ticketsRefused &+= 1
             return [UInt8](capacity: 10) { MatchMessage.writeTicketRefused(sequence: request.sequence, to: &$0) }
         }
@@ -75,7 +77,7 @@ extension MatchFront {
         guard let body = facts.keys.open(sealed, data: associated, .toMatchmaker) else { throw .unsealed }
         let requestFacts = RequestFacts(
             matchKey: key, answerKey: Block32(facts.keys.answerKey), sequence: request.sequence, source: source,
-            socket: place.socket)
+            socket: place.socket, isGuest: standing != .served)
         let room = AnswerMessage.maximumBody(requestBody: body.count)
         let answer: [UInt8]
         do {

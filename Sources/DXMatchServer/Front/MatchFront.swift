@@ -65,6 +65,7 @@ public struct MatchFront: ~Copyable {
                 pin: identity.gatewayID, secret: Block32(secrets.secret(for: "DX match server 1\0")),
                 seed: SecureRandom.next(), limits: configuration.limits, isMirrored: configuration.isMirrored),
             cryptography: cryptography)
+        server.servesAll = configuration.groups == .open
     }
 
     // MARK: State
@@ -98,13 +99,33 @@ public struct MatchFront: ~Copyable {
         set { server.isLeaving = newValue }
     }
 
-    /// Whose groups are served. Those that are no longer lose their registrations and tickets at once.
+    /// Whose groups are served. Those that are no longer lose their registrations and tickets at once, and their guests too.
     public var groups: ServedGroups {
         get { servedGroups }
         set {
             servedGroups = newValue
-            server.evict { newValue.serves($0) }
+            server.servesAll = newValue == .open
+            server.endAdmissions { newValue.serves($0) }
+            // What ended a moment ago may still be in its place, and goes by itself.
+            let guests = server.admittedKeys
+            server.evict { newValue.serves($0) || guests.contains($0) }
         }
+    }
+
+    /// How it stands with a match key.
+    enum Standing: Equatable {
+        /// Its group is served.
+        case served
+        /// It is served until then, because a member of a served group admitted it (`docs/matchmaking.md` §4.4).
+        case guest(until: Instant)
+        /// It is not served.
+        case stranger
+    }
+
+    /// How it stands with a match key at `now`.
+    func standing(of key: MatchKeyHash, now: Instant) -> Standing {
+        if servedGroups.serves(key) { return .served }
+        return server.admissionEnd(of: key, now: now).map { .guest(until: $0) } ?? .stranger
     }
 
     // MARK: Inputs

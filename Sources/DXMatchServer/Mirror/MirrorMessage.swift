@@ -1,6 +1,6 @@
 public import DXMatch
 public import DXSecure
-import DXWire
+public import DXWire
 
 /// What one instance tells the others (`docs/matchmaking.md` §4.3). Always sealed: a registration holds its member's key.
 public enum MirrorMessage: Equatable, Sendable {
@@ -12,6 +12,8 @@ public enum MirrorMessage: Equatable, Sendable {
     case removed(RegistrationKey, instance: UInt32)
     /// The instance that hears it is to tell a member of another.
     case introduction(MirroredIntroduction)
+    /// A match key is served because a member of another one, which must be served too, wanted it.
+    case admitted(MirroredAdmission)
     /// That instance has ended, and with it all that was registered there.
     case ended(instance: UInt32)
 
@@ -21,6 +23,7 @@ public enum MirrorMessage: Equatable, Sendable {
         case removed
         case introduction
         case ended
+        case admitted
     }
 
     private static let version: UInt8 = 1
@@ -83,6 +86,11 @@ public enum MirrorMessage: Equatable, Sendable {
         case .ended(let instance):
             head(.ended, &output)
             output.write(instance)
+        case .admitted(let admission):
+            head(.admitted, &output)
+            admission.owner.write(to: &output)
+            admission.guest.write(to: &output)
+            output.write(admission.lifetime)
         }
     }
 
@@ -130,6 +138,11 @@ public enum MirrorMessage: Equatable, Sendable {
                     address: try Endpoint(reading: &reader, mask: .none), nonce: try reader.readUInt64(),
                     revision: try reader.readUInt64(), blob: try readBlob(&reader)))
         case .ended: return .ended(instance: try reader.readUInt32())
+        case .admitted:
+            return .admitted(
+                MirroredAdmission(
+                    owner: try MatchKeyHash(reading: &reader), guest: try MatchKeyHash(reading: &reader),
+                    lifetime: try reader.readUInt16()))
         }
     }
 
@@ -147,20 +160,46 @@ public enum MirrorMessage: Equatable, Sendable {
     }
 }
 
+/// A registration of another instance as a store has it.
+public struct KeptRegistration: Equatable, Sendable {
+    /// What was registered.
+    public var registration: MirroredRegistration
+    /// How long the store would keep it.
+    public var remaining: Interval
+
+    /// A registration that is kept so long.
+    public init(_ registration: MirroredRegistration, remaining: Interval) {
+        self.registration = registration
+        self.remaining = remaining
+    }
+}
+
 extension MatchFront {
     /// Takes what another instance said.
     mutating func take(_ message: MirrorMessage, now: Instant) {
         switch message {
         case .registered(let registration):
-            guard groups.serves(registration.key.matchKey) else { return }
+            guard standing(of: registration.key.matchKey, now: now) != .stranger else { return }
             server.mirror(registration, now: now)
         case .refreshed(let key, let instance, lifetime: _): server.mirrorRefresh(key, instance: instance, now: now)
         case .removed(let key, let instance): server.mirrorRemoval(key, instance: instance)
         case .introduction(let introduction): server.deliver(introduction, now: now)
         case .ended(let instance): server.mirrorEnd(ofInstance: instance)
+        case .admitted(let admission):
+            guard groups.serves(admission.owner) else { return }
+            server.mirror(admission, now: now)
         }
+    }
+
+    /// Takes a registration that was kept while nobody here heard of it.
+    mutating func take(_ kept: KeptRegistration, now: Instant) {
+        guard groups.serves(kept.registration.key.matchKey) else { return }
+        server.mirrorKept(kept.registration, remaining: kept.remaining, now: now)
     }
 
     /// All registrations made here.
     func ownRegistrations(now: Instant) -> [MirroredRegistration] { server.ownRegistrations(now: now) }
+
+    /// All admissions that are held, whoever heard of them.
+    func heldAdmissions(now: Instant) -> [MirroredAdmission] { server.heldAdmissions(now: now) }
 }

@@ -77,8 +77,13 @@ public struct TicketKeys {
     }
 
     /// A ticket with these keys, for the group of that name (16 bytes, zero for none).
-    public func seal(_ requestKeys: MatchKeys, group: [UInt8], now: Instant) throws(SecureError) -> [UInt8] {
+    ///
+    /// - Parameter lifetime: in whole seconds, at most `TicketKeys.lifetime`, which keys are kept for.
+    public func seal(
+        _ requestKeys: MatchKeys, group: [UInt8], lifetime: Interval = Self.lifetime, now: Instant
+    ) throws(SecureError) -> [UInt8] {
         precondition(group.count == 16, "a group's name in a ticket has 16 bytes")
+        precondition(lifetime <= Self.lifetime, "a ticket lives no longer than its key")
         let key = keys[0]
         let message = unsafe SecretBytes(capacity: TicketCipher.messageByteCount) { memory in
             requestKeys.bytes.withBytes { bytes in
@@ -86,7 +91,7 @@ public struct TicketKeys {
                 output.write(bytes)
                 for byte in group { output.write(byte) }
                 output.write(UInt32(clamping: (now - key.began).nanoseconds / Interval.seconds(1).nanoseconds))
-                output.write(UInt32(Self.lifetime.nanoseconds / Interval.seconds(1).nanoseconds))
+                output.write(UInt32(clamping: lifetime.nanoseconds / Interval.seconds(1).nanoseconds))
                 return unsafe output.finalize(for: memory)
             }
         }

@@ -27,6 +27,8 @@ public struct LocalSettings: Sendable, Hashable {
     public var serveMatch: ServeMatch?
     /// Whether members in the networks of this host are looked for, and answered (`docs/matchmaking.md` §10).
     public var lan = true
+    /// Whether the router is asked for a port (`docs/matchmaking.md` §9), where the group has matchmakers.
+    public var mapsPorts = true
 
     /// A matchmaker for the gateway's own group, on a socket of its own (`docs/matchmaking.md` §1).
     public struct ServeMatch: Sendable, Hashable {
@@ -44,8 +46,9 @@ public struct LocalSettings: Sendable, Hashable {
         listen: HostAddress = HostAddress(host: "", port: 0), advertise: [HostAddress] = [],
         controlPath: String? = nil, policy: LocalPolicy = LocalPolicy(),
         limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits(), serveMatch: ServeMatch? = nil,
-        lan: Bool = true
+        lan: Bool = true, mapsPorts: Bool = true
     ) {
+        self.mapsPorts = mapsPorts
         self.lan = lan
         self.serveMatch = serveMatch
         self.policy = policy

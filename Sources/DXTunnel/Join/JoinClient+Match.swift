@@ -12,6 +12,8 @@ extension JoinClient: MatchHost {
     var matchKeepalive: Interval { .seconds(25) }
     var takesJoiners: Bool { false }
     var allowsLoopback: Bool { false }
+    // By the time a router has answered it has mostly joined.
+    var mapsPorts: Bool { false }
 
     func canSend(to family: Endpoint.Family) -> Bool { boundEndpoints.contains { $0.family == family } }
 

@@ -12,6 +12,7 @@ extension GatewayCore: MatchHost {
     var takesJoiners: Bool { group?.invites.joinVeil != nil }
 
     var allowsLoopback: Bool { tuning.usesLoopback }
+    var mapsPorts: Bool { group?.settings.mapsPorts ?? false }
 
     func chance() -> UInt64 { random.next() }
 

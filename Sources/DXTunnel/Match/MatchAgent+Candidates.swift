@@ -32,6 +32,13 @@ extension MatchAgent {
                     kind: .host, endpoint: endpoint, base: endpoint,
                     priority: CandidatePriority.of(.host, localPreference: preference)))
         }
+        for mapping in portMappings {
+            guard let index = hosts.firstIndex(where: { $0.family == mapping.external.family }) else { continue }
+            set.insert(
+                PathCandidate(
+                    kind: .portMapped, endpoint: mapping.external, base: hosts[index],
+                    priority: CandidatePriority.of(.portMapped, localPreference: preferences[index])))
+        }
         for link in links {
             guard let (observed, base) = link.observed, !hosts.contains(observed) else { continue }
             let preference = hosts.firstIndex { $0.hasSameAddress(as: base) }.map { preferences[$0] } ?? 0
@@ -46,6 +53,7 @@ extension MatchAgent {
     /// Addresses of the host changed: what was learned from outside may be over.
     private func networkChanged(now: Instant) {
         host.logger.info("the addresses of this host changed")
+        portMap?.networkChanged()
         for link in links { link.client.networkChanged(now: now) }
         behaviour = [:]
         stopMeasuring()
@@ -55,7 +63,7 @@ extension MatchAgent {
 
     /// Lists this gateway with a matchmaker as what it is now.
     func register(_ link: MatchLink, now: Instant) {
-        guard link.isWanted, !link.addresses.isEmpty, !candidates.isEmpty else { return }
+        guard link.isWanted, !link.addresses.isEmpty, !candidates.isEmpty, !isWaitingForAdmission(link) else { return }
         let content = BlobContent(
             gatewayID: identity.gatewayID, revision: revision, behaviourV4: behaviour[.v4] ?? .unknown,
             behaviourV6: behaviour[.v6] ?? .unknown, candidates: candidates.map(Candidate.init))

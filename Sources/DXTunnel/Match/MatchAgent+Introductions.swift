@@ -114,7 +114,12 @@ extension MatchAgent {
         case .notice(let peer, _): onTold(of: peer, by: link, "the peer asked \(link.server.address)", now: now)
         case .introductionFailed(let tag, let nonce, let failure):
             onIntroductionFailed(tag, nonce, failure, of: link, now: now)
-        case .ticketRefused, .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
+        case .ticketRefused:
+            onTicketRefused(link, now: now)
+            onProblem(event, of: link, now: now)
+        case .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
+        case .admitted(let key, lifetime: _): onAdmissionAnswer(key, of: link, refusal: nil, now: now)
+        case .admissionRefused(let key, let status): onAdmissionAnswer(key, of: link, refusal: status, now: now)
         case .isLeaving: host.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
         case .ticketChanged: host.noteTicket()
         case .left, .measured: break

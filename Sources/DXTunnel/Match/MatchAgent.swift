@@ -31,6 +31,8 @@ final class MatchAgent {
     var networks = NetworkMemory()
     /// When the NAT is looked at again.
     var discoversAt: Instant = .distantFuture
+    /// Asks the router for a port; nil where that is switched off, and before there is a matchmaker.
+    var portMap: PortMapDriver?
     /// The candidates that are registered.
     var candidates: [PathCandidate] = []
     /// That of the registrations; rises with each change.
@@ -70,6 +72,7 @@ final class MatchAgent {
         for registration in wanted where !links.contains(where: { registration.isServed(by: $0) && $0.isWanted }) {
             addLink(registration, now: now)
         }
+        admitGuests(now: now)
         pump(now: now)
     }
 
@@ -141,6 +144,8 @@ final class MatchAgent {
         for link in links { link.client.stop(now: now) }
         pump(now: now)
         isStopped = true
+        portMap?.stop()
+        portMap = nil
         for discovery in discoveries.values { discovery.stop() }
         discoveries.removeAll()
         stopMeasuring()
@@ -196,6 +201,7 @@ final class MatchAgent {
             gather(now: now)
         }
         if discoversAt <= now { discover(now: now) }
+        mapPorts()
         search(now: now)
         pump(now: now)
     }

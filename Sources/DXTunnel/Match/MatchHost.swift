@@ -36,6 +36,8 @@ protocol MatchHost: PunchHost {
     var allowsLoopback: Bool { get }
     /// Channels are to be kept alive so often at least, as the network forgets.
     func setChannelKeepalive(_ interval: Interval)
+    /// Whether routers are asked for a port.
+    var mapsPorts: Bool { get }
     /// Whether there is a socket for an IP version.
     func canSend(to family: Endpoint.Family) -> Bool
     /// The time now, never earlier than any given before.

@@ -112,7 +112,7 @@ final class MatchProbe {
         case .wrongPin(_, let seen): status.seenPin = seen.text
         case .isLeaving: status.problem = "it is shutting down"
         case .ticketChanged, .ticketRefused, .unreachable, .registered, .registrationRefused, .left, .roster,
-            .introduced, .introductionFailed, .notice:
+            .introduced, .introductionFailed, .notice, .admitted, .admissionRefused:
             break
         }
     }

@@ -82,6 +82,7 @@ enum MatchCodec: String, CaseIterable, Sendable {
             case .introduce(let introduce):
                 let blob = bytes[introduce.blob]
                 introduce.write(blob: blob.raw, to: &output)
+            case .admit(let admit): admit.write(to: &output)
             }
         }
         return written
@@ -113,6 +114,9 @@ enum MatchCodec: String, CaseIterable, Sendable {
             case .introduced(let introduced):
                 let blob = bytes[introduced.blob]
                 introduced.write(blob: blob.raw, mask: Self.mask, to: &output)
+            case .admitted(let lifetime):
+                MatchAnswer.writeHead(MatchRequest.Kind.admit.rawValue, .done, to: &output)
+                output.write(lifetime)
             }
         }
         return written
@@ -179,6 +183,7 @@ struct MatchVector: CustomStringConvertible {
         MatchVector("LEAVE", .request, "03 \(handle)"),
         MatchVector("ROSTER", .request, "04 \(handle) \(member)"),
         MatchVector("INTRODUCE", .request, "05 \(handle) \(member) 0102030405060708 0002 beef"),
+        MatchVector("ADMIT", .request, "06 \(handle) \(point) 0e10"),
         MatchVector("observed IPv4", .answer, "01 00 \(masked4)"),
         MatchVector("observed IPv6", .answer, "01 00 \(masked6)"),
         MatchVector("prove the address", .answer, "02 01 \(siv) \(masked4)"),
@@ -192,6 +197,8 @@ struct MatchVector: CustomStringConvertible {
         ),
         MatchVector("introduced", .answer, "05 00 \(masked4) 0000000000000001 0003 aabbcc"),
         MatchVector("unknown member", .answer, "05 03"),
+        MatchVector("admitted", .answer, "06 00 0e10"),
+        MatchVector("not admitted", .answer, "06 05"),
         MatchVector("a status of later versions", .answer, "05 f0"),
         MatchVector("a notice", .notice, "01 \(member) \(masked6) 0102030405060708 0000000000000005 0002 beef"),
     ]

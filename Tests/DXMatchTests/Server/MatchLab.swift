@@ -62,7 +62,7 @@ final class MatchLab {
         let number = sequence ?? member.nextSequence()
         let facts = RequestFacts(
             matchKey: member.matchKey, answerKey: member.answerKey, sequence: number, source: from ?? member.address,
-            socket: member.socket)
+            socket: member.socket, isGuest: member.isGuest)
         let room = AnswerMessage.maximumBody(requestBody: body.count)
         #expect(AnswerMessage.headByteCount + room <= RequestMessage.headByteCount + body.count)
         var drop: MatchServerDrop?
@@ -217,6 +217,8 @@ final class TestMember {
     var answerKey: Block32
     var address: Endpoint
     var socket: UInt8 = 0
+    /// Whether its match key is served only because it was admitted.
+    var isGuest = false
     var revision: UInt64 = 1
     var lifetime: UInt16 = 600
     var blob: [UInt8]

@@ -19,6 +19,7 @@ import Testing
                 case .introduction(let instance, let introduction):
                     #expect(instance == 3 - number)
                     to.server.deliver(introduction, now: to.now)
+                case .admitted(let admission): to.server.mirror(admission, now: to.now)
                 case .overflowed: Issue.record("overflowed")
                 }
             }
@@ -107,6 +108,30 @@ import Testing
         let key = RegistrationKey(matchKey: member.matchKey, groupTag: member.groupTag, memberTag: member.tag)
         two.server.mirrorRemoval(key, instance: 1)
         #expect(two.server.status.registrations == 1)
+    }
+
+    /// What a store kept while an instance did not hear of it: the later of the two is so.
+    @Test func whatWasKeptMayBeOld() throws {
+        let (one, two) = instances()
+        let member = TestMember(1)
+        member.lifetime = 600
+        try one.register(member)
+        var kept = try #require(one.server.ownRegistrations(now: one.now).first)
+        kept.instance = 1
+        for lab in [one, two] { lab.pass(.seconds(100)) }
+        // It moved, and only the other instance knows.
+        try two.register(member)
+        let isOlderTaken = two.server.mirrorKept(kept, remaining: .seconds(500), now: two.now)
+        #expect(!isOlderTaken)
+        #expect(two.server.audit(MatchLab.groupTag, now: two.now).map(\.instance) == [0])
+        // It moved back since.
+        for lab in [one, two] { lab.pass(.seconds(100)) }
+        let isLaterTaken = two.server.mirrorKept(kept, remaining: .seconds(590), now: two.now)
+        #expect(isLaterTaken)
+        #expect(two.server.audit(MatchLab.groupTag, now: two.now).map(\.instance) == [1])
+        // Of others' the store is right.
+        let isForeignTaken = two.server.mirrorKept(kept, remaining: .seconds(1), now: two.now)
+        #expect(isForeignTaken)
     }
 
     @Test func anOlderRevisionIsNotTaken() throws {

@@ -13,6 +13,7 @@ from harness import runner
 from harness.gateway import binary
 from harness.lab import ROOT, ensure_packages, unavailable
 
+from . import plan
 from .members import Group, matchmaker_binary
 from .plan import CELLS, PARTS
 from .table import write_table
@@ -26,6 +27,7 @@ def parse(description):
     parser.add_argument("--list", action="store_true", help="name the cells and end")
     parser.add_argument("--jobs", type=int, default=3 * (os.cpu_count() or 1),
                         help="networks at a time, but where time is measured (%(default)s)")
+    parser.add_argument("--tries", type=int, metavar="N", help="cold starts in each cell of the matrix (1; 10 with --full)")
     parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="write what was found as the table of docs/nat-traversal.md")
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "results/lab", help="where logs and figures go (%(default)s)")
     return parser, parser.parse_args()
@@ -130,6 +132,7 @@ def finish(options, passed, failed, seconds):
 def main(description):
     parser, options = parse(description)
     cells = chosen(parser, options)
+    plan.TRIES = options.tries
     if options.list:
         for each in cells:
             print(f"{each.part + '/' + each.name:44} {each.description.splitlines()[0]}{' (only with --full)' if each.only_full else ''}")

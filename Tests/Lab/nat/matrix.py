@@ -4,6 +4,7 @@ import time
 
 from harness.lab import check, wait_until
 
+from . import plan
 from .members import Pair, carry, way_of
 from .networks import GUESSED, IMPOSSIBLE, KINDS, MATCHMAKERS, PUBLIC, theory
 from .plan import cell
@@ -81,7 +82,7 @@ def cold_start(run, group, number):
 def cold_starts(run, group, way, first):
     """More cold starts, in a whole run: what `cold_start` tells of each and of the first one."""
     found = [first]
-    for number in range(1, 10 if run.full else 1):
+    for number in range(1, plan.TRIES or (10 if run.full else 1)):
         found.append(cold_start(run, group, number))
     guesses = [count for _, count in found]
     if way == GUESSED:

@@ -11,6 +11,8 @@ PARTS = {
     "times": ("how long it takes", True),
 }
 CELLS = []
+# Cold starts in each cell of the matrix; None: one, or ten in a whole run. Set from the command line.
+TRIES = None
 
 
 class Cell(Test):
