@@ -111,14 +111,17 @@ public struct PeerExplanationText: Sendable, CustomStringConvertible {
                 pair.answeredMilliseconds.map { "\($0) ms" } ?? "-",
                 pair.rttMicroseconds.map(StatusReport.milliseconds) ?? "-",
                 (pair.wasUsed ? "used; " : "") + pair.result
-                    + (pair.heldBack > 0 ? "; made to wait \(pair.heldBack == 1 ? "once" : "\(pair.heldBack) times") by the limit on checks" : ""),
+                    + (pair.heldBack > 0
+                        ? "; made to wait \(pair.heldBack == 1 ? "once" : "\(pair.heldBack) times") by the limit on checks"
+                        : ""),
             ]
         }
         let table = TextTable.text(
             ["FROM", "TO", "KNOWN AS", "SENT", "HEARD", "FIRST", "ANSWERED", "RTT", "RESULT"], rows)
         var lines = [
             "",
-            "  ways that were tried (SENT and HEARD count datagrams that ask for an answer, times are from the beginning on)",
+            "  ways that were tried (SENT and HEARD count datagrams that ask for an answer, times are from the"
+                + " beginning on)",
         ]
         lines += table.map { "  " + $0 }
         if introduction.pairs.count > Self.maximumRows {

@@ -24,7 +24,8 @@ extension PeerExplanation.Introduction {
             notes: run.notes.map { PeerExplanation.Note(milliseconds: since($0.at), what: $0.what) },
             ours: PeerExplanation.Side(situation.ours, situation.ourObserved),
             theirs: PeerExplanation.Side(situation.theirs, situation.theirObserved),
-            theory: Self.theory(punch.verdict, now: situation.verdict), prediction: punch.prediction.map(PeerExplanation.Prediction.init),
+            theory: Self.theory(punch.verdict, now: situation.verdict),
+            prediction: punch.prediction.map(PeerExplanation.Prediction.init),
             pairs: list.pairs.sorted { $0.priority > $1.priority }.map { PeerExplanation.Pair($0, since) },
             refused: list.refusals.map { candidate, reason in
                 PeerExplanation.Refusal(
