@@ -8,7 +8,8 @@ import NIOCore
 extension MatchAgent {
     /// Has the gateway's port mapped, where there are matchmakers that tell others of it; once.
     func mapPorts() {
-        guard portMap == nil, host.mapsPorts, !links.isEmpty, candidates.contains(where: { !$0.endpoint.isLoopback }) else {
+        guard portMap == nil, host.mapsPorts, !links.isEmpty, candidates.contains(where: { !$0.endpoint.isLoopback })
+        else {
             return
         }
         let ports = Set(host.boundEndpoints.map(\.port)).filter { $0 != 0 }.sorted()
