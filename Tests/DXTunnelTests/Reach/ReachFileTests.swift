@@ -32,10 +32,10 @@ import Testing
         let first = ReachBook.Place(
             remote: Endpoint(v4: 0xc633_6407, port: 7_700), base: Endpoint(v4: 0x0a00_0005, port: 4_242),
             heardAt: Self.calendar)
-        #expect(book.note(try member(0x20), first))
+        _ = book.note(try member(0x20), first)
         let second = ReachBook.Place(
             remote: Endpoint(v6High: 0x2001_0db8_0000_0000, low: 9, port: 9), heardAt: Self.calendar + 60)
-        #expect(book.note(try member(0x40), second))
+        _ = book.note(try member(0x40), second)
         book.keep(try ticket(), for: try name(), calendar: Self.calendar)
         return book
     }
@@ -58,13 +58,15 @@ import Testing
 
     @Test func whatIsWrittenIsReadAgain() throws {
         let book = try book()
-        var again = try #require(ReachFile.book(ReachFile.bytes(book)))
+        let read = ReachFile.book(ReachFile.bytes(book))
+        var again = try #require(read)
         #expect(again.port == book.port && again.places == book.places && again.tickets.count == 1)
         // A day's ticket, a minute later.
-        let taken = try #require(again.takeTicket(try name(), calendar: Self.calendar + 60))
-        #expect(taken.expiresIn == .seconds(86_400 - 60))
+        let taken = again.takeTicket(try name(), calendar: Self.calendar + 60)
+        #expect(taken?.expiresIn == .seconds(86_400 - 60))
         // Its numbers are used once.
-        #expect(again.takeTicket(try name(), calendar: Self.calendar + 60) == nil)
+        let twice = again.takeTicket(try name(), calendar: Self.calendar + 60)
+        #expect(twice == nil)
     }
 
     @Test func damageIsNoticed() throws {
@@ -120,14 +122,16 @@ import Testing
         #expect(book.places.count == 2)
         book.expire(calendar: Self.calendar + ReachBook.placeTime + 1)
         #expect(book.places.keys.map(\.self) == [try member(0x40)])
-        #expect(book.takeTicket(try name(), calendar: Self.calendar + 86_400) == nil)
+        let ticket = book.takeTicket(try name(), calendar: Self.calendar + 86_400)
+        #expect(ticket == nil)
     }
 
     @Test func linkLocalAddressesAreNotKept() throws {
         var book = ReachBook()
         let place = ReachBook.Place(
             remote: Endpoint(v6High: 0xfe80_0000_0000_0000, low: 1, scope: 2, port: 7_700), heardAt: 0)
-        #expect(!book.note(try member(1), place) && book.places.isEmpty)
+        let isNews = book.note(try member(1), place)
+        #expect(!isNews && book.places.isEmpty)
     }
 
     @Test func aDirectoryWithABadFileHasNone() throws {

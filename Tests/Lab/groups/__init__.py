@@ -1,6 +1,6 @@
 """The tests of run-group. Importing this package registers them, in the order of the imports."""
 
-from . import clones, disks, story  # noqa: F401
+from . import alone, clones, disks, story  # noqa: F401
 
 # What these tests and the lab need (see scripts/packages for the notation).
 PACKAGES = (
