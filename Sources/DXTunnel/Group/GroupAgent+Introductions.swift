@@ -22,6 +22,11 @@ extension GroupAgent {
         settle()
     }
 
+    /// Somebody may be there now who reaches those that are wanted.
+    func introduceWanted() {
+        for peer in core.peers where peer.isWanted && !peer.isHeard { introduce(peer.id) }
+    }
+
     /// Neighbours that pass introductions on and say that they have a channel with the peer, in a certain order.
     private func helpers(towards peer: GatewayID) -> [GroupStream] {
         let tag = PresenceTag(peer)

@@ -236,6 +236,7 @@ final class GroupAgent {
             receiveIntroduction(of: peer, at: observed, sealed, from: stream)
         case .presenceSummary, .presenceList, .presence, .reached:
             presence.receive(message, from: stream.neighbour, now: core.currentTime())
+            introduceWanted()
         case .summary, .branches, .list, .have, .want, .records, .unknown:
             sync.receive(message, from: stream.neighbour, now: core.currentTime())
         }

@@ -147,7 +147,9 @@ import Testing
         }
         let start = wire.now
         wire.run(for: .seconds(1))
-        #expect(wire.found.isEmpty)
+        let places = wire.found.values.flatMap { $0.values.flatMap { $0 } }
+        #expect(!places.contains { $0.hasSameAddress(as: victim) })
+        #expect(wire.machines.map(\.statistics.replayed).reduce(0, +) >= 6)
         #expect(wire.sent.allSatisfy { $0.at >= start && $0.to != victim })
     }
 
