@@ -27,16 +27,20 @@ extension GroupAgent {
         for peer in core.peers where peer.isWanted && !peer.isHeard { introduce(peer.id) }
     }
 
-    /// Neighbours that pass introductions on and say that they have a channel with the peer, in a certain order.
+    /// Neighbours that pass introductions on and say that they have a channel with the peer, in a certain order; as long as nobody
+    /// says so, all of them: what members say of their channels is some seconds old.
     private func helpers(towards peer: GatewayID) -> [GroupStream] {
         let tag = PresenceTag(peer)
-        let helpers = neighbours.compactMap { key -> (PresenceTag, GroupStream)? in
-            guard let id = ids[key], id != peer, let stream = stream(to: key), stream.passesIntroductions,
-                let note = presence.notes[PresenceTag(id)], note.links.contains(where: { $0.member == tag })
-            else { return nil }
+        let able = neighbours.compactMap { key -> (tag: PresenceTag, stream: GroupStream)? in
+            guard let id = ids[key], id != peer, let stream = stream(to: key), stream.passesIntroductions else {
+                return nil
+            }
             return (PresenceTag(id), stream)
+        }.sorted { $0.tag < $1.tag }
+        let sure = able.filter { helper in
+            presence.notes[helper.tag]?.links.contains { $0.member == tag } ?? false
         }
-        return helpers.sorted { $0.0 < $1.0 }.map(\.1)
+        return (sure.isEmpty ? able : sure).map(\.stream)
     }
 
     /// Has a neighbour pass on where this gateway may be reached.
