@@ -45,7 +45,14 @@ extension MatchAgent {
     }
 
     /// An introduction to a peer found nothing.
-    func note(failure: String, of peer: GatewayID) { searches[peer]?.failure = failure }
+    func note(failure: String, of peer: GatewayID) {
+        searches[peer]?.failure = failure
+        // The next guess is as good as the last one, and there are few (`docs/matchmaking.md` §8): why wait.
+        if punches.runs[peer]?.failure == .notGuessed, let next = searches[peer]?.nextAt {
+            let jitter = Interval.milliseconds(Int64(random.below(1_000)))
+            searches[peer]?.nextAt = min(next, host.currentTime() + .seconds(1) + jitter)
+        }
+    }
 
     /// Whether an introduction under way uses this socket.
     func isPunching(from base: Endpoint) -> Bool {
@@ -84,6 +91,7 @@ extension MatchAgent {
         do {
             try link.client.introduce(to: listing.tag, nonce: nonce, blob: [], now: now)
             searches[peer]?.pending.insert(nonce)
+            searches[peer]?.asked = PeerSearch.Asked(listing)
             searches[peer]?.waitsForMatchmaker = false
             searches[peer]?.began(now: now, jitter: .milliseconds(Int64(random.below(1_000))))
         } catch { searches[peer]?.nextAt = now + .seconds(5) }
@@ -103,7 +111,9 @@ extension MatchAgent {
         case .observed: gather(now: now)
         case .roster(let peers, let isFirst, let isLast):
             link.take(peers.compactMap { open($0, of: link) }, isFirst: isFirst, isLast: isLast)
-            for (peer, search) in searches where search.pending.isEmpty && link.listings[peer] != nil {
+            for (peer, search) in searches where search.pending.isEmpty {
+                // It has come, or says something else: what is the same as before was tried, and is asked for in its turn.
+                guard let listing = link.listings[peer], search.asked != PeerSearch.Asked(listing) else { continue }
                 searches[peer]?.nextAt = min(search.nextAt, now)
             }
             search(now: now)

@@ -1,3 +1,4 @@
+import DXMatch
 import DXWire
 
 /// A peer that is wanted and not reached: when it is asked for next.
@@ -12,10 +13,24 @@ struct PeerSearch {
     var failureCount = 0
     /// Those under way, by their nonces.
     var pending: Set<UInt64> = []
+    /// What was known of the peer when it was asked for last.
+    var asked: Asked?
     /// Why the last one found nothing.
     var failure: String?
     /// Nobody wants it since then: forgotten after a while.
     var wantedAt: Instant
+
+    /// A registration of the peer's, told from others.
+    struct Asked: Equatable {
+        var address: Endpoint
+        var revision: UInt64
+
+        /// That of a listing.
+        init(_ listing: MatchLink.Listing) {
+            address = listing.address
+            revision = listing.content.revision
+        }
+    }
 
     /// A matchmaker grants four in a minute for a pair, of both sides together (`docs/matchmaking.md` §4.1): so each side begins with
     /// this pause, which doubles to the longest.
