@@ -9,18 +9,20 @@ import NIOPosix
 ///
 /// **Limits**: an answer of `PortMapperRequest.maximumAnswer` bytes; `patience` for all of it. What exceeds them has failed.
 final class PortMapHTTP {
-    /// Longer than the machine itself waits: only so that no connection stays behind.
-    private static let patience = TimeAmount.seconds(5)
-
     private let eventLoop: any EventLoop
     private let local: Endpoint
+    private let patience: TimeAmount
     /// The connection of the latest request.
     private var channel: (any Channel)?
     private var latest: UInt64 = 0
     private var isClosed = false
 
     /// Connections leave from `local`: routers map ports to whoever asks.
-    init(on eventLoop: any EventLoop, local: Endpoint) {
+    ///
+    /// - Parameter patience: for all of an answer; by default longer than the machine itself waits, only so that no connection stays
+    ///   behind.
+    init(on eventLoop: any EventLoop, local: Endpoint, patience: TimeAmount = .seconds(5)) {
+        self.patience = patience
         self.eventLoop = eventLoop
         self.local = local
     }
@@ -39,7 +41,7 @@ final class PortMapHTTP {
         }
         let bound = NIOLoopBound((self, handler), eventLoop: eventLoop)
         ClientBootstrap(group: eventLoop)
-            .connectTimeout(Self.patience)
+            .connectTimeout(patience)
             .bind(to: source)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -76,7 +78,7 @@ final class PortMapHTTP {
     private func connected(_ channel: any Channel, _ number: UInt64) {
         guard !isClosed, latest == number else { return channel.close(promise: nil) }
         self.channel = channel
-        let end = channel.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
+        let end = channel.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
         channel.closeFuture.whenComplete { _ in end.cancel() }
     }
 }

@@ -87,10 +87,10 @@ import Testing
         let lab = ClientLab()
         _ = lab.addMatchmaker()
         let (one, other) = try pair(lab)
-        for nonce in 0..<5 as Range<UInt64> { try introduce(lab, one, to: other.tag, nonce: nonce) }
+        for nonce in 0..<9 as Range<UInt64> { try introduce(lab, one, to: other.tag, nonce: nonce) }
         lab.pass(.seconds(2))
-        let failures = one.events.filter { $0 == .introductionFailed(other.tag, nonce: 4, .tooOften) }
-        #expect(failures.count == 1 && other.noticeNonces.count == 4)
+        let failures = one.events.filter { $0 == .introductionFailed(other.tag, nonce: 8, .tooOften) }
+        #expect(failures.count == 1 && other.noticeNonces.count == 8)
     }
 
     @Test func aRegistrationThatIsBeingMadeIsWaitedFor() throws {

@@ -25,7 +25,8 @@ import Testing
         let request = Self.request(server, body: body)
         let promise = loop.makePromise(of: PortMapperAnswer.self)
         let http = try await loop.submit {
-            let http = PortMapHTTP(on: loop, local: Endpoint(v4: 0x7f00_0001, port: 0))
+            let http = PortMapHTTP(
+                on: loop, local: Endpoint(v4: 0x7f00_0001, port: 0), patience: .seconds(60))
             http.make(request) { promise.succeed($0) }
             return NIOLoopBound(http, eventLoop: loop)
         }.get()
@@ -84,7 +85,8 @@ import Testing
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = loop.makePromise(of: PortMapperAnswer.self)
         let http = try await loop.submit {
-            let http = PortMapHTTP(on: loop, local: Endpoint(v4: 0x7f00_0001, port: 0))
+            let http = PortMapHTTP(
+                on: loop, local: Endpoint(v4: 0x7f00_0001, port: 0), patience: .seconds(60))
             http.make(request) { promise.succeed($0) }
             return NIOLoopBound(http, eventLoop: loop)
         }.get()
