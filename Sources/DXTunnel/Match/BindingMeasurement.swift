@@ -90,8 +90,8 @@ final class BindingMeasurement {
     private func open() {
         socket?.close()
         (attempts, answers) = (0, [:])
-        socket = STUNSocket(family, on: eventLoop, random: RandomSource(seed: random.next())) { [unowned self] in
-            receive($0)
+        socket = STUNSocket(family, on: eventLoop, random: RandomSource(seed: random.next())) { [weak self] in
+            self?.receive($0)
         }
         askToOpen()
     }

@@ -50,10 +50,10 @@ extension GatewayCore {
             return promise.fail(GatewayError.system("the network is being looked at already: ask again in ten seconds"))
         }
         let servers = (match?.plan.servers ?? []).map { NetworkCheck.Server(address: $0.address, pin: $0.pin) }
-        let check = NetworkCheck(servers, on: eventLoop) { [unowned self] found in
-            networkCheck = nil
+        let check = NetworkCheck(servers, on: eventLoop) { [weak self] found in
+            self?.networkCheck = nil
             var report = found
-            match?.complete(&report)
+            self?.match?.complete(&report)
             promise.succeed(report)
         }
         networkCheck = check

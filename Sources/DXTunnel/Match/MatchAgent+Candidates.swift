@@ -101,7 +101,7 @@ extension MatchAgent {
             guard servers.contains(where: { $0.family == family }), host.canSend(to: family) else { continue }
             let discovery = NATDiscovery(
                 family, servers: servers, on: host.eventLoop, random: RandomSource(seed: random.next())
-            ) { [unowned self] in found($0, family) }
+            ) { [weak self] in self?.found($0, family) }
             discoveries[family] = discovery
             discovery.start()
         }

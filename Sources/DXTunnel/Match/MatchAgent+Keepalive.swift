@@ -49,7 +49,7 @@ extension MatchAgent {
             behaviour: finding.behaviour, server: server,
             remembered: network.flatMap { networks.lifetime(in: $0) }, on: host.eventLoop,
             random: RandomSource(seed: random.next())
-        ) { [unowned self] in measured($0, family, network) }
+        ) { [weak self] in self?.measured($0, family, network) }
         guard let measurement else { return }
         measurements[family] = measurement
         if bindings[family] == nil { bindings[family] = measurement.machine }

@@ -246,7 +246,8 @@ final class MatchAgent {
 
     private func resolve(_ link: MatchLink, now: Instant) {
         guard link.isWanted else { return }
-        link.resolveIfDue(on: host.eventLoop, now: now) { [unowned self] link in
+        link.resolveIfDue(on: host.eventLoop, now: now) { [weak self] link in
+            guard let self, !isStopped else { return }
             let now = host.currentTime()
             link.client.setAddresses(link.addresses.filter { host.canSend(to: $0.family) }, now: now)
             if candidates.isEmpty { gather(now: now) }

@@ -50,7 +50,7 @@ final class MatchProbe {
         startedAt = MonotonicClock.now()
         if let first = addresses.first {
             stun = STUNSocket(first.family, on: eventLoop, random: RandomSource(seed: random.next())) {
-                [unowned self] in receive($0)
+                [weak self] in self?.receive($0)
             }
         }
         if let pin { beginClient(pin) }

@@ -52,7 +52,7 @@ final class NATDiscovery {
 
     /// Begins to ask.
     func start() {
-        guard !servers.isEmpty, let socket = makeSocket({ [unowned self] in receiveLookUp($0) }) else {
+        guard !servers.isEmpty, let socket = makeSocket({ [weak self] in self?.receiveLookUp($0) }) else {
             return end(Finding(behaviour: .unknown, observed: []))
         }
         self.socket = socket
@@ -104,7 +104,7 @@ final class NATDiscovery {
         guard probe == nil, !isOver else { return }
         timer?.cancel()
         socket?.close()
-        socket = makeSocket { [unowned self] in receive($0) }
+        socket = makeSocket { [weak self] in self?.receive($0) }
         guard let socket else { return end(Finding(behaviour: .unknown, observed: [])) }
         var probe = NATProbe(
             own: socket.ownEndpoints, servers: servers, patience: NATProbe.patience - Self.lookUpEnd,

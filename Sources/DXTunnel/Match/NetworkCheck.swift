@@ -76,9 +76,9 @@ final class NetworkCheck {
             pending += 1
             let discovery = NATDiscovery(
                 family, servers: endpoints, on: eventLoop, random: RandomSource(seed: random.next())
-            ) { [unowned self] finding in
-                findings[family] = finding
-                finishOne()
+            ) { [weak self] finding in
+                self?.findings[family] = finding
+                self?.finishOne()
             }
             discoveries.append(discovery)
             discovery.start()
@@ -101,9 +101,9 @@ final class NetworkCheck {
             server.address.description, pin: server.pin, addresses: usable, on: eventLoop,
             random: RandomSource(seed: random.next()))
         probes.append(probe)
-        probe.start { [unowned self] status in
-            statuses[number] = status
-            finishOne()
+        probe.start { [weak self] status in
+            self?.statuses[number] = status
+            self?.finishOne()
         }
     }
 
