@@ -197,7 +197,7 @@ final class GatewayCore {
     /// Calls the peers.
     func callPeers() {
         group?.start(local: socket?.localEndpoints ?? [])
-        if let group, group.settings.lan { lan = LANAgent(core: self, group: group) }
+        if let group, group.settings.lan { lan = LANAgent(core: self) }
         let now = currentTime()
         for peer in peers { peer.start(now: now) }
         turn()

@@ -12,7 +12,6 @@ import NIOCore
 /// multicast, or a host that gives no socket, is no trouble: then nobody is found this way.
 final class LANAgent {
     private unowned let core: GatewayCore
-    private unowned let group: GroupAgent
     private var machine: LANDiscovery
     private var keys: [Key] = []
     private var receivers: [MulticastSocket] = []
@@ -36,9 +35,8 @@ final class LANAgent {
     private static let mostKeys = 8
 
     /// The part of a gateway whose sockets are open; announces within a second.
-    init(core: GatewayCore, group: GroupAgent) {
+    init(core: GatewayCore) {
         self.core = core
-        self.group = group
         let now = core.currentTime()
         machine = LANDiscovery(
             own: core.ownID, boot: core.bootID, port: core.socket?.localEndpoints.first?.port ?? 0,
@@ -98,6 +96,7 @@ final class LANAgent {
 
     /// Takes over who is a member, who is wanted, and what the group's secrets are.
     func follow(now: Instant) {
+        guard let group = core.group else { return }
         let epochs = group.epochs.named(in: group.state).suffix(Self.mostKeys).reversed()
         let names = epochs.map { Self.name(of: $0) }
         if names != keys.map(\.name) {

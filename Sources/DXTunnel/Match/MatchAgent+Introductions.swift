@@ -219,7 +219,8 @@ extension MatchAgent {
     /// Has a way to a peer looked for, with what was told of it.
     func beginPunch(
         with peer: GatewayID, _ secret: PairSecret, under veil: VeilNumber? = nil,
-        told: (link: MatchLink, listing: MatchLink.Listing)?, reason: String, introducer: String? = nil, now: Instant
+        told: (link: MatchLink, listing: MatchLink.Listing)?, heardAt: Endpoint? = nil, reason: String,
+        introducer: String? = nil, now: Instant
     ) {
         // One that is connected and heard needs no other way but a better one, which the peer may look for.
         var theirs = told?.listing.content.candidates.compactMap(PathCandidate.init) ?? []
@@ -239,7 +240,8 @@ extension MatchAgent {
             ours: reachability, theirs: told?.listing.content.reachability ?? Reachability(),
             ourObserved: told?.link.observed?.endpoint, theirObserved: told?.listing.address)
         punches.begin(
-            with: peer, secret, under: veil, situation: situation, filter: filter(towards: told?.listing.address),
+            with: peer, secret, under: veil, situation: situation,
+            filter: filter(towards: told?.listing.address ?? heardAt),
             ours: candidates, theirs: theirs, isComplete: told != nil, reason: reason, introducer: introducer, now: now)
     }
 

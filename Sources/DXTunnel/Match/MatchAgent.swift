@@ -177,7 +177,9 @@ final class MatchAgent {
             secret(with: sender)
         } beginRun: { [unowned self] sender, secret in
             // Its notice was lost, or has not come yet. What is known without it is enough for an answer.
-            beginPunch(with: sender, secret, told: nil, reason: "a check of the peer's", now: now)
+            if links.isEmpty { gather(now: now) }
+            beginPunch(
+                with: sender, secret, told: nil, heardAt: source, reason: "a check of the peer's", now: now)
         }
     }
 
