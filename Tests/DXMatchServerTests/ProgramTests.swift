@@ -28,6 +28,7 @@ import Testing
         let process = Process()
         private let errors = Pipe()
         private var read = ""
+        private var lines: [String] = []
 
         init(_ arguments: [String]) throws {
             process.executableURL = ProgramTests.url
@@ -40,17 +41,18 @@ import Testing
             if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         }
 
-        /// The first line from here on that has `text` in it; nil when the program ends without one.
+        /// A line that has `text` in it, and was not given before; nil when the program ends without one. Its parts begin together, so
+        /// lines come in any order.
         func line(with text: String) -> String? {
             while true {
-                while let end = read.firstIndex(of: "\n") {
-                    let line = String(read[..<end])
-                    read.removeSubrange(...end)
-                    if line.contains(text) { return line }
-                }
+                if let index = lines.firstIndex(where: { $0.contains(text) }) { return lines.remove(at: index) }
                 let data = errors.fileHandleForReading.availableData
                 guard !data.isEmpty else { return nil }
                 read += String(decoding: data, as: UTF8.self)
+                while let end = read.firstIndex(of: "\n") {
+                    lines.append(String(read[..<end]))
+                    read.removeSubrange(...end)
+                }
             }
         }
 
@@ -216,7 +218,6 @@ import Testing
         ])
         let address = try running.address()
         #expect(running.line(with: "the registry is away: going on alone") != nil)
-        _ = running.line(with: "control socket ready")
         let pin = try #require(GatewayID(text: String(try run("pin", "--state", state).output.dropLast())))
         let gateway = try TestGateway(pin: pin, matchKey: matchKey, over: LoopbackTransport(to: address))
         try gateway.takeTicket()
