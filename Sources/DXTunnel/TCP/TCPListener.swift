@@ -168,33 +168,26 @@ final class TCPListener {
 extension TCPListener: Sendable {}
 
 extension Endpoint {
-    /// Calls `body` with the address as the kernel wants it.
+    /// Calls `body` with the address as the kernel wants it, byte by byte: which module a C struct's fields belong to depends on
+    /// what else is imported.
     fileprivate func withSocketAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-        switch family {
-        case .v4:
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = port.bigEndian
-            address.sin_addr.s_addr = UInt32(truncatingIfNeeded: low).bigEndian
-            return unsafe withUnsafePointer(to: &address) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
+        // struct sockaddr_in6: family (2), port (2), flow label (4), address (16), scope (4).
+        let count = family == .v4 ? 16 : 28
+        return unsafe withUnsafeTemporaryAllocation(byteCount: count, alignment: 8) { memory in
+            unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
+            unsafe memory.storeBytes(of: UInt16(family == .v4 ? AF_INET : AF_INET6), as: UInt16.self)
+            unsafe memory.storeBytes(of: port.bigEndian, toByteOffset: 2, as: UInt16.self)
+            switch family {
+            // struct sockaddr_in: family (2), port (2), address (4), zeros (8).
+            case .v4:
+                unsafe memory.storeBytes(
+                    of: UInt32(truncatingIfNeeded: low).bigEndian, toByteOffset: 4, as: UInt32.self)
+            case .v6:
+                unsafe memory.storeBytes(of: high.bigEndian, toByteOffset: 8, as: UInt64.self)
+                unsafe memory.storeBytes(of: low.bigEndian, toByteOffset: 16, as: UInt64.self)
+                unsafe memory.storeBytes(of: scope, toByteOffset: 24, as: UInt32.self)
             }
-        case .v6:
-            var address = sockaddr_in6()
-            address.sin6_family = sa_family_t(AF_INET6)
-            address.sin6_port = port.bigEndian
-            address.sin6_scope_id = scope
-            unsafe withUnsafeMutableBytes(of: &address) { bytes in
-                unsafe bytes.storeBytes(of: high.bigEndian, toByteOffset: 8, as: UInt64.self)
-                unsafe bytes.storeBytes(of: low.bigEndian, toByteOffset: 16, as: UInt64.self)
-            }
-            return unsafe withUnsafePointer(to: &address) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
-                }
-            }
+            return unsafe body(memory.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(count))
         }
     }
 }
