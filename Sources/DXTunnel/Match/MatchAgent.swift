@@ -218,7 +218,7 @@ final class MatchAgent {
     private func noteDeadlines() {
         var next = min(links.isEmpty ? .distantFuture : gathersAt, discoversAt, punches.nextTimeout ?? .distantFuture)
         for link in links {
-            next = min(next, link.client.nextTimeout ?? .distantFuture, link.resolvesAt, link.endsAt)
+            next = min(next, link.client.nextTimeout ?? .distantFuture, link.nextLookUp, link.endsAt)
         }
         for search in searches.values { next = min(next, search.nextAt) }
         host.noteDeadline(next)
@@ -247,7 +247,6 @@ final class MatchAgent {
     }
 
     private func resolve(_ link: MatchLink, now: Instant) {
-        guard link.isWanted else { return }
         link.resolveIfDue(on: host.eventLoop, now: now) { [weak self] link in
             guard let self, !isStopped else { return }
             let now = host.currentTime()

@@ -49,7 +49,7 @@ final class MatchLink {
     /// The addresses of its name, and when they are looked up again.
     private(set) var addresses: [Endpoint] = []
     private var isResolving = false
-    private(set) var resolvesAt: Instant = .zero
+    private var resolvesAt: Instant = .zero
     /// When it is given up: an epoch that is over is kept for those who are late.
     var endsAt: Instant = .distantFuture
     /// The last thing that went wrong, told once.
@@ -122,9 +122,12 @@ final class MatchLink {
 
     // MARK: Addresses
 
+    /// When its name is looked up again: not while it is being looked up, nor once it is given up.
+    var nextLookUp: Instant { isResolving || !isWanted ? .distantFuture : resolvesAt }
+
     /// Looks its name up when that is due; `changed` when there are other addresses than before.
     func resolveIfDue(on eventLoop: any EventLoop, now: Instant, changed: @escaping (MatchLink) -> Void) {
-        guard !isResolving, resolvesAt <= now else { return }
+        guard nextLookUp <= now else { return }
         isResolving = true
         let bound = NIOLoopBound((self, changed), eventLoop: eventLoop)
         NameResolver.resolve(server.address, on: eventLoop).whenComplete { result in
