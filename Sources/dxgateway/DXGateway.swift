@@ -1,7 +1,6 @@
 import ArgumentParser
 import DXControl
 import DXTunnel
-import Glibc
 
 /// The program: arguments in, exit codes out; all else is in DXTunnel and DXControl.
 @main
@@ -39,36 +38,5 @@ struct DXGateway: AsyncParsableCommand {
             MemberCommand.self, TunnelCommand.self, NcCommand.self, NetcheckCommand.self, ExplainCommand.self,
         ])
 
-    static func main() async {
-        do {
-            var command = try await asyncParseAsRoot()
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
-            }
-        } catch let failure as CommandFailure {
-            Output.error("dxgateway: \(failure.message)")
-            Glibc.exit(failure.code.rawValue)
-        } catch {
-            leave(error)
-        }
-    }
-
-    /// Ends the program for what is not a `CommandFailure`: help, the version, wrong usage.
-    private static func leave(_ error: any Error) -> Never {
-        let message = fullMessage(for: error)
-        switch exitCode(for: error) {
-        case .success:
-            Output.line(message)
-            Glibc.exit(ExitStatus.done.rawValue)
-        case .validationFailure:
-            // 64 (EX_USAGE) is the argument parser's own; ours is 2.
-            Output.error(message)
-            Glibc.exit(ExitStatus.usage.rawValue)
-        default:
-            Output.error(message)
-            Glibc.exit(ExitStatus.failed.rawValue)
-        }
-    }
+    static func main() async { await runProgram("dxgateway") }
 }
