@@ -41,6 +41,21 @@ public struct SocketConfiguration: Sendable {
     /// The defaults.
     public init() {}
 
+    /// For a socket that carries a small datagram now and then: as little memory as will do.
+    public static var small: SocketConfiguration {
+        var result = SocketConfiguration()
+        result.receiveBufferByteCount = 64 << 10
+        result.sendBufferByteCount = 64 << 10
+        result.receiveSlotCount = 1
+        // Above any datagram that is not in fragments.
+        result.receiveSlotByteCount = 2_048
+        result.sendQueueByteCount = 64 << 10
+        result.sendQueueMessageCount = 64
+        result.stripeCount = 1
+        result.usesReceiveOffload = false
+        return result
+    }
+
     /// How many sockets it takes where the kernel gives one so large a buffer (bookkeeping included, which is half).
     func stripes(receiveBufferByteCount got: Int) -> Int {
         let wanted = stripeCount ?? min(Self.mostStripes, receiveBufferByteCount * 2 / max(1, got))

@@ -28,7 +28,7 @@ struct Announcements: Sendable {
         nextAt = now + pause - Interval(nanoseconds: Int64(random.below(UInt64(pause.nanoseconds / 4))))
     }
 
-    /// Somebody is looked for now, or the network is another one: a new row begins, at once unless one has begun just now.
+    /// Somebody else is looked for, or the network is another one: a new row begins, at once unless one has begun just now.
     mutating func hurry(now: Instant) {
         let start = max(now, hurriedAt + LANConstants.hurryPause)
         guard start < nextAt else { return }

@@ -23,7 +23,7 @@ struct MatchPlan: Equatable, Sendable {
     /// that looks all the time some minutes to find a registration.
     static let returnPeriod = Interval.seconds(900)
 
-    /// Of members in the order of their keys those that an admin registers for now, when there are more than `mostReturns`: each of them
+    /// Of members in the order of their keys those that an admin registers for in this period, when there are more than `mostReturns`: each of them
     /// in its turn.
     ///
     /// - Parameter period: counts up.

@@ -46,17 +46,8 @@ final class LANAgent {
     }
 
     private func openSockets() {
-        var settings = SocketConfiguration()
-        settings.receiveBufferByteCount = 64 << 10
-        settings.sendBufferByteCount = 64 << 10
-        settings.receiveSlotCount = 1
-        settings.receiveSlotByteCount = 2_048
-        settings.sendQueueByteCount = 64 << 10
-        settings.sendQueueMessageCount = 64
-        settings.stripeCount = 1
-        settings.usesReceiveOffload = false
         sender = try? UDPEndpoint(
-            listen: ListenAddress(anyAt: 0), configuration: settings, on: core.eventLoop, handler: self)
+            listen: ListenAddress(anyAt: 0), configuration: .small, on: core.eventLoop, handler: self)
         for family in [Endpoint.Family.v4, .v6] where core.canSend(to: family) {
             let socket = MulticastSocket(family, port: LANConstants.port, on: core.eventLoop) {
                 [weak self] datagram, source in

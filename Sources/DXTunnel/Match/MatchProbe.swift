@@ -59,12 +59,8 @@ final class MatchProbe {
     }
 
     private func beginClient(_ pin: GatewayID) {
-        var settings = SocketConfiguration()
-        settings.receiveBufferByteCount = 64 << 10
-        settings.sendBufferByteCount = 64 << 10
-        settings.stripeCount = 1
         socket = try? UDPEndpoint(
-            listen: ListenAddress(anyAt: 0), configuration: settings, on: eventLoop, handler: self)
+            listen: ListenAddress(anyAt: 0), configuration: .small, on: eventLoop, handler: self)
         guard socket != nil, let cryptography = try? OpenSSLMatchClientCryptography(pin: pin) else { return }
         var client = MatchClient(
             MatchClientConfiguration(pin: pin, seed: random.next()), matchKey: nil, cryptography: cryptography,

@@ -55,7 +55,7 @@ struct MemberIntroductions: Sendable {
 
     // MARK: Asking
 
-    /// Whether a peer may be asked for now.
+    /// Whether it is time to ask for a peer.
     func mayAsk(for peer: GatewayID, now: Instant) -> Bool { searches[peer].map { $0.nextAt <= now } ?? true }
 
     /// It is asked for, by that number. How often it was in vain before says whom to ask: each time another one.

@@ -31,18 +31,9 @@ final class STUNSocket {
     ) {
         self.random = random
         self.onAnswer = onAnswer
-        var settings = SocketConfiguration()
-        settings.receiveBufferByteCount = 64 << 10
-        settings.sendBufferByteCount = 64 << 10
-        settings.receiveSlotCount = 1
-        settings.receiveSlotByteCount = 2_048
-        settings.sendQueueByteCount = 64 << 10
-        settings.sendQueueMessageCount = 16
-        settings.stripeCount = 1
-        settings.usesReceiveOffload = false
         let any = family == .v4 ? Endpoint(v4: 0, port: 0) : Endpoint(v6High: 0, low: 0, port: 0)
         socket = try? UDPEndpoint(
-            listen: ListenAddress(any), configuration: settings, on: eventLoop, handler: self)
+            listen: ListenAddress(any), configuration: .small, on: eventLoop, handler: self)
         guard socket != nil else { return nil }
     }
 
