@@ -20,6 +20,8 @@ protocol PunchHost: AnyObject {
     func onWay(to peer: GatewayID, from base: Endpoint, to remote: Endpoint, priority: UInt64)
     /// The introduction is over: `failure` says why without a way.
     func onPunchEnded(with peer: GatewayID, _ failure: String?)
+    /// Whether a peer is still to be reached.
+    func isSearched(_ peer: GatewayID) -> Bool
     /// Something will be due then.
     func noteDeadline(_ deadline: Instant)
 }
@@ -48,8 +50,6 @@ protocol MatchHost: PunchHost {
     func key(ofPeer peer: GatewayID) -> PublicKey?
     /// Whether a gateway that nobody knows may be let in: there are open invitations.
     var takesJoiners: Bool { get }
-    /// Whether a peer is still to be reached.
-    func isSearched(_ peer: GatewayID) -> Bool
     /// What to call a peer in words.
     func name(of peer: GatewayID) -> String
     /// A ticket of the run before for the matchmaker with this pin and this match key; it is given once.

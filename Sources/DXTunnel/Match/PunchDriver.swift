@@ -65,8 +65,10 @@ final class PunchDriver {
                 local: host.ownID, remote: peer, situation: situation, filter: filter,
                 random: RandomSource(seed: random.next()), now: now)
             guard let punch else { return }
-            if let old = runs[peer] { host.closeSockets(old.sockets) }
+            let old = runs[peer]
+            if let old { host.closeSockets(old.sockets) }
             runs[peer] = PunchRun(punch: punch, secret: secret, veil: veil, startedAt: now)
+            runs[peer]?.inherit(old, now: now)
         } else if isComplete {
             runs[peer]?.punch.learn(situation)
         }
@@ -74,6 +76,7 @@ final class PunchDriver {
         runs[peer]?.punch.addLocal(ours, now: now)
         runs[peer]?.punch.addRemote(theirs, now: now)
         if isComplete { runs[peer]?.punch.candidatesAreComplete(now: now) }
+        runs[peer]?.takeInherited(now: now)
         pump(peer, now: now)
     }
 
@@ -127,10 +130,13 @@ final class PunchDriver {
                 droppedCount &+= 1
                 return
             }
-            if runs[sender] == nil { beginRun(sender, secret) }
+            // One that is over finds nothing any more, and the peer, once answered, does not repeat itself.
+            if !(runs[sender]?.isLive ?? false), runs[sender] == nil || host.isSearched(sender) {
+                beginRun(sender, secret)
+            }
             // It may know an older secret of the group's only: what it does not know it could not read.
             runs[sender]?.veil = check.veil
-            runs[sender]?.punch.receive(content, from: source, on: base, now: now)
+            runs[sender]?.receive(content, from: source, on: base, now: now)
             pump(sender, now: now)
         case .checked(let content):
             let peer = runs.first { run in
