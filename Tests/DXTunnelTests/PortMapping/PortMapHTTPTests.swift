@@ -26,7 +26,7 @@ import Testing
         let promise = loop.makePromise(of: PortMapperAnswer.self)
         let http = try await loop.submit {
             let http = PortMapHTTP(
-                on: loop, local: Endpoint(v4: 0x7f00_0001, port: 0), patience: .seconds(60))
+                on: loop, local: Endpoint(v4: 0x7f00_0001, port: 0), patience: .hours(1))
             http.make(request) { promise.succeed($0) }
             return NIOLoopBound(http, eventLoop: loop)
         }.get()
@@ -86,7 +86,7 @@ import Testing
         let promise = loop.makePromise(of: PortMapperAnswer.self)
         let http = try await loop.submit {
             let http = PortMapHTTP(
-                on: loop, local: Endpoint(v4: 0x7f00_0001, port: 0), patience: .seconds(60))
+                on: loop, local: Endpoint(v4: 0x7f00_0001, port: 0), patience: .hours(1))
             http.make(request) { promise.succeed($0) }
             return NIOLoopBound(http, eventLoop: loop)
         }.get()
