@@ -57,7 +57,9 @@ public struct NATProbe: Sendable {
     }
 
     /// How long nothing may answer before UDP is said to be blocked.
-    public static let patience = Interval.seconds(10)
+    ///
+    /// It is to be named within ten seconds of a gateway's start, which looks up names and sends first.
+    public static let patience = Interval.seconds(9)
     /// How long after the first answer others are waited for: a slower server is far away.
     static let gathering = Interval.milliseconds(500)
     /// The times of a request, from its first: the last ones for networks that lose much. Those of a test whose answer may be

@@ -49,8 +49,8 @@ public struct STUNServer: Sendable {
     public static let maximumGrowth = 3 * 24
     /// The largest answer, in bytes: all addresses of IPv6, SOFTWARE, FINGERPRINT.
     public static let maximumAnswer = STUNMessage.headByteCount + 4 * 24 + 4 + maximumSoftware + 8
-    /// The longest SOFTWARE, in bytes: as much as a name and a version need.
-    public static let maximumSoftware = 32
+    /// The longest SOFTWARE, in bytes: as much as a name and a pin need.
+    public static let maximumSoftware = 96
 
     /// Where the sockets are. May be changed between datagrams, where sockets stand for several addresses.
     public var sockets: Sockets

@@ -31,9 +31,6 @@ public struct MatchFront: ~Copyable {
     /// lost their tickets together have new ones within seconds, and one address cannot use up a processor.
     private static let handshakesPerSecond = 50
 
-    /// What is said of the program in STUN's SOFTWARE.
-    static let software = "dxmatchd"
-
     /// A front. Throws `cryptography` when OpenSSL fails.
     ///
     /// - Parameter now: counted from 1970 where `secrets` are kept.
@@ -58,7 +55,8 @@ public struct MatchFront: ~Copyable {
             // The sockets are set for each datagram.
             let nowhere = STUNServer.Sockets(primary: Endpoint(v4: 0, port: 0))
             stun = STUNServer(
-                nowhere, software: Self.software, prefixes: min(16_384, configuration.limits.prefixes), seed: seed)
+                nowhere, software: STUNSoftware.text(pin: identity.gatewayID),
+                prefixes: min(16_384, configuration.limits.prefixes), seed: seed)
         }
         server = MatchServer(
             MatchServerConfiguration(

@@ -110,6 +110,7 @@ extension MatchAgent {
     private func found(_ finding: NATDiscovery.Finding, _ family: Endpoint.Family) {
         discoveries[family] = nil
         let now = host.currentTime()
+        saidPins = saidPins.filter { $0.key.family != family }.merging(finding.pins) { $1 }
         if finding.behaviour.transport != .works { discoversAt = min(discoversAt, now + Self.discoverRetry) }
         measureBinding(finding, family, isNews: behaviour[family] != finding.behaviour)
         guard behaviour[family] != finding.behaviour else { return pump(now: now) }

@@ -30,6 +30,10 @@ extension MatchAgent {
             result.state = .failing
             result.problem = "\(problem)"
             if case .wrongPin(_, let seen) = problem { result.seenPin = seen.text }
+            if case .noAnswer = problem, let seen = seenPin(of: link) {
+                result.seenPin = seen.text
+                result.problem = MatchmakerStatus.wrongPin(seen.text, configured: server.pin.text)
+            }
         case .noAddress:
             guard let problem = link.problem else { break }
             result.state = .failing
@@ -37,6 +41,11 @@ extension MatchAgent {
         case .connecting, .ready, .registering, .stopped: break
         }
         return result
+    }
+
+    /// The pin that a matchmaker which does not answer under its own says it has; nil where none does.
+    func seenPin(of link: MatchLink) -> GatewayID? {
+        link.addresses.lazy.compactMap { self.saidPins[$0] }.first { $0 != link.server.pin }
     }
 
     /// The registration of the group's newest epoch at a matchmaker.

@@ -24,6 +24,8 @@ final class MatchAgent {
     /// What the NAT before this gateway does; unknown until it was found out.
     var behaviour: [Endpoint.Family: NATBehaviour] = [:]
     var discoveries: [Endpoint.Family: NATDiscovery] = [:]
+    /// The pins that servers say they have.
+    var saidPins: [Endpoint: GatewayID] = [:]
     /// How long it remembers a binding, as far as that was measured, and the measurements that go on.
     var bindings: [Endpoint.Family: BindingLifetime] = [:]
     var measurements: [Endpoint.Family: BindingMeasurement] = [:]

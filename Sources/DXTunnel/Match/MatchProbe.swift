@@ -21,6 +21,8 @@ final class MatchProbe {
     private var complete: ((MatchmakerStatus) -> Void)?
     private var startedAt = Instant.zero
     private var isMeasured = false
+    /// The pin that it says it has to whoever asks.
+    private var saidPin: GatewayID?
 
     /// A matchmaker answers within two round trips; of five datagrams to a far one over a bad link one gets through by then.
     private static let patience = Interval.seconds(8)
@@ -86,6 +88,7 @@ final class MatchProbe {
     private func receive(_ answer: STUNSocket.Answer) {
         let now = MonotonicClock.now()
         status.stun = true
+        saidPin = answer.pin
         if pin == nil, stunAskedAt.indices.contains(answer.number) {
             status.state = .answers
             status.rttMicroseconds = Self.microseconds(now - stunAskedAt[answer.number])
@@ -148,7 +151,7 @@ final class MatchProbe {
             now >= startedAt + Self.stunTimes[stunAskedAt.count], let server = addresses.first
         else { return }
         stunAskedAt.append(now)
-        stun?.ask(stunAskedAt.count - 1, at: server)
+        stun?.ask(stunAskedAt.count - 1, at: server, wantsPin: pin != nil)
     }
 
     private func isComplete(now: Instant) -> Bool {
@@ -162,6 +165,7 @@ final class MatchProbe {
         if let roundTrip = client?.status.roundTrip { status.rttMicroseconds = Self.microseconds(roundTrip) }
         if status.state != .answers {
             status.state = .failing
+            if let saidPin, saidPin != pin { status.seenPin = status.seenPin ?? saidPin.text }
             status.problem = problem
         }
         let complete = complete
@@ -172,8 +176,7 @@ final class MatchProbe {
     /// Why it is of no use.
     private var problem: String {
         if let seen = status.seenPin, let pin {
-            return
-                "it has the pin \(seen), where \(pin.text) is configured: compare with what dxmatchd pin prints there"
+            return MatchmakerStatus.wrongPin(seen, configured: pin.text)
         }
         guard let pin else { return "it does not answer STUN: it is down, or UDP to it is blocked" }
         if case .failing(let problem) = client?.state, problem != .noAnswer { return "\(problem)" }

@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 
 /// Finds out how the NAT before this host behaves in one family: runs `NATProbe` on sockets (`docs/matchmaking.md` §8). Takes
-/// three seconds and some round trips, ten where nothing answers. Bound to an event loop.
+/// three seconds and some round trips, nine where nothing answers. Bound to an event loop.
 final class NATDiscovery {
     /// What was found.
     struct Finding: Equatable {
@@ -14,6 +14,8 @@ final class NATDiscovery {
         var observed: [Endpoint]
         /// The servers that answered, with their other addresses.
         var servers: [NATProbe.Server] = []
+        /// The pins that matchmakers among them say they have.
+        var pins: [Endpoint: GatewayID] = [:]
     }
 
     private let eventLoop: any EventLoop
@@ -25,6 +27,9 @@ final class NATDiscovery {
     private var probe: NATProbe?
     private var timer: Scheduled<Void>?
     private var heard: Set<Int> = []
+    private var pins: [Endpoint: GatewayID] = [:]
+    private var refusals: [UDPRefusal] = []
+    private var isRefused = false
     private var lookUpRound = 0
     private var otherThingsWork: Bool?
     private var isOver = false
@@ -57,6 +62,7 @@ final class NATDiscovery {
         }
         self.socket = socket
         tryTCP()
+        watchRefusals()
         lookUp()
     }
 
@@ -64,6 +70,8 @@ final class NATDiscovery {
     func stop() {
         isOver = true
         timer?.cancel()
+        for refusal in refusals { refusal.close() }
+        refusals = []
         socket?.close()
         socket = nil
     }
@@ -77,7 +85,7 @@ final class NATDiscovery {
     private func lookUp() {
         guard let socket, !isOver else { return }
         for (number, server) in servers.enumerated() where !heard.contains(number) {
-            socket.ask(number, at: server.primary)
+            socket.ask(number, at: server.primary, wantsPin: true)
         }
         let sent = Self.lookUpTimes[lookUpRound]
         lookUpRound += 1
@@ -89,6 +97,7 @@ final class NATDiscovery {
 
     private func receiveLookUp(_ answer: STUNSocket.Answer) {
         guard servers.indices.contains(answer.number), heard.insert(answer.number).inserted else { return }
+        pins[servers[answer.number].primary] = answer.pin
         if let other = answer.otherAddress, other.isSendable {
             let primary = servers[answer.number].primary
             servers[answer.number] = NATProbe.Server(
@@ -109,7 +118,7 @@ final class NATDiscovery {
         var probe = NATProbe(
             own: socket.ownEndpoints, servers: servers, patience: NATProbe.patience - Self.lookUpEnd,
             now: MonotonicClock.now())
-        if let otherThingsWork { probe.otherThings(work: otherThingsWork) }
+        if let otherThingsWork { probe.otherThings(work: otherThingsWork && !isRefused) }
         self.probe = probe
         pump()
     }
@@ -137,7 +146,7 @@ final class NATDiscovery {
             return end(
                 Finding(
                     behaviour: result, observed: Self.distinct(probe.observations.list.map(\.observed)),
-                    servers: answered))
+                    servers: answered, pins: pins))
         }
         if let next = probe?.nextTimeout { schedule(next - now) { $0.pump() } }
     }
@@ -167,7 +176,20 @@ final class NATDiscovery {
             case .failure(let error): works = (error as? IOError)?.errnoCode == ECONNREFUSED
             }
             bound.value.otherThingsWork = works
-            bound.value.probe?.otherThings(work: works)
+            bound.value.probe?.otherThings(work: works && !bound.value.isRefused)
+        }
+    }
+
+    /// Whether somebody says that nobody hears at a server's port: then UDP gets out.
+    private func watchRefusals() {
+        var request: [UInt8] = []
+        let message = STUNMessage(kind: .request, transaction: TransactionID(random: &random))
+        request = [UInt8](capacity: message.byteCount()) { message.write(to: &$0) }
+        refusals = servers.map { server in
+            UDPRefusal(server.primary, sending: request, on: eventLoop) { [weak self] in
+                self?.isRefused = true
+                self?.probe?.otherThings(work: false)
+            }
         }
     }
 

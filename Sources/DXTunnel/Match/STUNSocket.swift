@@ -20,7 +20,13 @@ final class STUNSocket {
         var number: Int
         var observed: Endpoint
         var otherAddress: Endpoint?
+        /// The pin that a matchmaker says it has.
+        var pin: GatewayID?
     }
+
+    /// Bytes of a request that has the answer tell its SOFTWARE: an answer is not longer than its request for that. All addresses
+    /// of IPv6, and a name with a pin.
+    private static let wordyByteCount = STUNMessage.headByteCount + 4 * 24 + 4 + STUNServer.maximumSoftware
 
     /// A new socket for one family; nil when the system gives none.
     ///
@@ -44,14 +50,20 @@ final class STUNSocket {
     var ownEndpoints: [Endpoint] { LocalAddresses.reachable(socket?.localEndpoints ?? []) }
 
     /// Sends a Binding request; its answer comes with `number`.
-    func ask(_ number: Int, at server: Endpoint, change: STUNChange? = nil) {
+    ///
+    /// - Parameter wantsPin: makes it so long that a matchmaker has room to say its pin.
+    func ask(_ number: Int, at server: Endpoint, change: STUNChange? = nil, wantsPin: Bool = false) {
         let transaction = TransactionID(random: &random)
         if waiting.count >= Self.mostWaiting { waiting.removeAll() }
         waiting[transaction] = number
         var request = STUNMessage(kind: .request, transaction: transaction)
         request.changeRequest = change
-        socket?.sender.append(to: server, from: nil, ecn: .notECT, maximumByteCount: request.byteCount()) {
-            request.write(to: &$0)
+        // SOFTWARE is what a request may have of any length, and is not answered to.
+        let filling = [UInt8](
+            repeating: UInt8(ascii: "."), count: wantsPin ? Self.wordyByteCount - request.byteCount() : 0)
+        let byteCount = request.byteCount(softwareByteCount: filling.count)
+        socket?.sender.append(to: server, from: nil, ecn: .notECT, maximumByteCount: byteCount) {
+            unsafe request.write(software: filling.span.bytes, to: &$0)
         }
         socket?.sender.flush()
     }
@@ -73,7 +85,10 @@ extension STUNSocket: DatagramHandler {
         switch message.kind {
         case .success:
             guard let observed = message.observed else { return }
-            onAnswer(Answer(number: number, observed: observed, otherAddress: message.otherAddress))
+            let pin = message.software.flatMap { place in
+                STUNSoftware.pin(in: datagram.bytes.extracting(place.offset..<place.offset + place.count))
+            }
+            onAnswer(Answer(number: number, observed: observed, otherAddress: message.otherAddress, pin: pin))
         // Our own, turned back by the NAT.
         case .request: onAnswer(Answer(number: number, observed: source))
         case .indication, .failure: break

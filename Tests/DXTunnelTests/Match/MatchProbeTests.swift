@@ -16,7 +16,13 @@ import Testing
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let server = try await VeiledMatchmaker.start(identity, answersMatch: answersMatch, on: loop)
         let port = UInt16(server.localAddress?.port ?? 0)
-        let found = try await loop.flatSubmit {
+        let found = try await probe(port, pin: pin, on: loop)
+        try await server.close()
+        return found
+    }
+
+    private func probe(_ port: UInt16, pin: GatewayID?, on loop: any EventLoop) async throws -> MatchmakerStatus {
+        try await loop.flatSubmit {
             let promise = loop.makePromise(of: MatchmakerStatus.self)
             let probe = MatchProbe(
                 "here:\(port)", pin: pin, addresses: [Endpoint(v4: 0x7f00_0001, port: port)], on: loop,
@@ -26,8 +32,6 @@ import Testing
             let held = NIOLoopBound(probe, eventLoop: loop)
             return promise.futureResult.always { _ in withExtendedLifetime(held) {} }
         }.get()
-        try await server.close()
-        return found
     }
 
     @Test func aMatchmakerThatServesAnswersEverything() async throws {
@@ -43,6 +47,21 @@ import Testing
         let status = try await status { _ in other }
         #expect(status.state == .failing && status.stun == true && status.largeDatagrams == nil)
         #expect(status.problem?.contains("not under the pin \(other.text)") == true)
+    }
+
+    /// A matchmaker that answers STUN says its pin: both are shown, to be compared.
+    @Test func bothPinsAreShown() async throws {
+        let other = try Identity.generate().gatewayID
+        let matchmaker = try await LoopbackMatchmaker(serving: [])
+        let port = try #require(UInt16(matchmaker.address.split(separator: "#")[0].split(separator: ":")[1]))
+        let pin = String(matchmaker.address.split(separator: "#")[1])
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let status = try await probe(port, pin: other, on: loop)
+        #expect(status.state == .failing && status.pin == other.text && status.seenPin == pin)
+        #expect(status.problem?.contains(pin) == true && status.problem?.contains(other.text) == true)
+        let right = try await probe(port, pin: GatewayID(text: pin), on: loop)
+        #expect(right.state == .answers && right.seenPin == nil)
+        try await matchmaker.stop()
     }
 
     @Test func aServerWithoutAPinIsAskedForSTUNOnly() async throws {

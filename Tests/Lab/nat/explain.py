@@ -133,7 +133,7 @@ def test_networks(states, kind, identity):
             return f"blocked, named after {alone['took_ms']} ms"
         check_words(kind, alone, netcheck(lab, *server).stdout)
         wrong = looked(netcheck(lab, "--match", f"{SERVER}:3478#{other_pin(states)}", "--json"))["matchmakers"][0]
-        check(wrong["state"] == "failing" and "not under the pin" in wrong["problem"], f"{wrong}")
+        check(wrong["state"] == "failing" and wrong["seen_pin"] == states.pin and states.pin in wrong["problem"], f"{wrong}")
         process = states.start(lab, "a", states.directory / "a")
         state = ("--state", states.directory / "a")
         wait_until(lambda: registered(state), "the gateway is registered", 60.0, alive=[process])

@@ -43,6 +43,11 @@ public struct MatchmakerStatus: Sendable, Hashable, Codable {
         observed = []
     }
 
+    /// What is wrong with one that says it has another pin.
+    static func wrongPin(_ seen: String, configured: String) -> String {
+        "it has the pin \(seen), where \(configured) is configured: compare with what dxmatchd pin prints there"
+    }
+
     private enum CodingKeys: String, CodingKey {
         case server, pin, state, address
         case rttMicroseconds = "rtt_us"
