@@ -42,6 +42,14 @@ let package = Package(
             name: "FuzzSecure", dependencies: ["DXSecure", "DXWire", "FuzzDriver"], swiftSettings: instrumented,
             linkerSettings: linked),
 
+        // Its checks look behind the public declarations.
+        .target(
+            name: "DXMatch", dependencies: ["DXWire"],
+            swiftSettings: instrumented + [.unsafeFlags(["-enable-testing"])]),
+        .executableTarget(
+            name: "FuzzMatch", dependencies: ["DXMatch", "DXWire", "FuzzDriver"], swiftSettings: instrumented,
+            linkerSettings: linked),
+
         // One executable for each further module goes here, and into EXECUTABLES of `run`: FuzzTunnel for control
         // messages, FuzzStream for sequences of stream operations.
     ]
