@@ -132,6 +132,11 @@ public final class SecureEndpoint {
     /// - Throws: `cryptography`.
     public func setJoinVeil(_ secret: VeilSecret?) throws(SecureError) { try veil.setJoin(secret) }
 
+    /// The secret of a group's epoch, for checks and calls to a member that has no newer one; nil when it is not held.
+    public func veil(ofEpoch number: UInt64) -> VeilNumber? {
+        veil.number(ofEpoch: number).map(VeilNumber.init(rawValue:))
+    }
+
     // MARK: State
 
     /// The earliest time at which `timeoutFired` must be called, or nil.
@@ -181,17 +186,21 @@ public final class SecureEndpoint {
 
     /// Begins a session with `peer` at `remote`. Its end is an event.
     ///
-    /// - Parameter local: the address and port of ours that its datagrams leave from; nil leaves it to the routing table.
+    /// - Parameters:
+    ///   - local: the address and port of ours that its datagrams leave from; nil leaves it to the routing table.
+    ///   - number: of the secret that the peer is known to have, which is tried before the group's newest; nil when nothing is known.
     /// - Throws: `unknownPeer`, `selfConnection`, `unusableAddress`; `tooManyHandshakes`; `cryptography`.
     public func connect(
-        to peer: GatewayID, at remote: Endpoint, from local: Endpoint? = nil, now: Instant
+        to peer: GatewayID, at remote: Endpoint, from local: Endpoint? = nil, under number: VeilNumber? = nil, now: Instant
     ) throws(SecureError) -> DTLSSession {
         guard peer != identity.gatewayID else { throw .selfConnection }
         guard knownPeers.contains(peer) else { throw .unknownPeer }
         guard remote.isSendable else { throw .unusableAddress }
         guard hasRoom() else { throw .tooManyHandshakes }
+        let first = number.map { [$0.rawValue] } ?? []
         let handshake = SessionHandshake(
-            attempt: .random(shard: shard), veils: veil.sending, configuration: configuration, now: now)
+            attempt: .random(shard: shard), veils: first + veil.sending.filter { !first.contains($0) },
+            configuration: configuration, now: now)
         let session = try makeSession(handshake, isInitiator: true, peer: peer, remote: remote, local: local)
         initiated[handshake.attempt] = session
         enqueue(session)

@@ -40,9 +40,16 @@ public final class PairSecret: Sendable {
     /// 16 bytes.
     public func returnTag(pin: GatewayID) -> [UInt8] { secret.matchTag("DX return tag 1\0", pin: pin) }
 
-    /// The match key that belongs to that tag, where the group's own is not to be used. Throws `cryptography` when OpenSSL fails.
+    /// The match key that belongs to that tag: one of them may know another one of the group's than the other. Throws `cryptography`
+    /// when OpenSSL fails.
     public func returnKey(pin: GatewayID) throws(SecureError) -> Identity {
         try secret.derivedKey("dx return key 1", info: pin.bytes)
+    }
+
+    /// What seals the blobs of both under that tag, as an epoch's secret does under a group's: no epoch is known to both for certain, and
+    /// whoever was removed knows the old ones.
+    public var returnSecret: VeilSecret {
+        VeilSecret(secret.derived(salt: "dx return blob 1", info: [], count: VeilSecret.byteCount))
     }
 
     /// What a seal adds, in bytes.

@@ -96,6 +96,13 @@ struct Veil {
         }
     }
 
+    /// The number of the secret of a group's epoch, as far as nonces tell epochs apart; nil when none is held.
+    func number(ofEpoch epoch: UInt64) -> Int? {
+        let hint = UInt16(truncatingIfNeeded: epoch)
+        if let number = sending.first(where: { epochs[$0] == hint }) { return number }
+        return older[hint] == nil ? nil : Self.olderBase | Int(hint)
+    }
+
     /// A new nonce for a datagram to `receiver` under the secret with that number.
     func nonce(to receiver: GatewayID, veil: Int) -> VeilNonce {
         guard let hint, veil != Self.joinNumber else { return .random() }

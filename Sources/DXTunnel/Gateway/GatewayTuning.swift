@@ -29,6 +29,11 @@ struct GatewayTuning: Sendable {
     /// How long a channel without need is kept.
     var needlessTime: Interval = .seconds(60)
 
+    /// How long a member that was started looks for the others in all other ways before it looks for admins under return tags, and an admin
+    /// hears who is there before it expects anybody under them: most are back within two seconds, and a handshake with each matchmaker
+    /// for each pair is then saved.
+    var returnDelay: Interval = .seconds(8)
+
     /// How long an admin that was started exchanges documents before it signs: twice the slowest round trip.
     var settleTime: Interval = .seconds(2)
     /// How long it waits for a neighbour to exchange them with.

@@ -1,3 +1,4 @@
+import DXSecure
 import DXWire
 import Logging
 
@@ -11,6 +12,8 @@ extension PeerLink {
         var remote: Endpoint
         /// That of the pair (RFC 8445 §6.1.2.3).
         var priority: UInt64
+        /// The secret that the peer's checks came under: it may have slept, and know no newer one.
+        var veil: VeilNumber?
     }
 
     /// How long the gateway with the larger id lets the other one call over a way that both have found.
@@ -32,7 +35,7 @@ extension PeerLink {
         pendingWay = nil
         // The other end may have called meanwhile.
         guard isBetter(way), !isCalling(way.remote) else { return }
-        begin(way.remote, from: way.base, over: way)
+        begin(way.remote, from: way.base, over: way, under: way.veil)
     }
 
     /// Whether it is connected, and answers.

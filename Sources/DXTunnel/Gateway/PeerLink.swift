@@ -222,10 +222,13 @@ final class PeerLink {
     }
 
     /// Begins a session, over a way that was found or at an address that was told.
-    func begin(_ remote: Endpoint, from local: Endpoint? = nil, over way: Way? = nil) {
+    func begin(
+        _ remote: Endpoint, from local: Endpoint? = nil, over way: Way? = nil, under veil: VeilNumber? = nil
+    ) {
         wayByRemote[remote] = way
         do throws(SecureError) {
-            attempts.append(try core.secure.connect(to: id, at: remote, from: local, now: core.currentTime()))
+            attempts.append(
+                try core.secure.connect(to: id, at: remote, from: local, under: veil, now: core.currentTime()))
         } catch { lastError = "\(remote): \(error)" }
     }
 

@@ -49,7 +49,7 @@ extension GroupAgent {
         book.keepPlaces { core.peersByID[$0] != nil }
         reach = book
         // Those that a link has are its own until it ends.
-        for link in core.match?.links ?? [] where link.isWanted {
+        for link in core.match?.links ?? [] where link.isWanted && !link.purpose.isOfPair {
             guard let ticket = link.client.exportTicket(now: now) else { continue }
             let name = ReachBook.TicketName(pin: link.server.pin, matchKey: link.matchKey.publicKey)
             book.keep(ticket, for: name, calendar: calendar)

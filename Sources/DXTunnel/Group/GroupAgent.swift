@@ -52,10 +52,8 @@ final class GroupAgent {
     /// When the group is written next; far away when the disk has all of it.
     private(set) var saveAt: Instant = .distantFuture
     private var isSettling = false
-    /// Since when there is an exchange with an admin; it takes seconds until nothing is missing.
-    private var adminSince: Instant?
-    /// Nothing that happened while this gateway was off is missing any more.
-    private(set) var isUpToDate = false
+    /// What may have been missed.
+    var sleep: GroupSleep
     private(set) var isStopped = false
     let startedAt: Instant
     /// Since when there is an exchange with anybody.
@@ -112,6 +110,7 @@ final class GroupAgent {
             state, member: member, introducer: introducer, ids: &ids, calendar: nil, lapsed: Set(trials.keys))
         trialsSeenAt = core.currentTime()
         startedAt = core.currentTime()
+        sleep = GroupSleep(now: startedAt)
         nextUpkeep = core.currentTime() + core.tuning.groupUpkeepInterval
     }
 
@@ -270,7 +269,7 @@ final class GroupAgent {
     func refresh() {
         followTrials()
         view = GroupView(
-            state, member: member, introducer: introducer, callsAdmins: !isUpToDate, ids: &ids,
+            state, member: member, introducer: introducer, callsAdmins: !sleep.isOver, ids: &ids,
             calendar: calendar, lapsed: lapsed)
         view.wanted.formUnion(asked)
         keys = [:]
@@ -350,7 +349,7 @@ final class GroupAgent {
         askForEpochs()
         notePresence()
         sayAddresses()
-        noteAdmins(now: now)
+        noteSleep(now: now)
         mendEpochs()
         core.endNeedlessChannels(keeping: view.wanted.union(view.wantedBy), now: now)
         core.retryListeners()
@@ -358,20 +357,6 @@ final class GroupAgent {
         noteMatchPlan()
         let isOver = view.nextEnd.map { end in calendar.map { Int64(clamping: end) <= $0 } ?? true } ?? false
         if isOver || calendarWasKnown != (calendar != nil) { refresh() }
-    }
-
-    /// Whether an admin has told all that it knows.
-    private func noteAdmins(now: Instant) {
-        guard !isUpToDate else { return }
-        guard streams.keys.contains(where: state.admins.contains) else {
-            adminSince = nil
-            return
-        }
-        let since = adminSince ?? now
-        adminSince = since
-        guard now - since >= core.tuning.groupUpkeepInterval * 2 else { return }
-        isUpToDate = true
-        refresh()
     }
 
     /// Writes the group after a while.

@@ -17,6 +17,9 @@ struct MatchPlan: Equatable, Sendable {
     /// Of a member that may have slept: the admins to look for under return tags, at most `mostReturns`.
     var returnsTo: [PublicKey] = []
 
+    /// With whom this gateway has a return tag in use, each once: an admin that slept may expect the one that it looks for.
+    var pairs: [PublicKey] { returnsTo + returning.filter { !returnsTo.contains($0) } }
+
     /// Each is a registration, or a look for one, at every matchmaker.
     static let mostReturns = 32
     /// After so long an admin goes on to others of those that may return, if there are more than it registers for. It takes a member
@@ -41,11 +44,12 @@ extension GroupAgent {
         guard view.matchKey != nil, !view.matchServers.isEmpty else { return MatchPlan() }
         var plan = MatchPlan(key: view.matchKey, servers: view.matchServers, epochs: epochsInUse)
         plan.rendezvous = invites.rendezvousSeed
-        if isAdmin {
-            let period = (core.currentTime() - startedAt).nanoseconds / MatchPlan.returnPeriod.nanoseconds
+        let now = core.currentTime()
+        if isAdmin, now - startedAt >= core.tuning.returnDelay {
+            let period = (now - startedAt).nanoseconds / MatchPlan.returnPeriod.nanoseconds
             plan.returning = MatchPlan.turn(stragglers, period: UInt64(max(0, period)))
         }
-        if !isUpToDate {
+        if !sleep.isOver, sleep.adminSince == nil, now - sleep.since >= core.tuning.returnDelay {
             let admins = state.members.filter { $0.isAdmin && $0.id != member }.map(\.record.key)
             plan.returnsTo = Array(admins.prefix(MatchPlan.mostReturns))
         }
@@ -53,9 +57,10 @@ extension GroupAgent {
     }
 
     /// Members that are not there and have not heard of the newest epoch, as far as is known here: they know no group tag that is
-    /// in use.
+    /// in use. After a start that is learned from others within seconds.
     private var stragglers: [PublicKey] {
-        guard let epoch = state.epochs.last?.number else { return [] }
+        // In the first epoch nobody can have missed one.
+        guard let epoch = state.epochs.last?.number, epoch > 1 else { return [] }
         let hops = presence.hops()
         return state.members.compactMap { member in
             guard member.id != self.member, let id = ids[member.record.key] else { return nil }

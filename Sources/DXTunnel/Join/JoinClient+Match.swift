@@ -24,6 +24,9 @@ extension JoinClient: MatchHost {
 
     func key(ofPeer peer: GatewayID) -> PublicKey? { peer == inviter ? token.inviter : nil }
 
+    // It knows none.
+    func veil(ofEpoch number: UInt64) -> VeilNumber? { nil }
+
     func isSearched(_ peer: GatewayID) -> Bool { peer == inviter }
 
     // It joins once.

@@ -20,6 +20,8 @@ extension GatewayCore: MatchHost {
         secure.knownPeers.contains(peer) ? group?.key(of: peer) : nil
     }
 
+    func veil(ofEpoch number: UInt64) -> VeilNumber? { secure.veil(ofEpoch: number) }
+
     func isSearched(_ peer: GatewayID) -> Bool { peersByID[peer].map { !$0.isHeard } ?? false }
 
     func takeTicket(of pin: GatewayID, _ matchKey: PublicKey) -> MatchTicket? { group?.takeTicket(of: pin, matchKey) }
@@ -36,8 +38,11 @@ extension GatewayCore: MatchHost {
         logger.debug(
             "a way to a peer was found",
             metadata: ["peer": "\(peersByID[peer]?.name ?? peer.text)", "from": "\(base)", "address": "\(remote)"])
+        // Under the join veil nobody calls a member.
+        let veil = match?.punches.runs[peer]?.veil.flatMap { $0.isJoin ? nil : $0 }
+        let way = PeerLink.Way(base: base, remote: remote, priority: priority, veil: veil)
         // A gateway that joins is none of the peers: it calls.
-        peersByID[peer]?.onWay(PeerLink.Way(base: base, remote: remote, priority: priority), now: currentTime())
+        peersByID[peer]?.onWay(way, now: currentTime())
     }
 
     func onPunchEnded(with peer: GatewayID, _ failure: String?) {

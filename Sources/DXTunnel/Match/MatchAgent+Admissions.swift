@@ -3,18 +3,19 @@ import DXSecure
 import DXWire
 import Logging
 
-/// Those who join register under a match key that no matchmaker has heard of (`docs/matchmaking.md` §6). One that serves listed
-/// groups only serves them because the group's own registration there admits them (§4.4).
+/// Those who join, and the pairs of return tags, register under match keys that no matchmaker has heard of (`docs/matchmaking.md` §6). One
+/// that serves listed groups only serves them because the group's own registration there admits them (§4.4): for a member that slept
+/// the admin's does, whichever match key of the group's it still has itself.
 extension MatchAgent {
-    /// Has each matchmaker that the group is registered with admit those who come by invitations.
+    /// Has each matchmaker that the group is registered with admit those who come by invitations or return.
     func admitGuests(now: Instant) {
         for link in links where link.isWanted && link.purpose.isOfGroup {
-            let guests = invitationLinks(at: link.server).map(\.publicMatchKey)
+            let guests = guestLinks(at: link.server).map(\.publicMatchKey)
             for key in link.client.admittedKeys where !guests.contains(key) { link.client.dismiss(key) }
             for key in guests {
                 do { try link.client.admit(key, now: now) } catch {
                     host.logger.error(
-                        "who joins cannot be admitted",
+                        "who joins or returns cannot be admitted",
                         metadata: ["matchmaker": "\(link.server)", "error": "\(error)"])
                 }
             }
@@ -24,6 +25,8 @@ extension MatchAgent {
     /// Whether a link has to wait: a ticket that is asked for before the key is admitted is refused.
     func isWaitingForAdmission(_ link: MatchLink) -> Bool {
         guard !link.purpose.isOfGroup, let group = groupLink(at: link.server) else { return false }
+        // The other one of the pair may be registered, and admit both.
+        if link.purpose.isOfPair, case .failing = group.client.state { return false }
         return group.client.isAdmissionPending(link.publicMatchKey)
     }
 
@@ -31,22 +34,22 @@ extension MatchAgent {
     func onAdmissionAnswer(_ guestKey: PublicPoint, of link: MatchLink, refusal: DXMatch.MatchStatus?, now: Instant) {
         if let refusal {
             host.logger.warning(
-                "a matchmaker does not admit who joins",
+                "a matchmaker does not admit who joins or returns",
                 metadata: ["matchmaker": "\(link.server.address)", "status": "\(refusal.rawValue)"])
         }
-        for guest in invitationLinks(at: link.server) where guest.publicMatchKey == guestKey {
+        for guest in guestLinks(at: link.server) where guest.publicMatchKey == guestKey {
             register(guest, now: now)
             guest.client.retryTicket(now: now)
         }
     }
 
-    /// A ticket was refused: for invitations because the matchmaker has forgotten who was admitted.
+    /// A ticket was refused: for a guest because the matchmaker has forgotten who was admitted.
     func onTicketRefused(_ link: MatchLink, now: Instant) {
         guard !link.purpose.isOfGroup else { return }
         groupLink(at: link.server)?.client.renewAdmission(of: link.publicMatchKey, now: now)
     }
 
-    private func invitationLinks(at server: MatchmakerAddress) -> [MatchLink] {
+    private func guestLinks(at server: MatchmakerAddress) -> [MatchLink] {
         links.filter { $0.isWanted && !$0.purpose.isOfGroup && $0.server == server }
     }
 

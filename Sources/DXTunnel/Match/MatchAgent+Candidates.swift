@@ -63,12 +63,14 @@ extension MatchAgent {
 
     /// Lists this gateway with a matchmaker as what it is now.
     func register(_ link: MatchLink, now: Instant) {
-        guard link.isWanted, !link.addresses.isEmpty, !candidates.isEmpty, !isWaitingForAdmission(link) else { return }
+        guard link.isWanted, !link.addresses.isEmpty, !candidates.isEmpty, !isWaitingForAdmission(link),
+            !isWaitingForOthers(link)
+        else { return }
         let content = BlobContent(
             gatewayID: identity.gatewayID, revision: revision, behaviourV4: behaviour[.v4] ?? .unknown,
             behaviourV6: behaviour[.v6] ?? .unknown, candidates: candidates.map(Candidate.init))
         do {
-            let blob = try link.seal(content, identity)
+            let blob = try link.seal(content, identity, epoch: plan.epochs.last?.number ?? 0)
             try link.client.register(
                 MatchRegistration(
                     groupTag: link.groupTag, memberKey: link.memberKey, blob: blob, revision: revision),

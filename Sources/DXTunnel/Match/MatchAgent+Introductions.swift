@@ -62,7 +62,8 @@ extension MatchAgent {
     /// Asks for those introductions that are due.
     func search(now: Instant) {
         for (peer, search) in searches where search.nextAt <= now {
-            if !host.isSearched(peer) || search.wantedAt + Self.searchTime < now {
+            let isWanted = search.wantedAt + Self.searchTime >= now || isReturning(peer)
+            if !host.isSearched(peer) || !isWanted {
                 searches[peer] = nil
                 continue
             }
@@ -98,7 +99,8 @@ extension MatchAgent {
         // What is known of it is tried meanwhile: it is mostly still right.
         if let secret = secret(with: peer) {
             beginPunch(
-                with: peer, secret, told: (link, listing), reason: "asked for at \(link.server.address)", now: now)
+                with: peer, secret, under: veil(of: listing, at: link), told: (link, listing),
+                reason: "asked for at \(link.server.address)", now: now)
         }
     }
 
@@ -111,6 +113,7 @@ extension MatchAgent {
         case .observed: gather(now: now)
         case .roster(let peers, let isFirst, let isLast):
             link.take(peers.compactMap { open($0, of: link) }, isFirst: isFirst, isLast: isLast)
+            if link.purpose.isOfPair { searchPair(link, now: now) }
             for (peer, search) in searches where search.pending.isEmpty {
                 // It has come, or says something else: what is the same as before was tried, and is asked for in its turn.
                 guard let listing = link.listings[peer], search.asked != PeerSearch.Asked(listing) else { continue }
@@ -131,7 +134,8 @@ extension MatchAgent {
         case .admitted(let key, lifetime: _): onAdmissionAnswer(key, of: link, refusal: nil, now: now)
         case .admissionRefused(let key, let status): onAdmissionAnswer(key, of: link, refusal: status, now: now)
         case .isLeaving: host.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
-        case .ticketChanged: host.noteTicket()
+        // Others have tickets of their own again within a second, and are not worth a write.
+        case .ticketChanged: if !link.purpose.isOfPair { host.noteTicket() }
         case .left, .measured: break
         }
     }
@@ -140,7 +144,9 @@ extension MatchAgent {
         link.problem = nil
         let before = candidates
         gather(now: now)
-        host.logger.debug("registered with a matchmaker", metadata: ["matchmaker": "\(link.server.address)"])
+        let what = link.purpose.isOfPair ? "registered under a return tag" : "registered with a matchmaker"
+        host.logger.debug("\(what)", metadata: ["matchmaker": "\(link.server.address)"])
+        registerPairs(now: now)
         // Whoever was told of us meanwhile was told the address before.
         let isElsewhere = before != candidates
         for (peer, search) in searches
@@ -175,6 +181,8 @@ extension MatchAgent {
             for link in links { register(link, now: now) }
             return
         }
+        // Those that waited for it need not any more.
+        registerPairs(now: now)
         guard case .failing(let problem) = link.client.state, link.problem != "\(problem)" else { return }
         link.problem = "\(problem)"
         host.logger.warning(
@@ -196,20 +204,21 @@ extension MatchAgent {
             ])
         guard let secret = punches.secret(with: id, identity, key: listing.key) else { return nil }
         beginPunch(
-            with: id, secret, under: link.purpose.isOfGroup ? nil : joinVeil, told: (link, listing), reason: reason,
+            with: id, secret, under: veil(of: listing, at: link), told: (link, listing), reason: reason,
             introducer: "\(link.server.address)", now: now)
         return id
     }
 
-    /// What checks with a gateway that joins are veiled under: here the join veil, there the only one it has.
-    private var joinVeil: VeilNumber? { plan.key == nil ? nil : .join }
-
     /// What a blob says; nil unless a gateway that this one may be connected with sealed and signed it.
     private func open(_ peer: MatchPeer, of link: MatchLink) -> MatchLink.Listing? {
         link.open(peer) { [unowned self] id, told in
-            if let key = host.key(ofPeer: id) { return key }
+            if let key = host.key(ofPeer: id) {
+                // Under a return tag there are two.
+                if case .pair(let other) = link.purpose, other != key { return nil }
+                return key
+            }
             // Who joins is known by nobody, and tells its key: it proves the token to be let in.
-            guard !link.purpose.isOfGroup, host.takesJoiners, told?.gatewayID == id else { return nil }
+            guard link.purpose.isOfInvitations, host.takesJoiners, told?.gatewayID == id else { return nil }
             return told
         }
     }

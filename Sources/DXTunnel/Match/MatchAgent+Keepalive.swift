@@ -84,7 +84,7 @@ extension MatchAgent {
 
     /// Has registrations and channels kept alive as is known now.
     func applyKeepalive(now: Instant) {
-        for link in links { link.client.setKeepalive(keepalive, now: now) }
+        for link in links { link.client.setKeepalive(keepalive(link.purpose), now: now) }
         host.setChannelKeepalive(keepalive)
         pump(now: now)
     }

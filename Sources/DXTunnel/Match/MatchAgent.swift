@@ -75,51 +75,21 @@ final class MatchAgent {
             addLink(registration, now: now)
         }
         admitGuests(now: now)
+        // Who waited for those that are gone.
+        registerPairs(now: now)
         pump(now: now)
-    }
-
-    /// A registration that the plan wants.
-    private struct WantedRegistration {
-        var server: MatchmakerAddress
-        var purpose: MatchLink.Purpose
-        var matchKey: Identity
-        var groupTag: [UInt8]
-        var blobSecret: VeilSecret
-
-        func isServed(by link: MatchLink) -> Bool { link.server == server && link.purpose == purpose }
-    }
-
-    private var wantedRegistrations: [WantedRegistration] { ofGroup + ofInvitations }
-
-    private var ofGroup: [WantedRegistration] {
-        guard let epoch = plan.epochs.last, let key = try? plan.key?.identity() else { return [] }
-        return plan.servers.map { server in
-            WantedRegistration(
-                server: server, purpose: .group(epoch: epoch.secret.name, key: key.publicKey), matchKey: key,
-                groupTag: epoch.secret.groupTag(pin: server.pin), blobSecret: epoch.secret)
-        }
-    }
-
-    private var ofInvitations: [WantedRegistration] {
-        guard let seed = plan.rendezvous?.bytes, let rendezvous = Rendezvous(joinSeed: seed),
-            let veil = VeilSecret(joinSeed: seed)
-        else { return [] }
-        return plan.servers.compactMap { server in
-            guard let key = try? rendezvous.matchKey(pin: server.pin) else { return nil }
-            return WantedRegistration(
-                server: server, purpose: .invitations(veil.name), matchKey: key,
-                groupTag: rendezvous.tag(pin: server.pin), blobSecret: veil)
-        }
     }
 
     private func addLink(_ wanted: WantedRegistration, now: Instant) {
         do throws(SecureError) {
+            guard let place = try wanted.place(self) else { return }
+            let isKept = !wanted.purpose.isOfPair
             links.append(
                 try MatchLink(
-                    wanted.server, purpose: wanted.purpose, matchKey: wanted.matchKey, groupTag: wanted.groupTag,
-                    blobSecret: wanted.blobSecret, identity: identity, keepalive: keepalive,
-                    kept: host.takeTicket(of: wanted.server.pin, wanted.matchKey.publicKey), seed: random.next(),
-                    now: now))
+                    wanted.server, purpose: wanted.purpose, matchKey: place.matchKey, groupTag: place.groupTag,
+                    blobSecret: place.blobSecret, identity: identity, keepalive: keepalive(wanted.purpose),
+                    kept: isKept ? host.takeTicket(of: wanted.server.pin, place.matchKey.publicKey) : nil,
+                    seed: random.next(), now: now))
         } catch {
             host.logger.error(
                 "a matchmaker cannot be used", metadata: ["matchmaker": "\(wanted.server)", "error": "\(error)"])
@@ -166,7 +136,12 @@ final class MatchAgent {
     /// Takes a datagram that no session claimed; whether it was a matchmaker's.
     func receive(_ datagram: RawSpan, from source: Endpoint, at local: Endpoint?, now: Instant) -> Bool {
         let base = local ?? host.boundEndpoints.first { $0.family == source.family } ?? source
-        for link in links where link.client.receive(datagram, from: source, on: base, now: now) {
+        for link in links {
+            let before = link.client.status.statistics.registrations
+            guard link.client.receive(datagram, from: source, on: base, now: now) else { continue }
+            if link.purpose.isOfGroup, link.client.status.statistics.registrations > before {
+                checkPairs(at: link.server, now: now)
+            }
             pump(now: now)
             return true
         }

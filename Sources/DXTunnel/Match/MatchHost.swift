@@ -48,6 +48,8 @@ protocol MatchHost: PunchHost {
     func chance() -> UInt64
     /// The key of a gateway that this one may be connected with; nil for any other.
     func key(ofPeer peer: GatewayID) -> PublicKey?
+    /// The secret of an epoch that the group has had; nil when it is not held.
+    func veil(ofEpoch number: UInt64) -> VeilNumber?
     /// Whether a gateway that nobody knows may be let in: there are open invitations.
     var takesJoiners: Bool { get }
     /// What to call a peer in words.

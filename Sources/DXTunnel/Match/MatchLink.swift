@@ -13,9 +13,15 @@ final class MatchLink {
         case group(epoch: Bytes32, key: PublicKey)
         /// That of invitations with the join veil of this name: who has a token, and who made it, meet under it.
         case invitations(Bytes32)
+        /// That of this gateway and the one with this key: where a member that slept and an admin meet.
+        case pair(PublicKey)
 
-        /// Whether all who are under it are members.
+        /// Whether it is the group's, of which all are members that have an epoch in common.
         var isOfGroup: Bool { if case .group = self { true } else { false } }
+        /// Whether whoever has a token may be under it.
+        var isOfInvitations: Bool { if case .invitations = self { true } else { false } }
+        /// Whether it is a return tag.
+        var isOfPair: Bool { if case .pair = self { true } else { false } }
     }
 
     /// What a member is registered as.
@@ -27,6 +33,8 @@ final class MatchLink {
         var blob: [UInt8]
         /// By which it was signed.
         var key: PublicKey
+        /// The newest epoch that it has, where it says so.
+        var epoch: UInt64?
     }
 
     let server: MatchmakerAddress
@@ -94,9 +102,16 @@ final class MatchLink {
     // MARK: Blobs
 
     /// What is registered: the candidates, signed and sealed.
-    func seal(_ content: BlobContent, _ identity: Identity) throws(SecureError) -> [UInt8] {
-        try MemberBlob.seal(
-            content, by: identity, memberTag: memberTag, secret: blobSecret, tellsKey: !purpose.isOfGroup)
+    ///
+    /// - Parameter epoch: the newest that this gateway has.
+    func seal(_ content: BlobContent, _ identity: Identity, epoch: UInt64) throws(SecureError) -> [UInt8] {
+        let addition: MemberBlob.Addition =
+            switch purpose {
+            case .group: .none
+            case .invitations: .key
+            case .pair: .epoch(epoch)
+            }
+        return try MemberBlob.seal(content, by: identity, memberTag: memberTag, secret: blobSecret, addition)
     }
 
     /// What a blob says; nil unless a gateway that `publicKey` knows sealed and signed it. It gets the gateway's id and the key
@@ -104,13 +119,16 @@ final class MatchLink {
     func open(_ peer: MatchPeer, publicKey: (GatewayID, PublicKey?) -> PublicKey?) -> Listing? {
         // Told by several, and again and again: one look is enough.
         if let held = listings.values.first(where: { $0.tag == peer.memberTag }), held.blob == peer.blob {
-            return Listing(
-                tag: held.tag, address: peer.address, content: held.content, blob: held.blob, key: held.key)
+            var same = held
+            same.address = peer.address
+            return same
         }
         let opened = MemberBlob.open(
             peer.blob, memberTag: peer.memberTag, secret: blobSecret, publicKey: publicKey)
-        return opened.map { content, key in
-            Listing(tag: peer.memberTag, address: peer.address, content: content, blob: peer.blob, key: key)
+        return opened.map { opened in
+            Listing(
+                tag: peer.memberTag, address: peer.address, content: opened.content, blob: peer.blob, key: opened.key,
+                epoch: opened.epoch)
         }
     }
 

@@ -72,6 +72,7 @@ final class PunchDriver {
         } else if isComplete {
             runs[peer]?.punch.learn(situation)
         }
+        if let veil, runs[peer]?.veil == nil { runs[peer]?.veil = veil }
         runs[peer]?.note(reason, by: introducer, now: now)
         runs[peer]?.punch.addLocal(ours, now: now)
         runs[peer]?.punch.addRemote(theirs, now: now)

@@ -195,7 +195,7 @@ import Testing
         let forged = try MemberBlob.seal(content, by: other, memberTag: tag, secret: secret)
         #expect(MemberBlob.open(forged, memberTag: tag, secret: secret, publicKey: key) == nil)
         // Where nobody knows the gateway its key comes along.
-        let joining = try MemberBlob.seal(content, by: other, memberTag: tag, secret: secret, tellsKey: true)
+        let joining = try MemberBlob.seal(content, by: other, memberTag: tag, secret: secret, .key)
         var told: PublicKey?
         let read = MemberBlob.open(joining, memberTag: tag, secret: secret) { _, key in
             told = key
@@ -209,7 +209,7 @@ import Testing
                 kind: .host, priority: 1, endpoint: Endpoint(v6High: 0x2001 << 48, low: UInt64(number), port: 1))
         }
         let largest = try MemberBlob.seal(
-            full, by: identity, memberTag: tag, secret: secret, tellsKey: true)
+            full, by: identity, memberTag: tag, secret: secret, .key)
         #expect(largest.count <= MatchConstants.maximumBlob)
         let read2 = MemberBlob.open(largest, memberTag: tag, secret: secret, publicKey: key)
         #expect(read2?.content.candidates == full.candidates)
