@@ -18,6 +18,7 @@ extension GatewayTests {
             var tuning = GatewayTuning()
             tuning.groupUpkeepInterval = .milliseconds(200)
             tuning.returnDelay = .milliseconds(500)
+            tuning.matchKeepalive = .seconds(1)
             return tuning
         }()
         private static let (asleep, removed) = (["edge-1", "edge-2"], ["gone-1", "gone-2", "gone-3"])
