@@ -86,7 +86,8 @@ class Group:
     def state(self, who):
         return self.directory / who
 
-    def _make(self):
+    def _make_space(self):
+        """The network namespace, and what `init` is told of the matchmakers."""
         subprocess.run(["ip", "netns", "del", self.space], capture_output=True)
         subprocess.run(["ip", "netns", "add", self.space], check=True)
         subprocess.run(["ip", "-n", self.space, "link", "set", "lo", "up"], check=True)
@@ -96,6 +97,10 @@ class Group:
             check(said.returncode == 0, f"dxmatchd pin: {said.stderr}")
             self.pins[name] = said.stdout.strip()
             options += ["--match", f"{address}:3478#{self.pins[name]}"]
+        return options
+
+    def _make(self):
+        options = self._make_space()
         command("init", "--group", GROUP, "--name", NAMES["a"], "--state", self.state("a"), *options)
         self._run("a")
         token = json.loads(command("invite", "--name", NAMES["b"], "--state", self.state("a"), "--json").stdout)
