@@ -59,6 +59,20 @@ import Testing
         }
     }
 
+    /// Who knows which secret the other one has calls under that first, however many are newer; else it calls in vain.
+    @Test(arguments: [true, false]) func aCallUnderAnOldEpoch(isKnown: Bool) throws {
+        let all = epochs((1...5).reversed())
+        let pair = try Pair(veilA: [all[0].secret], veilB: [all[4].secret])
+        try pair.a.secure.setVeil(Array(all.prefix(2)), older: Array(all.dropFirst(2)), group: group)
+        try pair.b.secure.setVeil([all[4]], older: [], group: group)
+        #expect(pair.a.secure.veil(ofEpoch: 6) == nil)
+        let number = isKnown ? pair.a.secure.veil(ofEpoch: 1) : nil
+        _ = try pair.a.secure.connect(to: pair.b.identity.gatewayID, at: pair.b.address, under: number, now: pair.now)
+        let isOver = pair.run { !pair.a.established.isEmpty || !pair.a.failed.isEmpty }
+        #expect(isOver && pair.a.established.isEmpty != isKnown)
+        #expect(pair.b.secure.statistics[.notVeiled] == 0 || !isKnown)
+    }
+
     /// A secret that was never told, whatever its nonce says, opens nothing.
     @Test func aStrangeSecretOpensNothing() throws {
         var awake = try veil(epochs((1...10).reversed()), of: receiver)

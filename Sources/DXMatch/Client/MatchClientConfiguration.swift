@@ -72,8 +72,8 @@ enum MatchClientLimits {
     static let addresses = 8
     /// Introductions under way: as many as a matchmaker grants in half a minute.
     static let introductions = 32
-    /// Match keys that are to be admitted: as many as a matchmaker admits for one (§4.4).
-    static let admissions = 64
+    /// Match keys that are to be admitted (§4.4): of 32 members that may return, of 32 admins that are looked for, and of invitations.
+    static let admissions = 96
     /// Requests beside which a registration is still taken back by one; else it ends by itself.
     static let leaves = 16
     /// Notices that are remembered, so that each is acted upon once (`docs/matchmaking.md` §4.2).

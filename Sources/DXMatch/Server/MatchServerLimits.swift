@@ -13,9 +13,9 @@ public struct MatchServerLimits: Sendable, BitwiseCopyable {
     /// Members of all groups of a match key: a tenth of the whole, so that one owner cannot take it all. Beyond, `full`.
     public var membersPerMatchKey = 100_000
 
-    /// Match keys that members of one may have admitted at a time (§4.4): one for each member that invites, and one more for each
-    /// whose invitations began anew within the hour. Beyond, ADMIT gets `full`.
-    public var guestsPerMatchKey = 64
+    /// Match keys that members of one may have admitted at a time (§4.4): one for each member that invites, one more for each
+    /// whose invitations began anew within the hour, and for each admin 32 of members that may return. Beyond, ADMIT gets `full`.
+    public var guestsPerMatchKey = 256
     /// Members of all groups of an admitted match key: those who invite and those who join at one time. Beyond, `full`.
     public var membersPerGuestKey = 256
     /// Admissions in all, 100 bytes each. Beyond, ADMIT gets `full`.

@@ -191,7 +191,8 @@ public final class SecureEndpoint {
     ///   - number: of the secret that the peer is known to have, which is tried before the group's newest; nil when nothing is known.
     /// - Throws: `unknownPeer`, `selfConnection`, `unusableAddress`; `tooManyHandshakes`; `cryptography`.
     public func connect(
-        to peer: GatewayID, at remote: Endpoint, from local: Endpoint? = nil, under number: VeilNumber? = nil, now: Instant
+        to peer: GatewayID, at remote: Endpoint, from local: Endpoint? = nil, under number: VeilNumber? = nil,
+        now: Instant
     ) throws(SecureError) -> DTLSSession {
         guard peer != identity.gatewayID else { throw .selfConnection }
         guard knownPeers.contains(peer) else { throw .unknownPeer }

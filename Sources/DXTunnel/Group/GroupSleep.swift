@@ -1,3 +1,4 @@
+import DXSecure
 import DXWire
 
 /// Whether a member may have missed something of its group: it was started, or was alone for a while. Then it calls admins, and looks for

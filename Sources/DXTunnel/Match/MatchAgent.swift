@@ -137,11 +137,9 @@ final class MatchAgent {
     func receive(_ datagram: RawSpan, from source: Endpoint, at local: Endpoint?, now: Instant) -> Bool {
         let base = local ?? host.boundEndpoints.first { $0.family == source.family } ?? source
         for link in links {
-            let before = link.client.status.statistics.registrations
+            let before = link.purpose.isOfGroup ? link.client.status.statistics.registrations : .max
             guard link.client.receive(datagram, from: source, on: base, now: now) else { continue }
-            if link.purpose.isOfGroup, link.client.status.statistics.registrations > before {
-                checkPairs(at: link.server, now: now)
-            }
+            if link.client.status.statistics.registrations > before { checkPairs(at: link.server, now: now) }
             pump(now: now)
             return true
         }

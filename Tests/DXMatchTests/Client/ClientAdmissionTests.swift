@@ -153,11 +153,11 @@ import Testing
         let lab = ClientLab()
         _ = lab.addMatchmaker()
         let gateway = lab.addGateway()
-        for number in 0..<64 {
+        for number in 0..<96 {
             try gateway.client.admit(PublicPoint(parity: 2, x: Block32(UInt64(number), 0, 0, 0))!, now: lab.now)
         }
         #expect(throws: MatchClientError.tooManyAdmissions) { try gateway.client.admit(Self.guestKey, now: lab.now) }
-        #expect(gateway.client.admittedKeys.count == 64)
+        #expect(gateway.client.admittedKeys.count == 96)
         let observer = lab.addGateway(matchKey: nil)
         #expect(throws: MatchClientError.noMatchKey) { try observer.client.admit(Self.guestKey, now: lab.now) }
         gateway.client.stop(now: lab.now)

@@ -126,7 +126,9 @@ extension GatewayTests {
             // Nobody is there for it to hear.
             try await fleet.stop("hq")
             try await fleet.start("edge-1")
-            try await Polling.wait(until: "edge-1 to look for hq") { try await plan(fleet, "edge-1")?.returnsTo == [hq] }
+            try await Polling.wait(until: "edge-1 to look for hq") {
+                try await plan(fleet, "edge-1")?.returnsTo == [hq]
+            }
             try await fleet.start("hq")
             try await Polling.wait(until: "edge-1 to have met an admin") {
                 try await plan(fleet, "edge-1")?.returnsTo.isEmpty == true

@@ -102,7 +102,8 @@ import Testing
         #expect(waiting.listings(knowing: []).isEmpty)
         let group = VeilSecret.generate()
         let blob = try #require(waiting.roster.first)
-        let opened = MemberBlob.open(blob.blob, memberTag: blob.memberTag, secret: group) { _, _ in straggler.publicKey }
+        let opened = MemberBlob.open(blob.blob, memberTag: blob.memberTag, secret: group) { _, _ in straggler.publicKey
+        }
         #expect(opened == nil)
     }
 

@@ -29,13 +29,18 @@ def matchmakers():
 def check_direct(traffic, before, count, ways=(PUBLIC["a"], PUBLIC["b"])):
     """All that the tunnels carried went between these two addresses, and not by a matchmaker; returns the bytes each way."""
     flows = traffic.flows()
+    carried = check_carried(flows, before, count, ways)
+    check_blind(flows, count)
+    return carried
 
+
+def check_carried(flows, before, count, ways=(PUBLIC["a"], PUBLIC["b"])):
+    """As many bytes went each way between these two addresses; returns how many."""
     def passed(sources, destinations):
         return sum(now - before.get(key, (0, 0))[1] for key, (_, now) in flows.items()
                    if key[0] in sources and key[1] in destinations)
     there, back = passed({ways[0]}, {ways[1]}), passed({ways[1]}, {ways[0]})
     check(there >= count and back >= count, f"of {count} bytes each way {there} and {back} went between {ways[0]} and {ways[1]}")
-    check_blind(flows, count)
     return there, back
 
 
