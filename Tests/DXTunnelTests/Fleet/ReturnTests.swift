@@ -21,7 +21,10 @@ extension GatewayTests {
             tuning.matchKeepalive = .seconds(1)
             return tuning
         }()
-        private static let (asleep, removed) = (["edge-1", "edge-2"], ["gone-1", "gone-2", "gone-3"])
+        /// More than may begin to be expected at a time.
+        private static let asleep = (1...6).map { "edge-\($0)" }
+        private static let removed = ["gone-1", "gone-2", "gone-3"]
+        private static let alone = asleep.map { _ in UInt16?(1) }
 
         /// Its members, `asleep` off, `removed` removed one after the other, hq started anew at another port; a matchmaker that
         /// serves it and has forgotten everything.
@@ -89,12 +92,12 @@ extension GatewayTests {
         @Test(arguments: [false, true]) func stragglersComeBack(changesKey: Bool) async throws {
             let scene = try await scene(changesKey: changesKey)
             let fleet = scene.fleet
-            try await Polling.wait(until: "hq to expect two") { try await pairs("hq", fleet) == [1, 1] }
+            try await Polling.wait(until: "hq to expect all") { try await pairs("hq", fleet) == Self.alone }
             try await start(Self.asleep, fleet)
             for name in Self.asleep {
                 try await waitForEpochs([1, 2, 3, 4], name, fleet)
                 try await Polling.wait(until: "\(name) to know who is left") {
-                    try await fleet[name].members().map(\.name) == ["edge-1", "edge-2", "hq"]
+                    try await fleet[name].members().map(\.name) == Self.asleep + ["hq"]
                 }
             }
             // Nobody is expected and nobody looked for any more.
@@ -105,7 +108,8 @@ extension GatewayTests {
             }
             try await Polling.wait(until: "the members to be found under the group's tag") {
                 try await fleet["hq"].onLoop { core in
-                    core.match?.links.contains { $0.purpose.isOfGroup && $0.listings.count == 2 } ?? false
+                    core.match?.links.contains { $0.purpose.isOfGroup && $0.listings.count == Self.asleep.count }
+                        ?? false
                 }
             }
             try await fleet.stop()
@@ -117,7 +121,7 @@ extension GatewayTests {
         @Test func removedOnesFindNobody() async throws {
             let scene = try await scene()
             let fleet = scene.fleet
-            try await Polling.wait(until: "hq to expect two") { try await pairs("hq", fleet) == [1, 1] }
+            try await Polling.wait(until: "hq to expect all") { try await pairs("hq", fleet) == Self.alone }
             try await start(Self.removed, fleet)
             for name in Self.removed {
                 try await Polling.wait(until: "\(name) to look for hq") { try await pairs(name, fleet) == [1] }
