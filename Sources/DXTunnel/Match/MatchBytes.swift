@@ -14,7 +14,7 @@ extension Block32 {
         _ byteCount: Int, _ write: (inout OutputRawSpan) -> Void,
         as read: (inout ByteReader) throws(DecodeError) -> Value
     ) -> Value {
-        let bytes = TunnelMessageWriter.bytes(capacity: byteCount, write)
+        let bytes = [UInt8](capacity: byteCount, writing: write)
         var reader = unsafe ByteReader(bytes.span.bytes)
         guard let value = try? read(&reader) else { preconditionFailure("the same bytes are good in both modules") }
         return value

@@ -11,4 +11,4 @@ PROGRAM = pathlib.Path(os.environ.get("DX_BIN", ROOT / ".build/release/dxgateway
 # What these tests and the lab need (see scripts/packages for the notation).
 PACKAGES = ("ip=iproute2", "nft=nftables", "gcc=gcc", "/usr/include/stdio.h=libc6-dev", "turnserver=coturn")
 
-from . import stun  # noqa: E402, F401
+from . import load, stun  # noqa: E402, F401

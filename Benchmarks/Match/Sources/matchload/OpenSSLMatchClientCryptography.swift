@@ -1,0 +1,1 @@
+../../../../Sources/DXTunnel/Match/OpenSSLMatchClientCryptography.swift
