@@ -28,6 +28,7 @@ def parse(description):
     parser.add_argument("--jobs", type=int, default=3 * (os.cpu_count() or 1),
                         help="networks at a time, but where time is measured (%(default)s)")
     parser.add_argument("--tries", type=int, metavar="N", help="cold starts in each cell of the matrix (1; 10 with --full)")
+    parser.add_argument("--runs", type=int, metavar="N", help="how often a timed cell measures, instead of its own number")
     parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="write what was found as the table of docs/nat-traversal.md")
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "results/lab", help="where logs and figures go (%(default)s)")
     return parser, parser.parse_args()
@@ -56,8 +57,8 @@ def work(number, identity, group, options, queue, answers):
     try:
         while (index := queue.get()) is not None:
             each = CELLS[index]
-            test = runner.Test(each.name, functools.partial(run_cell, each, group), each.topology, each.cells, each.seconds,
-                               each.link, each.settings)
+            test = runner.Test(each.name, functools.partial(run_cell, each, group), each.topology, each.cells,
+                               plan.patience(each.seconds), each.link, each.settings)
             mine.run_alone(each.part, test)
     except KeyboardInterrupt:
         pass
@@ -132,7 +133,7 @@ def finish(options, passed, failed, seconds):
 def main(description):
     parser, options = parse(description)
     cells = chosen(parser, options)
-    plan.TRIES = options.tries
+    plan.TRIES, plan.RUNS = options.tries, options.runs
     if options.list:
         for each in cells:
             print(f"{each.part + '/' + each.name:44} {each.description.splitlines()[0]}{' (only with --full)' if each.only_full else ''}")

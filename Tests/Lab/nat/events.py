@@ -9,7 +9,7 @@ from harness.lab import check, wait_until
 from .matrix import bring_up
 from .members import DOWN, OTHER, Pair, carry
 from .networks import MATCHMAKERS, PUBLIC
-from .plan import cell
+from .plan import cell, rounds
 
 # 20 ms each way on both access links: a round trip of 80 ms. The rate makes a transfer last.
 ROUND_TRIP = 0.08
@@ -48,10 +48,10 @@ def rebinding(run, group, routers):
     with pair.targets(), pair.connect("a") as connection:
         pair.wait_log("a", "the network was looked at")
         pair.wait_log("b", "the network was looked at")
-        rounds = routers * (10 if run.full else 1)
-        stream = Stream(connection, (1 + 6 * len(rounds)) * RATE)
+        reboots = routers * rounds(run, 1, 10)
+        stream = Stream(connection, (1 + 6 * len(reboots)) * RATE)
         quiet = stream.receive(RATE)
-        for router in rounds:
+        for router in reboots:
             run.lab.nat_command(router, "reboot")
             # What was on its way still comes; the silence begins after it and has ended two seconds' worth of bytes later.
             stalls.append(stream.receive(stream.at + 6 * RATE))
@@ -79,7 +79,7 @@ def idle_rebinding(run, group, router, typist):
             for who in "ab":
                 pair.wait_log(who, "the network was looked at")
             usual = keystroke(connection)
-            for _ in range(10 if run.full else 2):
+            for _ in range(rounds(run, 2, 10)):
                 run.lab.nat_command(router, "reboot")
                 waits.append(keystroke(connection))
                 usual = max(usual, keystroke(connection))

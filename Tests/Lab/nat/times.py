@@ -2,7 +2,7 @@
 
 from .events import LINK, STRICT, told
 from .matrix import bring_up, cold_start
-from .plan import cell
+from .plan import cell, rounds
 
 
 def introduction(run, group):
@@ -15,7 +15,7 @@ def introduction(run, group):
     for who in "ab":
         pair.wait_log(who, "the network was looked at")
     seconds = []
-    for _ in range(100 if run.full else 4):
+    for _ in range(rounds(run, 4, 100)):
         pair.stop("b")
         run.lab.nat_command("rb", "reboot")
         since = pair.start("b")
@@ -26,7 +26,7 @@ def introduction(run, group):
 
 def cold_starts(run, group):
     """Both gateways start with nothing but their group's state, both NATs strict and new: to the first byte through a tunnel."""
-    seconds = [cold_start(run, group, number)[0] for number in range(50 if run.full else 3)]
+    seconds = [cold_start(run, group, number)[0] for number in range(rounds(run, 3, 50))]
     return told(run, seconds, "from the start of the later process to its first byte")
 
 
