@@ -22,6 +22,8 @@ struct HeldListing: Sendable {
     var isLeaving = false
     /// The refreshes that were not answered, the oldest first; at most `maximumUnanswered`.
     var unanswered: [Unanswered] = []
+    /// Whether something was heard of it since the last refresh that goes out in its time.
+    var isAnswered = true
     /// Notices to be acknowledged at once, a bounded few: the matchmaker says the others again.
     var acknowledgements: [UInt32] = []
     /// Whether it is to be made again: the address has changed, or the matchmaker has forgotten it.

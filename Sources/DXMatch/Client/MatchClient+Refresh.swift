@@ -5,6 +5,11 @@ extension MatchClient {
     /// How often a registration is refreshed: as the owner says, but three times within its lifetime.
     func refreshInterval(_ listing: MatchListing) -> Interval { min(keepalive, listing.lifetime / 3) }
 
+    /// Refreshed more often than this, every second refresh wants no answer: the NAT hears of us as often, and the matchmaker's
+    /// silence is noticed within a minute all the same. It saves a quarter of what a NAT that forgets within half a minute costs:
+    /// 440 kB a day instead of 580.
+    private static var leastAsking: Interval { .seconds(30) }
+
     /// The next refresh that is due.
     mutating func nextRefresh(now: Instant) -> MatchTransmit? {
         guard var held = listing, held.count < .max else {
@@ -20,8 +25,16 @@ extension MatchClient {
         } else {
             let isExhausted = held.unanswered.count >= HeldListing.maximumUnanswered
             guard !held.isLapsed, !isExhausted, now >= held.dueAt else { return nil }
-            held.unanswered.append(HeldListing.Unanswered(count: refresh.count, at: now))
-            held.dueAt = now + HeldListing.patience(unanswered: held.unanswered.count, roundTrip)
+            let interval = refreshInterval(held.listing)
+            if interval < Self.leastAsking, held.isAnswered {
+                refresh.flags = RefreshMessage.wantsNoAnswer
+                held.isAnswered = false
+                held.dueAt = now + interval
+            } else {
+                held.isAnswered = false
+                held.unanswered.append(HeldListing.Unanswered(count: refresh.count, at: now))
+                held.dueAt = now + HeldListing.patience(unanswered: held.unanswered.count, roundTrip)
+            }
         }
         held.count = refresh.count
         listing = held
@@ -50,6 +63,7 @@ extension MatchClient {
             roundTrip.take(heard.at - sent.at)
         }
         held.unanswered = []
+        held.isAnswered = true
         if refreshed.flags.contains(.registerAgain) {
             // It renewed nothing.
             held.isLapsed = true

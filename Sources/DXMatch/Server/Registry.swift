@@ -4,7 +4,7 @@ import DXWire
 /// and how it is found.
 ///
 /// Complexity: finding by handle or by key O(1); putting in and taking out O(1) and a move of four bytes for each member of the
-/// group (at most 10,000). A registration takes 160 bytes and its blob's place, about 500 in all (`byteCount`).
+/// group (at most 10,000). A registration takes 144 bytes and its blob's place, about 500 in all (`byteCount`).
 ///
 /// Invariants: each slot in use is in `byHandle` and in `byMember`, in its group's `members`, and in one list of the wheel. A
 /// group has members, a match key has groups.
