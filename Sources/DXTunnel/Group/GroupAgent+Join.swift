@@ -62,7 +62,7 @@ extension GroupAgent {
             switch redemption(of: invite, by: request) {
             case .failure(let refusal): refuse(refusal, session)
             case .success(let redemption):
-                invites.redeem(request.token, redemption)
+                invites.redeem(request.token, redemption, now: core.currentTime())
                 admit(redemption, invite, session)
             }
         }

@@ -43,8 +43,8 @@ extension GroupAgent {
     var matchPlan: MatchPlan {
         guard view.matchKey != nil, !view.matchServers.isEmpty else { return MatchPlan() }
         var plan = MatchPlan(key: view.matchKey, servers: view.matchServers, epochs: epochsInUse)
-        plan.rendezvous = invites.rendezvousSeed
         let now = core.currentTime()
+        plan.rendezvous = invites.rendezvousSeed(now: now)
         if isAdmin, now - startedAt >= core.tuning.returnDelay {
             let period = (now - startedAt).nanoseconds / MatchPlan.returnPeriod.nanoseconds
             plan.returning = MatchPlan.turn(stragglers, period: UInt64(max(0, period)))

@@ -45,6 +45,12 @@ struct InviteBook: Sendable {
     private(set) var joinSeed: [UInt8]
     /// When each ends, by the monotonic clock.
     private var deadlines: [UInt64: Instant] = [:]
+    /// Until when whoever used one may come for its answer again.
+    private var answeredUntil: [UInt64: Instant] = [:]
+
+    /// Who joined and did not hear the answer tries again at once, or when somebody looks why it does not run. The invitation
+    /// stays good for it as long as it lives; beyond this it must be able to reach this gateway without a matchmaker.
+    static let answerTime = Interval.seconds(900)
 
     /// A factory prints some hundred at a time; more than this is a mistake.
     static let most = 10_000
@@ -67,8 +73,12 @@ struct InviteBook: Sendable {
     var joinVeil: VeilSecret? { invites.isEmpty ? nil : VeilSecret(joinSeed: joinSeed) }
 
     /// What the tag comes from under which this gateway is to be found at matchmakers while somebody may join
-    /// (`docs/matchmaking.md` §6); the same as long as the join veil is.
-    var rendezvousSeed: TokenSecret? { invites.isEmpty ? nil : TokenSecret(joinSeed) }
+    /// (`docs/matchmaking.md` §6); the same as long as the join veil is. Nil where all invitations were used some time ago: to be
+    /// registered costs half a megabyte a day at each matchmaker.
+    func rendezvousSeed(now: Instant) -> TokenSecret? {
+        let isOpen = invites.contains { $1.redeemed == nil || answeredUntil[$0].map { now < $0 } ?? false }
+        return isOpen ? TokenSecret(joinSeed) : nil
+    }
 
     /// When the next one ends.
     var nextDeadline: Instant? { deadlines.values.min() }
@@ -85,6 +95,7 @@ struct InviteBook: Sendable {
     /// Takes one back; false when there is none.
     mutating func revoke(_ id: UInt64) -> Bool {
         deadlines[id] = nil
+        answeredUntil[id] = nil
         return invites.removeValue(forKey: id) != nil
     }
 
@@ -104,7 +115,11 @@ struct InviteBook: Sendable {
     }
 
     /// The gateway has joined.
-    mutating func redeem(_ id: UInt64, _ redemption: Invite.Redemption) { invites[id]?.redeemed = redemption }
+    mutating func redeem(_ id: UInt64, _ redemption: Invite.Redemption, now: Instant) {
+        guard invites[id] != nil else { return }
+        invites[id]?.redeemed = redemption
+        answeredUntil[id] = now + Self.answerTime
+    }
 
     /// The group has heard of the member.
     mutating func noteMade(_ redemption: Invite.Redemption) {
@@ -171,6 +186,7 @@ struct InviteBook: Sendable {
             guard left > 0 else { continue }
             invites[invite.secret.id] = invite
             deadlines[invite.secret.id] = now + .seconds(left)
+            if invite.redeemed != nil { answeredUntil[invite.secret.id] = now + Self.answerTime }
         }
     }
 

@@ -18,16 +18,39 @@ import Testing
         let (first, second) = try (TestKeys.identity(1).publicKey, TestKeys.identity(2).publicKey)
         #expect(book.verdict(on: made.secret.id, for: first) == .accept)
         let redemption = Invite.Redemption(key: first, member: .random(), name: "a")
-        book.redeem(made.secret.id, redemption)
+        book.redeem(made.secret.id, redemption, now: .zero)
         #expect(book.verdict(on: made.secret.id, for: first) == .again(redemption))
         #expect(book.verdict(on: made.secret.id, for: second) == .refuse(.used))
         #expect(book.verdict(on: made.secret.id &+ 1, for: first) == .refuse(.unknown))
     }
 
+    /// Whoever joined may ask again for a while; after it nobody is expected, though the invitation is there.
+    @Test func whoInvitedIsFoundUntilSomeTimeAfterTheLastHasJoined() throws {
+        var book = InviteBook()
+        let (first, second) = (invite(), invite())
+        _ = add(first, to: &book)
+        _ = add(second, to: &book)
+        let redemption = Invite.Redemption(key: try TestKeys.identity(1).publicKey, member: .random(), name: "a")
+        book.redeem(first.secret.id, redemption, now: .zero)
+        #expect(book.rendezvousSeed(now: .zero + .seconds(3_000)) != nil)
+        book.redeem(second.secret.id, redemption, now: .zero + .seconds(10))
+        #expect(book.rendezvousSeed(now: .zero + .seconds(10) + InviteBook.answerTime - .seconds(1)) != nil)
+        #expect(book.rendezvousSeed(now: .zero + .seconds(10) + InviteBook.answerTime) == nil)
+        #expect(book.joinVeil != nil && book.verdict(on: first.secret.id, for: redemption.key) == .again(redemption))
+        // After a restart nobody knows how long ago it was.
+        let later = Instant.zero + .seconds(5_000)
+        let read = try InviteBook(book.fields, calendar: 1_100, now: later)
+        #expect(read.rendezvousSeed(now: later)?.bytes == book.joinSeed)
+        #expect(read.rendezvousSeed(now: later + InviteBook.answerTime) == nil)
+        // Another invitation is another reason.
+        _ = add(invite(), to: &book)
+        #expect(book.rendezvousSeed(now: later)?.bytes == book.joinSeed)
+    }
+
     /// However many tokens there are, there is one veil, and none without tokens; a new set has a new one.
     @Test func thereIsOneVeilWhileThereAreTokens() {
         var book = InviteBook()
-        #expect(book.joinVeil == nil && book.rendezvousSeed == nil)
+        #expect(book.joinVeil == nil && book.rendezvousSeed(now: .zero) == nil)
         var ids: [UInt64] = []
         for _ in 0..<1_000 {
             let made = invite()
@@ -36,9 +59,9 @@ import Testing
         }
         let seed = book.joinSeed
         #expect(book.joinVeil?.name == VeilSecret(joinSeed: seed)?.name)
-        #expect(book.rendezvousSeed?.bytes == seed)
+        #expect(book.rendezvousSeed(now: .zero)?.bytes == seed)
         for id in ids where !book.revoke(id) { Issue.record("it was there") }
-        #expect(book.joinVeil == nil && book.rendezvousSeed == nil)
+        #expect(book.joinVeil == nil && book.rendezvousSeed(now: .zero) == nil)
         _ = add(invite(), to: &book)
         #expect(book.joinSeed != seed)
     }
