@@ -52,6 +52,15 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+def waited_seconds(pid: int) -> float:
+    """How long its threads were ready to run and another one had the core: what the machine adds to every delay."""
+    waited = 0
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):
+            waited += int(path.read_text().split()[1])
+    return waited * 1e-9
+
+
 def kernel_drops(port: int) -> int:
     """Datagrams for which the sockets on this port had no room."""
     drops = 0
@@ -106,7 +115,8 @@ class Matchmaker:
 
     def usage(self) -> dict[str, float]:
         pid = self.process.pid
-        return {"matchd_resident_bytes": resident_bytes([pid]), "matchd_cpu_s": cpu_seconds(pid)}
+        return {"matchd_resident_bytes": resident_bytes([pid]), "matchd_cpu_s": cpu_seconds(pid),
+                "matchd_waited_s": waited_seconds(pid)}
 
     def stop(self):
         self.process.terminate()
@@ -183,6 +193,7 @@ def summary(events: list[dict]) -> dict:
         "matchd_cpu_s": {"tickets": tickets["matchd_cpu_s"] - begin["matchd_cpu_s"],
                          "registering": registered["matchd_cpu_s"] - tickets["matchd_cpu_s"],
                          "holding": held["matchd_cpu_s"] - registered["matchd_cpu_s"]},
+        "matchd_waited_s_while_holding": held["matchd_waited_s"] - registered["matchd_waited_s"],
         "load_cpu_s": held["load_cpu_s"],
         "load_resident_bytes": held["load_resident_bytes"],
         "seconds": {name: by_name[name]["seconds"] for name in ("tickets", "registered", "held")},
