@@ -1,8 +1,14 @@
 """How long it takes until there is a session; figures only."""
 
+import time
+
 from .events import LINK, STRICT, told
 from .matrix import bring_up, cold_start
 from .plan import cell, rounds
+
+# A matchmaker introduces one pair eight times a minute each way (docs/matchmaking.md §4.1): who is restarted more often measures
+# that limit. One is left for an introduction that is made again.
+MOST_A_MINUTE = 7
 
 
 def introduction(run, group):
@@ -14,11 +20,14 @@ def introduction(run, group):
     pair.wait_connected()
     for who in "ab":
         pair.wait_log(who, "the network was looked at")
-    seconds = []
+    seconds, starts = [], [time.monotonic()]
     for _ in range(rounds(run, 4, 100)):
+        if len(starts) >= MOST_A_MINUTE:
+            time.sleep(max(0.0, starts[-MOST_A_MINUTE] + 61.0 - time.monotonic()))
         pair.stop("b")
         run.lab.nat_command("rb", "reboot")
         since = pair.start("b")
+        starts.append(time.monotonic())
         connected = max(pair.wait_log(who, "peer connected", since).time for who in "ab")
         seconds.append(connected - pair.wait_log("b", "registered with a matchmaker", since).time)
     return told(run, seconds, "from the registration to the session at both ends")
