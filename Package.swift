@@ -54,18 +54,20 @@ let package = Package(
         // The one module that touches UDP sockets.
         .target(
             name: "DXSocket", dependencies: ["CDXSystem", "DXWire", nioCore, nioPosix], swiftSettings: strict),
-        // Gateway: channels, tunnels, TCP bridging. The embedding API.
-        .target(
-            name: "DXTunnel",
-            dependencies: [
-                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXSocket", nioCore, nioPosix, nioHTTP1,
-                collections, logging, lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
-            ], swiftSettings: strict),
-        // The matchmaker: its front on the wire, its sockets, what it keeps.
+        // The matchmaker: its front on the wire, its sockets, what it keeps. By itself in dxmatchd, in a gateway with serve_match.
         .target(
             name: "DXMatchServer",
             dependencies: [
                 "DXWire", "DXSecure", "DXMatch", "DXSocket", nioCore, nioPosix, collections, logging,
+            ], swiftSettings: strict),
+        // Gateway: channels, tunnels, TCP bridging. The embedding API.
+        .target(
+            name: "DXTunnel",
+            dependencies: [
+                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXMatchServer", "DXSocket", nioCore,
+                nioPosix,
+                nioHTTP1,
+                collections, logging, lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ], swiftSettings: strict),
         // Registrations shared by Redis: for dxmatchd alone, which alone links hiredis.
         .target(name: "CHiredis", linkerSettings: [.linkedLibrary("hiredis")]),

@@ -15,7 +15,7 @@ public final class Matchmaker: Sendable {
         public var groups: ServedGroups
         /// Its limits.
         public var limits = MatchServerLimits()
-        /// Whether it answers STUN.
+        /// Whether it answers STUN to those who do not know its pin; else it is silent to them.
         public var answersSTUN = true
 
         /// A configuration of these.
@@ -95,6 +95,14 @@ public final class Matchmaker: Sendable {
         try await onLoop { core in
             core.front.groups = groups
             core.settle(now: MonotonicClock.now())
+        }
+    }
+
+    /// The same without waiting for it, in the order of such calls.
+    public func serveSoon(_ groups: ServedGroups) {
+        eventLoop.execute { [core] in
+            core.value.front.groups = groups
+            core.value.settle(now: MonotonicClock.now())
         }
     }
 

@@ -9,6 +9,7 @@ struct ConfigMatchCommand: ParsableCommand {
         discussion: """
               dxgateway config match list
               dxgateway config match add match.example:3478#PIN
+              dxgateway config match add self
               dxgateway config match remove match.example:3478
             """,
         subcommands: [MatchListCommand.self, MatchAddCommand.self, MatchRemoveCommand.self])
@@ -37,10 +38,13 @@ struct MatchAddCommand: AsyncParsableCommand {
         commandName: "add", abstract: "Have the group use matchmakers.",
         discussion: """
             PIN is what dxmatchd pin prints there. With the first one the group gets its match key, which the matchmaker has to be
-            told unless it serves anybody.
+            told unless it serves anybody. A gateway with serve_match is a matchmaker for its own group: `self` there, at the host
+            that it advertises or its public address, or with `self` for the pin at any other of its names.
 
               dxgateway config match add match.example:3478#PIN
               dxgateway config match-key >> groups
+              dxgateway config match add self
+              dxgateway config match add cloud.example:3478#self
             """)
 
     @Argument(help: ArgumentHelp("Where it listens, and its pin.", valueName: "host:port#pin"))
@@ -51,7 +55,9 @@ struct MatchAddCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ControlOptions
 
-    func validate() throws { for text in matchmakers { _ = try MatchmakerArgument.read(text) } }
+    func validate() throws {
+        for text in matchmakers where !MatchmakerArgument.isSelf(text) { _ = try MatchmakerArgument.read(text) }
+    }
 
     func run() async throws {
         let body = MatchChange(add: matchmakers)
@@ -67,6 +73,7 @@ struct MatchRemoveCommand: AsyncParsableCommand {
             Without a pin all that are listed there go.
 
               dxgateway config match remove match.example:3478
+              dxgateway config match remove self
             """)
 
     @Argument(help: ArgumentHelp("As config match list shows it.", valueName: "host:port#pin"))
@@ -124,6 +131,9 @@ enum MatchmakerArgument {
         }
     }
 
+    /// Whether it means the gateway that is asked: `self`, or `HOST:PORT#self`. What stands before it the gateway checks.
+    static func isSelf(_ text: String) -> Bool { text == "self" || text.hasSuffix("#self") }
+
     /// Reads `HOST:PORT#PIN`, or `HOST:PORT` alone: without a pin there is no matchmaker, but a place that may answer STUN.
     static func readWithoutPin(_ text: String) throws -> (HostAddress, MatchmakerAddress?) {
         guard text.contains("#") else { return (try readAddress(text), nil) }
@@ -151,7 +161,7 @@ extension Output {
         for server in reply.match.servers { line(server) }
         line("revision \(reply.match.revision)")
         guard reply.match.madeKey, let key = reply.match.key else { return }
-        error("made the group's match key; a matchmaker that serves known groups alone has to be told it:")
+        error("made the group's match key; a dxmatchd that serves known groups alone has to be told it:")
         error("  \(key)")
     }
 }

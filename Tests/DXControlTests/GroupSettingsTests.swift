@@ -48,6 +48,8 @@ import Testing
         for text in [
             "listen: \":3478\"\nserve_match: true\n", "listen: \"127.0.0.1:3478\"\nserve_match: true\n",
             "listen: \":9\"\nserve_match: {listen: \"127.0.0.1:9\"}\n",
+            // The one beside it is taken, too.
+            "listen: \":3479\"\nserve_match: true\n",
             "listen: \"127.0.0.1:9\"\nserve_match: {listen: \"127.0.0.1:9\"}\n",
         ] {
             let found = try problems(text)

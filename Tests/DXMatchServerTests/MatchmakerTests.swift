@@ -17,11 +17,12 @@ import Testing
 
     private func start(
         _ listen: MatchListen = MatchListen([ListenAddress(Endpoint(v4: 0x7f00_0001, port: 0))], alternatePort: 0),
-        groups: ServedGroups? = nil
+        groups: ServedGroups? = nil, answersSTUN: Bool = true
     ) async throws -> Matchmaker {
         let state = try MatchState(directory: directory.file("state"), now: UnixClock.now())
-        let configuration = Matchmaker.Configuration(
+        var configuration = Matchmaker.Configuration(
             listen: listen, groups: groups ?? .listed([FrontLab.hash(matchKey)]))
+        configuration.answersSTUN = answersSTUN
         return try await Matchmaker.start(
             configuration, state: state, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             on: MultiThreadedEventLoopGroup.singleton.next())
@@ -171,6 +172,49 @@ import Testing
         #expect(try await matchmaker.status().front.front.stunAnswers == 6)
         try await matchmaker.stop()
     }
+
+    /// Who knows the pin learns what its NAT does, and a stranger hears nothing (`serve_match`).
+    @Test func stunUnderTheVeilAlone() async throws {
+        let matchmaker = try await start(
+            MatchListen([ListenAddress(Endpoint(v4: 0x7f00_0b0d, port: 0))], alternatePort: 0), answersSTUN: false)
+        let sockets = matchmaker.localEndpoints
+        try #require(sockets.count == 2)
+        let veil = try MatchVeil(pin: matchmaker.pin, isMatchmaker: false)
+        let transport = LoopbackTransport(to: sockets[0])
+        var request = STUNMessage(kind: .request, transaction: TransactionID(high: 1, low: 2))
+        let plain = [UInt8](capacity: 200) { request.write(to: &$0) }
+        func sealed(_ request: STUNMessage) throws -> [UInt8] {
+            let text = [UInt8](capacity: 200) { request.write(to: &$0) }
+            let message = [UInt8](capacity: 200) { VeiledSTUN.write(request: text.raw, to: &$0) }
+            return try veil.seal(message.raw)
+        }
+        func open(_ datagram: [UInt8]) throws -> STUNMessage {
+            let opened = veil.open(datagram.raw)
+            let message = try #require(opened)
+            guard case .stunAnswer(let answer) = try MatchMessage(reading: message.raw) else { throw Unexpected() }
+            let text = Array(message[answer.message.offset...].prefix(answer.message.count))
+            return try STUNMessage(reading: text.raw)
+        }
+        transport.send(plain)
+        let asked = try sealed(request)
+        transport.send(asked)
+        let datagram = try #require(transport.hear())
+        let answer = try open(datagram)
+        #expect(datagram.count <= asked.count)
+        #expect(answer.xorMappedAddress == transport.address && answer.responseOrigin == sockets[0])
+        // What differs in the port alone is told here; RFC 5780 has no word for it.
+        #expect(answer.otherAddress == sockets[1])
+        // The other socket's answer comes to one that is open for both.
+        let other = LoopbackTransport(to: sockets[1])
+        request.transaction = TransactionID(high: 3, low: 4)
+        other.send(try sealed(request))
+        #expect(try open(try #require(other.hear())).responseOrigin == sockets[1])
+        let status = try await matchmaker.status().front.front
+        #expect(status.stunAnswers == 2 && status.sent == 2 && status.drops == [.unopened: 1])
+        try await matchmaker.stop()
+    }
+
+    private struct Unexpected: Error {}
 
     @Test func listensAsItIsTold() throws {
         let one = ListenAddress(Endpoint(v4: 0x7f00_0001, port: 3_478))

@@ -242,7 +242,9 @@ private struct GatewayReading {
         _ service: LocalSettings.ServeMatch, at path: ConfigurationPath, beside own: HostAddress
     ) -> LocalSettings.ServeMatch? {
         let listen = service.listen
-        guard listen.port != own.port || listen.host != own.host && !listen.isWildcard && !own.isWildcard else {
+        let isApart = listen.host != own.host && !listen.isWildcard && !own.isWildcard
+        // A random port of the gateway's is never one that is taken.
+        guard own.port == 0 || isApart || ![listen.port, service.alternatePort].contains(own.port) else {
             reader.fail(
                 path, "port \(own.port) is the gateway's own", "give the matchmaker another port, or the gateway")
             return nil

@@ -47,7 +47,16 @@ public struct StatusReport: Sendable, CustomStringConvertible {
             "memory    \(Self.bytes(status.memory.usedBytes)) of \(Self.bytes(status.memory.limitBytes)) buffered"
                 + resident,
         ]
+        if let service = status.serveMatch { lines.append("serves    \(Self.words(service))") }
         return lines
+    }
+
+    /// What it is to its own group.
+    private static func words(_ service: MatchServiceStatus) -> String {
+        let counts =
+            "\(service.registrations) registrations, \(service.guests) guests, \(service.introductions) introductions"
+        guard !service.isListed else { return "as matchmaker: \(counts)" }
+        return "as matchmaker, unknown to the group: dxgateway config match add \(service.server ?? "HOST:PORT#self")"
     }
 
     /// The matchmakers, what the network does, and how long it remembers.

@@ -11,8 +11,8 @@ extension MatchClient {
         case .refreshed(let refreshed): return receive(refreshed, heard)
         case .notice(let notice): return receive(notice, message, heard)
         case .ticketRefused(let sequence): return onTicketRefused(sequence, heard)
-        case .cookieWanted, .clientFlight, .request, .refresh:
-            // What only a matchmaker hears.
+        case .cookieWanted, .clientFlight, .request, .refresh, .stunRequest, .stunAnswer:
+            // What only a matchmaker hears, or a socket that asks for STUN.
             statistics.malformed &+= 1
             return false
         }

@@ -22,12 +22,25 @@ public struct NATProbe: Sendable {
         public let alternatePort: UInt16?
         /// Its other address (port of no matter), if it has one.
         public let alternateAddress: Endpoint?
+        /// That of a matchmaker, which is asked under its veil; nil for plain STUN.
+        public let pin: GatewayID?
 
         /// A server with these endpoints.
-        public init(primary: Endpoint, alternatePort: UInt16? = nil, alternateAddress: Endpoint? = nil) {
+        public init(
+            primary: Endpoint, alternatePort: UInt16? = nil, alternateAddress: Endpoint? = nil, pin: GatewayID? = nil
+        ) {
+            self.pin = pin
             self.primary = primary
             self.alternatePort = alternatePort
             self.alternateAddress = alternateAddress
+        }
+
+        /// Whether one of its sockets is there.
+        public func has(_ endpoint: Endpoint) -> Bool {
+            let hasPort = endpoint.port == primary.port || endpoint.port == alternatePort
+            return hasPort
+                && (endpoint.hasSameAddress(as: primary)
+                    || alternateAddress.map { endpoint.hasSameAddress(as: $0) } ?? false)
         }
 
         /// How much it can tell.

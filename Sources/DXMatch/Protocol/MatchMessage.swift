@@ -23,6 +23,10 @@ public enum MatchMessage: Equatable, Sendable, BitwiseCopyable {
     case notice(NoticeMessage)
     /// 0x49, with the sequence of the request whose ticket is not known.
     case ticketRefused(UInt64)
+    /// 0x4a.
+    case stunRequest(VeiledSTUN)
+    /// 0x4b.
+    case stunAnswer(VeiledSTUN)
 
     /// The first byte of each message.
     public enum Kind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
@@ -46,6 +50,10 @@ public enum MatchMessage: Equatable, Sendable, BitwiseCopyable {
         case notice = 0x48
         /// TICKET_REFUSED, from it.
         case ticketRefused = 0x49
+        /// STUN, to the matchmaker.
+        case stunRequest = 0x4a
+        /// STUN, from it.
+        case stunAnswer = 0x4b
     }
 
     /// The version of all messages.
@@ -66,6 +74,8 @@ public enum MatchMessage: Equatable, Sendable, BitwiseCopyable {
         case .refreshed: .refreshed
         case .notice: .notice
         case .ticketRefused: .ticketRefused
+        case .stunRequest: .stunRequest
+        case .stunAnswer: .stunAnswer
         }
     }
 
@@ -96,6 +106,10 @@ public enum MatchMessage: Equatable, Sendable, BitwiseCopyable {
         case .refreshed: return .refreshed(try RefreshedMessage(reading: &reader))
         case .notice: return .notice(try NoticeMessage(reading: &reader))
         case .ticketRefused: return .ticketRefused(try reader.readUInt64())
+        case .stunRequest:
+            guard reader.bytes.byteCount >= VeiledSTUN.requestByteCount else { throw .truncated }
+            return .stunRequest(try VeiledSTUN(reading: &reader))
+        case .stunAnswer: return .stunAnswer(try VeiledSTUN(reading: &reader))
         }
     }
 

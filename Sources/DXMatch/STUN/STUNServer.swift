@@ -79,16 +79,17 @@ public struct STUNServer: Sendable {
     ///
     /// - Parameters:
     ///   - socket: the one that it came to.
+    ///   - isVeiled: it came under the veil, from one who takes an OTHER-ADDRESS that differs in the port alone for what it is.
     ///   - output: has room for `maximumAnswer` bytes (a programming error otherwise: traps).
     /// - Returns: the socket that the answer, to `source`, must leave from. Nothing was appended when it throws.
     @_lifetime(output: copy output)
     public mutating func receive(
-        _ datagram: RawSpan, from source: Endpoint, at socket: STUNChange, into output: inout OutputRawSpan,
-        now: Instant
+        _ datagram: RawSpan, from source: Endpoint, at socket: STUNChange, isVeiled: Bool = false,
+        into output: inout OutputRawSpan, now: Instant
     ) throws(Drop) -> STUNChange {
         precondition(output.freeCapacity >= Self.maximumAnswer, "there is room for any answer")
         do {
-            let answer = try answer(datagram, from: source, at: socket, into: &output, now: now)
+            let answer = try answer(datagram, from: source, at: socket, isVeiled: isVeiled, into: &output, now: now)
             answered &+= 1
             return answer
         } catch {
@@ -99,8 +100,8 @@ public struct STUNServer: Sendable {
 
     @_lifetime(output: copy output)
     private mutating func answer(
-        _ datagram: RawSpan, from source: Endpoint, at socket: STUNChange, into output: inout OutputRawSpan,
-        now: Instant
+        _ datagram: RawSpan, from source: Endpoint, at socket: STUNChange, isVeiled: Bool,
+        into output: inout OutputRawSpan, now: Instant
     ) throws(Drop) -> STUNChange {
         // A response is never answered, or two servers would talk to each other for ever.
         guard let request = try? STUNMessage(reading: datagram), request.kind == .request else { throw .notARequest }
@@ -124,7 +125,9 @@ public struct STUNServer: Sendable {
         answer.xorMappedAddress = source
         answer.responseOrigin = origin
         // What differs in both, or nothing (RFC 5780 §7.4).
-        answer.otherAddress = sockets.endpoint(socket.symmetricDifference([.port, .address]))
+        answer.otherAddress =
+            sockets.endpoint(socket.symmetricDifference([.port, .address]))
+            ?? (isVeiled ? sockets.endpoint(socket.symmetricDifference(.port)) : nil)
         let room = datagram.byteCount
         // The rest nobody needs who knows the cookie: it is there for who asked with so many bytes.
         answer.mappedAddress = source

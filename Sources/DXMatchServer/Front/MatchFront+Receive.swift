@@ -5,15 +5,15 @@ import DXWire
 /// What comes veiled, by its kind (`docs/matchmaking.md` §2).
 extension MatchFront {
     mutating func answerSTUN(
-        _ datagram: RawSpan, from source: Endpoint, at place: MatchPlace, _ sockets: STUNServer.Sockets, now: Instant
+        _ datagram: RawSpan, from source: Endpoint, at place: MatchPlace, _ sockets: STUNServer.Sockets,
+        isVeiled: Bool = false, now: Instant
     ) throws(MatchFrontDrop) -> MatchReply {
-        stun?.sockets = sockets
+        stun.sockets = sockets
         do {
             var role = place.role
             let answer = try [UInt8](capacity: STUNServer.maximumAnswer) { output throws(STUNServer.Drop) in
-                if let leaving = try stun?.receive(datagram, from: source, at: place.role, into: &output, now: now) {
-                    role = leaving
-                }
+                role = try stun.receive(
+                    datagram, from: source, at: place.role, isVeiled: isVeiled, into: &output, now: now)
             }
             counts.stunAnswers &+= 1
             return MatchReply(datagram: answer, role: role)
@@ -32,15 +32,21 @@ extension MatchFront {
             case .unknownVersion: throw .unknownVersion
             }
         }
-        guard let answer = try answer(message, bytes, from: source, at: place, now: now) else { return nil }
+        var role = place.role
+        guard let answer = try answer(message, bytes, from: source, at: place, leaving: &role, now: now) else {
+            return nil
+        }
         // A rule of the protocol, kept by the layout of its messages.
         assert(answer.count <= bytes.count, "an answer is no longer than what it answers")
-        do { return MatchReply(datagram: try veil.seal(answer.raw), role: place.role) } catch { throw .cryptography }
+        do { return MatchReply(datagram: try veil.seal(answer.raw), role: role) } catch { throw .cryptography }
     }
 
     /// The message that answers a message.
+    ///
+    /// - Parameter leaving: which socket it leaves from: the one that was asked, but for STUN's CHANGE-REQUEST.
     private mutating func answer(
-        _ message: MatchMessage, _ bytes: [UInt8], from source: Endpoint, at place: MatchPlace, now: Instant
+        _ message: MatchMessage, _ bytes: [UInt8], from source: Endpoint, at place: MatchPlace,
+        leaving: inout STUNChange, now: Instant
     ) throws(MatchFrontDrop) -> [UInt8]? {
         switch message {
         case .cookieWanted(let attempt):
@@ -55,7 +61,16 @@ extension MatchFront {
                 let answer = try? server.receiveRefresh(refresh, from: source, socket: place.socket, now: now)
             else { return nil }
             return [UInt8](capacity: RefreshedMessage.byteCount) { answer.write(to: &$0) }
-        case .cookie, .serverFlight, .answer, .refreshed, .notice, .ticketRefused: throw .unknownType
+        case .stunRequest(let request):
+            guard let sockets = place.sockets else { throw .stun }
+            let asked = bytes.raw.extracting(request.message.offset..<(request.message.offset + request.message.count))
+            let reply = try answerSTUN(asked, from: source, at: place, sockets, isVeiled: true, now: now)
+            let count = VeiledSTUN.headByteCount + reply.datagram.count
+            // The errors' list of what is not understood is as long as the request made it.
+            guard count <= bytes.count else { throw .stun }
+            leaving = reply.role
+            return [UInt8](capacity: count) { VeiledSTUN.write(answer: reply.datagram.raw, to: &$0) }
+        case .cookie, .serverFlight, .answer, .refreshed, .notice, .ticketRefused, .stunAnswer: throw .unknownType
         }
     }
 

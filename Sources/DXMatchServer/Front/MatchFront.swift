@@ -22,7 +22,9 @@ public struct MatchFront: ~Copyable {
     var handshakes = HandshakeTable()
     /// Handshakes begun, of an address prefix: one costs 0.5 ms of CPU.
     var handshakeBudget: PrefixLimiter
-    var stun: STUNServer?
+    /// Answers Binding requests under the veil, and those of strangers where that is wanted.
+    var stun: STUNServer
+    let answersStrangers: Bool
     var server: MatchServer<OpenSSLMatchCryptography>
     var counts = MatchFrontStatistics()
     private var servedGroups: ServedGroups
@@ -51,13 +53,12 @@ public struct MatchFront: ~Copyable {
             perSecond: Self.handshakesPerSecond, burst: Self.handshakesPerSecond * 2,
             shared: Self.handshakesPerSecond * 8, capacity: configuration.limits.prefixes, seed: seed)
         servedGroups = configuration.groups
-        if configuration.answersSTUN {
-            // The sockets are set for each datagram.
-            let nowhere = STUNServer.Sockets(primary: Endpoint(v4: 0, port: 0))
-            stun = STUNServer(
-                nowhere, software: STUNSoftware.text(pin: identity.gatewayID),
-                prefixes: min(16_384, configuration.limits.prefixes), seed: seed)
-        }
+        // The sockets are set for each datagram.
+        let nowhere = STUNServer.Sockets(primary: Endpoint(v4: 0, port: 0))
+        stun = STUNServer(
+            nowhere, software: STUNSoftware.text(pin: identity.gatewayID),
+            prefixes: min(16_384, configuration.limits.prefixes), seed: seed)
+        answersStrangers = configuration.answersSTUN
         server = MatchServer(
             MatchServerConfiguration(
                 pin: identity.gatewayID, secret: Block32(secrets.secret(for: "DX match server 1\0")),
@@ -142,7 +143,7 @@ public struct MatchFront: ~Copyable {
         do throws(MatchFrontDrop) {
             guard source.isSendable else { throw .unusableSource }
             let reply: MatchReply?
-            if stun != nil, let sockets = place.sockets, STUNMessage.isPossible(datagram) {
+            if answersStrangers, let sockets = place.sockets, STUNMessage.isPossible(datagram) {
                 reply = try answerSTUN(datagram, from: source, at: place, sockets, now: now)
             } else {
                 reply = try answerVeiled(datagram, from: source, at: place, now: now)
@@ -216,7 +217,7 @@ public struct MatchFrontConfiguration: Sendable {
     public var limits: MatchServerLimits
     /// The second port that tickets tell of; nil for none.
     public var alternatePort: UInt16?
-    /// Whether STUN is answered.
+    /// Whether STUN is answered to those who do not know the pin.
     public var answersSTUN = true
     /// Whether there are other instances (`RegistryEvent`).
     public var isMirrored = false

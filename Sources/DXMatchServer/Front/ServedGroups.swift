@@ -1,5 +1,5 @@
 public import DXMatch
-import DXSecure
+public import DXSecure
 import DXWire
 
 /// Whose groups a matchmaker serves.
@@ -15,6 +15,13 @@ public enum ServedGroups: Equatable, Sendable {
         case .open: true
         case .listed(let keys): key == .zero || keys.contains(key)
         }
+    }
+
+    /// The groups of these match keys.
+    public init(keys: [PublicKey]) { self = .listed(Set(keys.map(Self.hash))) }
+
+    private static func hash(_ key: PublicKey) -> MatchKeyHash {
+        MatchKeyHash(headOf: Block32(Bytes32(sha256: key.bytes.raw)))
     }
 
     /// The match keys of a file: one public point on each line, 33 bytes as unpadded base64url (44 characters); what follows a `#` is
@@ -35,7 +42,7 @@ public enum ServedGroups: Equatable, Sendable {
             guard let key = try? PublicKey(reading: &reader), key.gatewayID != nil else {
                 throw GroupsFileError(path: path, line: index + 1, problem: "is no match key: it is no point of P-256")
             }
-            keys.insert(MatchKeyHash(headOf: Block32(Bytes32(sha256: bytes.raw))))
+            keys.insert(Self.hash(key))
         }
         self = .listed(keys)
     }

@@ -25,6 +25,7 @@ public final class Gateway: Service {
     private let tuning: GatewayTuning
     private let plan: LoopPlan
     private let loops = NIOLockedValueBox<[Running]>([])
+    private let serving = NIOLockedValueBox<MatchService?>(nil)
     private let acceptors = NIOLockedValueBox<[String: @Sendable (TunnelStream) -> Void]>([:])
 
     /// What the gateway is configured to be now; changes when it follows a group.
@@ -200,6 +201,7 @@ public final class Gateway: Service {
                 return core.socket?.localEndpoints.first.map { listen.withPort($0.port) } ?? listen
             }.get()
         }
+        try await serveMatch(on: running[0])
         // Only when all sockets are there does the kernel know which loop is meant.
         for loop in running { try await loop.gate.eventLoop.submit { loop.core.value.callPeers() }.get() }
         let bound = try await running[0].gate.eventLoop.submit {
@@ -207,6 +209,18 @@ public final class Gateway: Service {
         }.get()
         logger.info(
             "gateway started", metadata: ["id": "\(id)", "listen": "\(bound)", "threads": "\(running.count)"])
+    }
+
+    /// Is a matchmaker, if the settings say so.
+    private func serveMatch(on loop: Running) async throws {
+        guard let group, let settings = group.settings.serveMatch else { return }
+        let service = try await MatchService.start(
+            settings, advertise: group.settings.advertise, stateDirectory: group.directory.path, logger: logger,
+            on: loop.gate.eventLoop)
+        serving.withLockedValue { $0 = service }
+        try await loop.gate.eventLoop.submit { loop.core.value.service = service }.get()
+        logger.info(
+            "matchmaker started", metadata: ["pin": "\(service.pin)", "listen": "\(service.listenText)"])
     }
 
     /// The port at which the group found this gateway last time, and NATs had their bindings from.
@@ -264,6 +278,11 @@ public final class Gateway: Service {
             }.get()
         }
         for loop in running { try? await loop.gate.eventLoop.flatSubmit { loop.core.value.finish() }.get() }
+        // Last, so that this gateway's own registration is taken back.
+        await serving.withLockedValue { service in
+            defer { service = nil }
+            return service
+        }?.stop()
     }
 
     // MARK: Commands
@@ -308,7 +327,12 @@ public final class Gateway: Service {
     ///
     /// - Throws: `GatewayError.notRunning`.
     public func status() async throws -> GatewayStatus {
-        GatewayStatus(merging: try await onEachLoop { $0.status() }, configuration: configuration)
+        var status = GatewayStatus(merging: try await onEachLoop { $0.status() }, configuration: configuration)
+        if let service = serving.withLockedValue({ $0 }) {
+            let servers = try await onLoop { $0.group?.view.matchServers ?? [] }
+            status.serveMatch = try await service.status(servers: servers)
+        }
+        return status
     }
 
     /// Measures one round trip to a peer, through both gateways.

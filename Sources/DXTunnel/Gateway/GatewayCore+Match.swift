@@ -14,6 +14,7 @@ extension GatewayCore {
     private func followMatchPlan() {
         guard let group, socket != nil, !isStopping else { return }
         let plan = group.matchPlan
+        service?.serve(plan.key)
         if match == nil { match = MatchAgent(self, identity: secure.identity) }
         let now = currentTime()
         match?.follow(plan, now: now)

@@ -41,6 +41,8 @@ final class GatewayCore {
     let outlets = FurtherSockets<GatewayCore>()
     /// The gateway's part in finding ways to others; nil where no matchmaker is configured, and in static mode.
     var match: MatchAgent?
+    /// The gateway as its group's matchmaker; nil where it is none.
+    var service: MatchService?
     /// The gateway's part in finding members in its networks; nil where that is switched off, and in static mode.
     var lan: LANAgent?
     /// How often channels are kept alive: more often than usual where the NAT forgets soon.

@@ -34,14 +34,18 @@ public struct GatewayStatus: Sendable, Hashable {
     public var group: GroupStatus?
     /// Its matchmakers and its network; nil where there are no matchmakers.
     public var match: MatchStatus?
+    /// The matchmaker that it is for its own group; nil where it is none.
+    public var serveMatch: MatchServiceStatus?
 
     /// A snapshot from its parts.
     public init(
         name: String, id: String, version: String = DXVersion.current, time: Timestamp, uptimeSeconds: Double,
         listen: [String], socket: SocketStatus, threads: Int = 1, peers: [PeerStatus], tunnels: [TunnelStatus],
         drops: [String: UInt64],
-        memory: MemoryStatus, group: GroupStatus? = nil, match: MatchStatus? = nil
+        memory: MemoryStatus, group: GroupStatus? = nil, match: MatchStatus? = nil,
+        serveMatch: MatchServiceStatus? = nil
     ) {
+        self.serveMatch = serveMatch
         self.name = name
         self.id = id
         self.version = version
@@ -117,6 +121,7 @@ extension GatewayStatus: Codable {
         case schema, healthy, problems, name, id, version, time
         case uptimeSeconds = "uptime_seconds"
         case listen, socket, threads, peers, tunnels, drops, memory, group, match
+        case serveMatch = "serve_match"
     }
 
     /// Writes the layout, with `healthy` and `problems` worked out.
@@ -139,6 +144,7 @@ extension GatewayStatus: Codable {
         try container.encode(memory, forKey: .memory)
         try container.encodeIfPresent(group, forKey: .group)
         try container.encodeIfPresent(match, forKey: .match)
+        try container.encodeIfPresent(serveMatch, forKey: .serveMatch)
     }
 
     /// Reads the layout; throws `DecodingError` for another schema.
@@ -162,7 +168,8 @@ extension GatewayStatus: Codable {
             drops: try container.decode([String: UInt64].self, forKey: .drops),
             memory: try container.decode(MemoryStatus.self, forKey: .memory),
             group: try container.decodeIfPresent(GroupStatus.self, forKey: .group),
-            match: try container.decodeIfPresent(MatchStatus.self, forKey: .match))
+            match: try container.decodeIfPresent(MatchStatus.self, forKey: .match),
+            serveMatch: try container.decodeIfPresent(MatchServiceStatus.self, forKey: .serveMatch))
     }
 }
 

@@ -13,10 +13,18 @@ extension GroupAgent {
 
     /// Adds and removes matchmakers. The first one brings the match key with it: without a key nobody can register.
     func changeMatch(_ change: MatchChange) throws(GroupError) -> EventLoopFuture<MatchConfiguration> {
-        try requireAdmin()
+        try requireAdmin(toAdd: change.add ?? [])
         var servers = state.matchServers
-        for text in change.remove ?? [] { try Self.remove(text, from: &servers) }
-        for text in change.add ?? [] { try Self.add(text, to: &servers) }
+        for text in change.remove ?? [] { try Self.remove(text, own: core.service?.pin, from: &servers) }
+        for text in change.add ?? [] {
+            guard let own = try ownMatchmaker(named: text) else {
+                try Self.add(text, to: &servers)
+                continue
+            }
+            // Listed twice, each member would be registered there twice, each time instead of the other. It moves.
+            if !servers.contains(own) { servers.removeAll { $0.pin == own.pin } }
+            try Self.add(own.description, to: &servers)
+        }
         let makesKey = change.newKey ?? false || !servers.isEmpty && state.matchKey == nil
         guard makesKey || servers != state.matchServers else {
             throw GroupError(.badRequest, "nothing is to be changed", "name a matchmaker: HOST:PORT#PIN")
@@ -30,6 +38,29 @@ extension GroupAgent {
                     at: Timestamp.now().wholeSeconds))
         }
         return try committed(madeKey: makesKey)
+    }
+
+    /// This gateway's own matchmaker where a text names it by `self`; nil for all other texts.
+    private func ownMatchmaker(named text: String) throws(GroupError) -> MatchmakerAddress? {
+        guard text == MatchService.selfWord || text.hasSuffix("#" + MatchService.selfWord) else { return nil }
+        guard let service = core.service else {
+            throw GroupError(
+                .conflict, "this gateway is no matchmaker", "say serve_match: true in its configuration, and restart it"
+            )
+        }
+        return try service.address(named: text)
+    }
+
+    /// Who is no admin is told what an admin has to add.
+    private func requireAdmin(toAdd texts: [String]) throws(GroupError) {
+        guard !isAdmin else { return }
+        for text in texts {
+            guard let own = try ownMatchmaker(named: text) else { continue }
+            throw GroupError(
+                .notAdmin, "this gateway is not an admin of its group",
+                "do it on one: dxgateway config match add \(own)")
+        }
+        try requireAdmin()
     }
 
     /// The match key, which is made if there is none.
@@ -72,8 +103,13 @@ extension GroupAgent {
         servers.append(server)
     }
 
-    private static func remove(_ text: String, from servers: inout [MatchmakerAddress]) throws(GroupError) {
-        let rest = servers.filter { $0.description != text && $0.address.description != text }
+    private static func remove(
+        _ text: String, own: GatewayID?, from servers: inout [MatchmakerAddress]
+    ) throws(GroupError) {
+        let rest =
+            text == MatchService.selfWord
+            ? servers.filter { $0.pin != own }
+            : servers.filter { $0.description != text && $0.address.description != text }
         guard rest.count < servers.count else {
             throw GroupError(.notFound, "there is no matchmaker \(text)", "dxgateway config match list shows them")
         }

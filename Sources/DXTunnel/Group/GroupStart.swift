@@ -32,12 +32,23 @@ public struct LocalSettings: Sendable, Hashable {
 
     /// A matchmaker for the gateway's own group, on a socket of its own (`docs/matchmaking.md` §1).
     public struct ServeMatch: Sendable, Hashable {
-        /// The UDP address. An empty host is IPv4 and IPv6; the port is one from 1 on, which others are told.
+        /// The UDP address. An empty host is IPv4 and IPv6. With port 0 it is another one after each start, and has to be told anew.
         public var listen: HostAddress
 
         /// A matchmaker at an address; at the standard port of all addresses unless told otherwise.
         public init(listen: HostAddress = HostAddress(host: "", port: MatchmakerAddress.standardPort)) {
             self.listen = listen
+        }
+
+        /// The port beside it, which gateways need to learn what their NATs do (`docs/matchmaking.md` §8): the next one, as 3479
+        /// beside 3478; nil where there is none.
+        public var alternatePort: UInt16? {
+            switch listen.port {
+            // The system's choice, as the first.
+            case 0: 0
+            case .max: nil
+            default: listen.port + 1
+            }
         }
     }
 

@@ -12,6 +12,7 @@ extension JoinClient: MatchHost {
     var matchKeepalive: Interval { .seconds(25) }
     var takesJoiners: Bool { false }
     var allowsLoopback: Bool { false }
+    var ownMatchmaker: (pin: GatewayID, endpoints: [Endpoint])? { nil }
     // By the time a router has answered it has mostly joined.
     var mapsPorts: Bool { false }
 

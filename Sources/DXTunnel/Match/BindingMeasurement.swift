@@ -99,8 +99,8 @@ final class BindingMeasurement {
     private func askToOpen() {
         guard let socket, attempts < Self.mostAttempts else { return restLater() }
         attempts += 1
-        if answers[Request.primary] == nil { socket.ask(Request.primary, at: server.primary) }
-        if let other, answers[Request.other] == nil { socket.ask(Request.other, at: other) }
+        if answers[Request.primary] == nil { socket.ask(Request.primary, at: server.primary, of: server.pin) }
+        if let other, answers[Request.other] == nil { socket.ask(Request.other, at: other, of: server.pin) }
         schedule(Self.attemptPause) { $0.askToOpen() }
     }
 
@@ -124,9 +124,9 @@ final class BindingMeasurement {
     private func ask() {
         guard let socket, attempts < Self.mostAttempts else { return noAnswer() }
         attempts += 1
-        if let change { socket.ask(Request.changed, at: server.primary, change: change) }
+        if let change { socket.ask(Request.changed, at: server.primary, of: server.pin, change: change) }
         // Beside a permission it tells whether the server is there at all.
-        socket.ask(Request.afterwards, at: server.primary)
+        socket.ask(Request.afterwards, at: server.primary, of: server.pin)
         schedule(Self.attemptPause) { $0.ask() }
     }
 

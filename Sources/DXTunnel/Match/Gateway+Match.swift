@@ -49,7 +49,11 @@ extension GatewayCore {
         guard networkCheck == nil else {
             return promise.fail(GatewayError.system("the network is being looked at already: ask again in ten seconds"))
         }
-        let servers = (match?.plan.servers ?? []).map { NetworkCheck.Server(address: $0.address, pin: $0.pin) }
+        let own = ownMatchmaker
+        let servers = (match?.plan.servers ?? []).map { server in
+            NetworkCheck.Server(
+                address: server.address, pin: server.pin, own: server.pin == own?.pin ? own?.endpoints : nil)
+        }
         let check = NetworkCheck(servers, on: eventLoop) { [weak self] found in
             self?.networkCheck = nil
             var report = found

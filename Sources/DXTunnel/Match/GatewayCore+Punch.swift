@@ -12,6 +12,7 @@ extension GatewayCore: MatchHost {
     var takesJoiners: Bool { group?.invites.joinVeil != nil }
 
     var allowsLoopback: Bool { tuning.usesLoopback }
+    var ownMatchmaker: (pin: GatewayID, endpoints: [Endpoint])? { service.map { ($0.pin, $0.ownEndpoints) } }
     var mapsPorts: Bool { group?.settings.mapsPorts ?? false }
 
     func chance() -> UInt64 { random.next() }

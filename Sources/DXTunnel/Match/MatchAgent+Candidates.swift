@@ -94,13 +94,17 @@ extension MatchAgent {
     func discover(now: Instant) {
         guard !links.isEmpty else { return }
         discoversAt = now + Self.discoverInterval
-        let servers = links.flatMap(\.addresses).reduce(into: [Endpoint]()) { list, server in
-            if !list.contains(server) { list.append(server) }
+        let servers = links.reduce(into: [NATProbe.Server]()) { list, link in
+            // Our own sees nothing from outside.
+            guard link.server.pin != host.ownMatchmaker?.pin else { return }
+            for address in link.addresses where !list.contains(where: { $0.primary == address }) {
+                list.append(NATProbe.Server(primary: address, pin: link.server.pin))
+            }
         }
         for family in [Endpoint.Family.v4, .v6] {
             discoveries[family]?.stop()
             discoveries[family] = nil
-            guard servers.contains(where: { $0.family == family }), host.canSend(to: family) else { continue }
+            guard servers.contains(where: { $0.primary.family == family }), host.canSend(to: family) else { continue }
             let discovery = NATDiscovery(
                 family, servers: servers, on: host.eventLoop, random: RandomSource(seed: random.next())
             ) { [weak self] in self?.found($0, family) }

@@ -38,6 +38,8 @@ protocol MatchHost: PunchHost {
     var allowsLoopback: Bool { get }
     /// Channels are to be kept alive so often at least, as the network forgets.
     func setChannelKeepalive(_ interval: Interval)
+    /// This gateway's own matchmaker, and where it is found from here; nil where it is none.
+    var ownMatchmaker: (pin: GatewayID, endpoints: [Endpoint])? { get }
     /// Whether routers are asked for a port.
     var mapsPorts: Bool { get }
     /// Whether there is a socket for an IP version.

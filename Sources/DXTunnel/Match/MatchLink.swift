@@ -144,11 +144,18 @@ final class MatchLink {
     var nextLookUp: Instant { isResolving || !isWanted ? .distantFuture : resolvesAt }
 
     /// Looks its name up when that is due; `changed` when there are other addresses than before.
-    func resolveIfDue(on eventLoop: any EventLoop, now: Instant, changed: @escaping (MatchLink) -> Void) {
+    ///
+    /// - Parameter own: where it is found from here when it is this gateway's own. No name is asked for then: from here its public
+    ///   address may lead nowhere.
+    func resolveIfDue(
+        on eventLoop: any EventLoop, own: [Endpoint]? = nil, now: Instant, changed: @escaping (MatchLink) -> Void
+    ) {
         guard nextLookUp <= now else { return }
         isResolving = true
         let bound = NIOLoopBound((self, changed), eventLoop: eventLoop)
-        NameResolver.resolve(server.address, on: eventLoop).whenComplete { result in
+        let lookUp =
+            own.map { eventLoop.makeSucceededFuture($0) } ?? NameResolver.resolve(server.address, on: eventLoop)
+        lookUp.whenComplete { result in
             let (link, changed) = bound.value
             link.isResolving = false
             let time = MonotonicClock.now()

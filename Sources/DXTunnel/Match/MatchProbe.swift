@@ -5,7 +5,7 @@ import DXWire
 import NIOCore
 
 /// Asks one matchmaker for a ticket and for our address, from a socket of its own and without any group's key: whether it is there,
-/// under the pin that is configured, how far away, and whether it answers STUN and gets whole datagrams of 1,200 bytes. A
+/// under the pin that is configured, how far away, and whether it answers STUN, under its veil or without, and gets whole datagrams of 1,200 bytes. A
 /// server without a pin is asked for STUN only. Takes some round trips, eight seconds where nothing answers. Bound to an event loop.
 final class MatchProbe {
     private let eventLoop: any EventLoop
@@ -18,6 +18,8 @@ final class MatchProbe {
     private var timer: WakeupTimer<MatchProbe>?
     private var stun: STUNSocket?
     private var stunAskedAt: [Instant] = []
+    /// Whether it answers STUN to those who do not know its pin.
+    private var answersStrangers = false
     private var complete: ((MatchmakerStatus) -> Void)?
     private var startedAt = Instant.zero
     private var isMeasured = false
@@ -29,6 +31,8 @@ final class MatchProbe {
     /// When STUN is asked for, and when that is over.
     private static let stunTimes: [Interval] = [0, 500, 1_500].map { .milliseconds($0) }
     private static let stunEnd = Interval.seconds(3)
+    /// The number of the first request that is asked under the veil.
+    private static let veiled = 100
 
     /// A probe that has sent nothing.
     ///
@@ -87,8 +91,10 @@ final class MatchProbe {
 
     private func receive(_ answer: STUNSocket.Answer) {
         let now = MonotonicClock.now()
+        let isVeiled = answer.number >= Self.veiled
         status.stun = true
-        saidPin = answer.pin
+        saidPin = saidPin ?? answer.pin
+        answersStrangers = answersStrangers || !isVeiled
         if pin == nil, stunAskedAt.indices.contains(answer.number) {
             status.state = .answers
             status.rttMicroseconds = Self.microseconds(now - stunAskedAt[answer.number])
@@ -151,7 +157,8 @@ final class MatchProbe {
             now >= startedAt + Self.stunTimes[stunAskedAt.count], let server = addresses.first
         else { return }
         stunAskedAt.append(now)
-        stun?.ask(stunAskedAt.count - 1, at: server, wantsPin: pin != nil)
+        stun?.ask(stunAskedAt.count - 1, at: server, of: nil, wantsPin: pin != nil)
+        if let pin { stun?.ask(Self.veiled + stunAskedAt.count - 1, at: server, of: pin) }
     }
 
     private func isComplete(now: Instant) -> Bool {
@@ -180,7 +187,7 @@ final class MatchProbe {
         }
         guard let pin else { return "it does not answer STUN: it is down, or UDP to it is blocked" }
         if case .failing(let problem) = client?.state, problem != .noAnswer { return "\(problem)" }
-        guard status.stun == true else {
+        guard answersStrangers else {
             return "no answer: it is down, UDP to it is blocked, or its pin is another"
         }
         return "something answers there, but not under the pin \(pin.text): compare with what dxmatchd pin prints there"

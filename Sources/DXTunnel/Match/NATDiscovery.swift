@@ -29,7 +29,7 @@ final class NATDiscovery {
     private var heard: Set<Int> = []
     private var pins: [Endpoint: GatewayID] = [:]
     private var refusals: [UDPRefusal] = []
-    private var isRefused = false
+    private var udpWorks = false
     private var lookUpRound = 0
     private var otherThingsWork: Bool?
     private var isOver = false
@@ -38,21 +38,23 @@ final class NATDiscovery {
     /// at all.
     private static let lookUpTimes: [Interval] = [0, 300, 900].map { .milliseconds($0) }
     private static let lookUpEnd = Interval.milliseconds(1_500)
+    /// Added to the number of a server that is asked without its pin.
+    private static let plain = 1_000
     /// For a TCP connection that shows that there is a network.
     private static let tcpTimeout = TimeAmount.seconds(4)
 
     /// Begins. `complete` is called on the event loop, unless `stop` was before.
     ///
-    /// - Parameter servers: matchmakers and STUN servers, of that family, at most 8.
+    /// - Parameter servers: matchmakers and STUN servers, of that family, at most 8; their other sockets are found out.
     init(
-        _ family: Endpoint.Family, servers: [Endpoint], on eventLoop: any EventLoop, random: RandomSource,
+        _ family: Endpoint.Family, servers: [NATProbe.Server], on eventLoop: any EventLoop, random: RandomSource,
         complete: @escaping (Finding) -> Void
     ) {
         self.eventLoop = eventLoop
         self.family = family
         self.random = random
         self.complete = complete
-        self.servers = servers.filter { $0.family == family }.prefix(8).map { NATProbe.Server(primary: $0) }
+        self.servers = Array(servers.filter { $0.primary.family == family }.prefix(8))
     }
 
     /// Begins to ask.
@@ -85,7 +87,11 @@ final class NATDiscovery {
     private func lookUp() {
         guard let socket, !isOver else { return }
         for (number, server) in servers.enumerated() where !heard.contains(number) {
-            socket.ask(number, at: server.primary, wantsPin: true)
+            socket.ask(number, at: server.primary, of: server.pin)
+            // Under a wrong pin nothing is heard: what is no stranger's business anywhere else is asked for at last.
+            if server.pin != nil, lookUpRound == Self.lookUpTimes.count - 1 {
+                socket.ask(Self.plain + number, at: server.primary, of: nil, wantsPin: true)
+            }
         }
         let sent = Self.lookUpTimes[lookUpRound]
         lookUpRound += 1
@@ -96,13 +102,16 @@ final class NATDiscovery {
     }
 
     private func receiveLookUp(_ answer: STUNSocket.Answer) {
+        if servers.indices.contains(answer.number - Self.plain) {
+            pins[servers[answer.number - Self.plain].primary] = answer.pin
+            return noteUDPWorks()
+        }
         guard servers.indices.contains(answer.number), heard.insert(answer.number).inserted else { return }
-        pins[servers[answer.number].primary] = answer.pin
         if let other = answer.otherAddress, other.isSendable {
-            let primary = servers[answer.number].primary
+            let server = servers[answer.number]
             servers[answer.number] = NATProbe.Server(
-                primary: primary, alternatePort: other.port == primary.port ? nil : other.port,
-                alternateAddress: other.hasSameAddress(as: primary) ? nil : other)
+                primary: server.primary, alternatePort: other.port == server.primary.port ? nil : other.port,
+                alternateAddress: other.hasSameAddress(as: server.primary) ? nil : other, pin: server.pin)
         }
         if heard.count == servers.count { beginProbe() }
     }
@@ -118,7 +127,7 @@ final class NATDiscovery {
         var probe = NATProbe(
             own: socket.ownEndpoints, servers: servers, patience: NATProbe.patience - Self.lookUpEnd,
             now: MonotonicClock.now())
-        if let otherThingsWork { probe.otherThings(work: otherThingsWork && !isRefused) }
+        if let otherThingsWork { probe.otherThings(work: otherThingsWork && !udpWorks) }
         self.probe = probe
         pump()
     }
@@ -139,7 +148,9 @@ final class NATDiscovery {
                 case .port: .port
                 case .addressAndPort: [.port, .address]
                 }
-            socket?.ask(request.number, at: request.destination, change: change)
+            // What goes to our own outside comes back to a socket that has no veil.
+            let pin = servers.first { $0.has(request.destination) }?.pin
+            socket?.ask(request.number, at: request.destination, of: pin, change: change)
         }
         if let probe, let result = probe.result {
             let answered = heard.sorted().map { servers[$0] }
@@ -176,21 +187,25 @@ final class NATDiscovery {
             case .failure(let error): works = (error as? IOError)?.errnoCode == ECONNREFUSED
             }
             bound.value.otherThingsWork = works
-            bound.value.probe?.otherThings(work: works && !bound.value.isRefused)
+            bound.value.probe?.otherThings(work: works && !bound.value.udpWorks)
         }
     }
 
     /// Whether somebody says that nobody hears at a server's port: then UDP gets out.
     private func watchRefusals() {
-        var request: [UInt8] = []
-        let message = STUNMessage(kind: .request, transaction: TransactionID(random: &random))
-        request = [UInt8](capacity: message.byteCount()) { message.write(to: &$0) }
+        // Whoever hears it hears noise.
+        let noise = (0..<32).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         refusals = servers.map { server in
-            UDPRefusal(server.primary, sending: request, on: eventLoop) { [weak self] in
-                self?.isRefused = true
-                self?.probe?.otherThings(work: false)
+            UDPRefusal(server.primary, sending: noise, on: eventLoop) { [weak self] in
+                self?.noteUDPWorks()
             }
         }
+    }
+
+    /// Something came back: if all else is silent, it is not the network that lets no UDP out.
+    private func noteUDPWorks() {
+        udpWorks = true
+        probe?.otherThings(work: false)
     }
 
     private func schedule(_ interval: Interval, _ body: @escaping (NATDiscovery) -> Void) {

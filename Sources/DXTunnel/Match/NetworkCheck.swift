@@ -13,6 +13,8 @@ final class NetworkCheck {
         var address: HostAddress
         /// Nil: it is asked for STUN only.
         var pin: GatewayID?
+        /// Of this gateway's own matchmaker: where it is found from here. It sees nothing from outside.
+        var own: [Endpoint]?
     }
 
     private let eventLoop: any EventLoop
@@ -57,25 +59,30 @@ final class NetworkCheck {
     func start() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         deadline = eventLoop.scheduleTask(in: Self.patience) { bound.value.stop() }
-        let lookUps = servers.map { NameResolver.resolve($0.address, on: eventLoop) }
+        let lookUps = servers.map { server in
+            server.own.map { eventLoop.makeSucceededFuture($0) } ?? NameResolver.resolve(server.address, on: eventLoop)
+        }
         EventLoopFuture.whenAllComplete(lookUps, on: eventLoop).whenSuccess { bound.value.resolved($0) }
         askRouters()
     }
 
     private func resolved(_ results: [Result<[Endpoint], any Error>]) {
         guard !isOver else { return }
-        var endpoints: [Endpoint] = []
+        var outside: [NATProbe.Server] = []
         for (number, result) in results.enumerated() {
             switch result {
             case .success(let found): probe(number, at: found)
             case .failure(let error): fail(number, "\(error)")
             }
-            for endpoint in (try? result.get()) ?? [] where !endpoints.contains(endpoint) { endpoints.append(endpoint) }
+            guard servers[number].own == nil else { continue }
+            for endpoint in (try? result.get()) ?? [] where !outside.contains(where: { $0.primary == endpoint }) {
+                outside.append(NATProbe.Server(primary: endpoint, pin: servers[number].pin))
+            }
         }
-        for family in Self.families where endpoints.contains(where: { $0.family == family }) && Self.has(family) {
+        for family in Self.families where outside.contains(where: { $0.primary.family == family }) && Self.has(family) {
             pending += 1
             let discovery = NATDiscovery(
-                family, servers: endpoints, on: eventLoop, random: RandomSource(seed: random.next())
+                family, servers: outside, on: eventLoop, random: RandomSource(seed: random.next())
             ) { [weak self] finding in
                 self?.findings[family] = finding
                 self?.finishOne()

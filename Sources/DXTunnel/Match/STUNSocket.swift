@@ -1,4 +1,5 @@
 import DXMatch
+import DXSecure
 import DXSocket
 import DXWire
 import NIOCore
@@ -8,8 +9,10 @@ import NIOCore
 final class STUNSocket {
     private var socket: UDPEndpoint<STUNSocket>?
     private var random: RandomSource
-    /// What is waited for, by transaction: the owner's number.
-    private var waiting: [TransactionID: Int] = [:]
+    /// What is waited for, by transaction: the owner's number, and whom it was asked.
+    private var waiting: [TransactionID: (number: Int, pin: GatewayID?)] = [:]
+    /// Of the matchmakers that were asked.
+    private var veils: [GatewayID: MatchVeil] = [:]
     private let onAnswer: (Answer) -> Void
 
     /// More than a probe ever asks.
@@ -51,21 +54,43 @@ final class STUNSocket {
 
     /// Sends a Binding request; its answer comes with `number`.
     ///
-    /// - Parameter wantsPin: makes it so long that a matchmaker has room to say its pin.
-    func ask(_ number: Int, at server: Endpoint, change: STUNChange? = nil, wantsPin: Bool = false) {
+    /// - Parameters:
+    ///   - pin: of a matchmaker, which is asked under its veil; nil for plain STUN.
+    ///   - wantsPin: makes a plain request so long that a matchmaker has room to say its pin.
+    func ask(
+        _ number: Int, at server: Endpoint, of pin: GatewayID?, change: STUNChange? = nil, wantsPin: Bool = false
+    ) {
         let transaction = TransactionID(random: &random)
         if waiting.count >= Self.mostWaiting { waiting.removeAll() }
-        waiting[transaction] = number
+        waiting[transaction] = (number, pin)
         var request = STUNMessage(kind: .request, transaction: transaction)
         request.changeRequest = change
-        // SOFTWARE is what a request may have of any length, and is not answered to.
-        let filling = [UInt8](
-            repeating: UInt8(ascii: "."), count: wantsPin ? Self.wordyByteCount - request.byteCount() : 0)
-        let byteCount = request.byteCount(softwareByteCount: filling.count)
-        socket?.sender.append(to: server, from: nil, ecn: .notECT, maximumByteCount: byteCount) {
-            unsafe request.write(software: filling.span.bytes, to: &$0)
+        if let pin {
+            let text = [UInt8](capacity: request.byteCount()) { request.write(to: &$0) }
+            let message = [UInt8](capacity: VeiledSTUN.requestByteCount) {
+                VeiledSTUN.write(request: unsafe text.span.bytes, to: &$0)
+            }
+            guard let datagram = try? veil(of: pin).seal(unsafe message.span.bytes) else { return }
+            socket?.sender.append(to: server, from: nil, ecn: .notECT, maximumByteCount: datagram.count) {
+                unsafe $0.write(datagram.span.bytes)
+            }
+        } else {
+            // SOFTWARE is what a request may have of any length, and is not answered to.
+            let filling = [UInt8](
+                repeating: UInt8(ascii: "."), count: wantsPin ? Self.wordyByteCount - request.byteCount() : 0)
+            let byteCount = request.byteCount(softwareByteCount: filling.count)
+            socket?.sender.append(to: server, from: nil, ecn: .notECT, maximumByteCount: byteCount) {
+                unsafe request.write(software: filling.span.bytes, to: &$0)
+            }
         }
         socket?.sender.flush()
+    }
+
+    private func veil(of pin: GatewayID) throws(SecureError) -> MatchVeil {
+        if let known = veils[pin] { return known }
+        let veil = try MatchVeil(pin: pin, isMatchmaker: false)
+        veils[pin] = veil
+        return veil
     }
 
     /// Lets the socket go.
@@ -79,9 +104,22 @@ extension STUNSocket: DatagramHandler {
     func received(
         _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
     ) {
-        guard STUNMessage.isPossible(datagram.bytes), let message = try? STUNMessage(reading: datagram.bytes),
-            let number = waiting[message.transaction]
+        if STUNMessage.isPossible(datagram.bytes) { return take(datagram.bytes, from: source, pin: nil) }
+        for (pin, veil) in veils {
+            guard let bytes = veil.open(datagram.bytes) else { continue }
+            let opened = unsafe bytes.span.bytes
+            guard case .stunAnswer(let answer) = try? MatchMessage(reading: opened) else { return }
+            let slice = answer.message
+            return take(opened.extracting(slice.offset..<(slice.offset + slice.count)), from: source, pin: pin)
+        }
+    }
+
+    private func take(_ text: RawSpan, from source: Endpoint, pin: GatewayID?) {
+        guard let message = try? STUNMessage(reading: text), let asked = waiting[message.transaction],
+            // What was asked under a veil is answered under it.
+            asked.pin == pin
         else { return }
+        let number = asked.number
         switch message.kind {
         case .success:
             guard let observed = message.observed else { return }

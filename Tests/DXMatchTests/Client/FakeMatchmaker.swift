@@ -123,7 +123,7 @@ final class FakeMatchmaker {
                 return nil
             }
             return Written.bytes { answer.write(to: &$0) }
-        case .cookie, .serverFlight, .answer, .refreshed, .notice, .ticketRefused:
+        case .cookie, .serverFlight, .answer, .refreshed, .notice, .ticketRefused, .stunRequest, .stunAnswer:
             Issue.record("a gateway said what only a matchmaker says")
             return nil
         }

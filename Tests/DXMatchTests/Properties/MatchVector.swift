@@ -64,6 +64,12 @@ enum MatchCodec: String, CaseIterable, Sendable {
                 let sealed = bytes[notice.sealed]
                 output.write(sealed.raw)
             case .ticketRefused(let sequence): MatchMessage.writeTicketRefused(sequence: sequence, to: &output)
+            case .stunRequest(let request):
+                let stun = bytes[request.message]
+                VeiledSTUN.write(request: stun.raw, to: &output)
+            case .stunAnswer(let answer):
+                let stun = bytes[answer.message]
+                VeiledSTUN.write(answer: stun.raw, to: &output)
             }
         }
         return written
@@ -147,6 +153,7 @@ struct MatchVector: CustomStringConvertible {
     var description: String { name }
 
     static let attempt = "000102030405060708090a0b0c0d0e0f"
+    static let stun = "0001 0000 2112a442 a0a1a2a3a4a5a6a7a8a9aaab"
     static let siv = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"
     static let hash = "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
     static let signature = "b0" + String(repeating: "11", count: 31) + "b1" + String(repeating: "22", count: 31)
@@ -173,6 +180,8 @@ struct MatchVector: CustomStringConvertible {
         MatchVector("REFRESHED", .message, "47 01 \(handle) 00000009 06 e0e1e2e3e4e5e6e7"),
         MatchVector("NOTICE", .message, "48 01 \(handle) 00000003 \(siv) c0c1c2", needed: 30),
         MatchVector("TICKET_REFUSED", .message, "49 01 0000000000000102"),
+        MatchVector("STUN to", .message, "4a 01 0014 \(stun)", padding: 80, needed: 104),
+        MatchVector("STUN from", .message, "4b 01 0014 \(stun)"),
     ]
 
     static let bodies: [MatchVector] = [

@@ -88,7 +88,7 @@ import Testing
 
     @Test func typesAndVersionsOfOthersAreToldApart() {
         #expect(throws: MatchDecodeError.unknownType) { try message([0x3f, 1]) }
-        #expect(throws: MatchDecodeError.unknownType) { try message([0x4a, 9]) }
+        #expect(throws: MatchDecodeError.unknownType) { try message([0x4c, 9]) }
         #expect(throws: MatchDecodeError.unknownVersion) { try message([0x49, 2]) }
         #expect(throws: MatchDecodeError.malformed) { try message([0x49, 1]) }
         #expect(throws: MatchDecodeError.malformed) { try message([0x49]) }

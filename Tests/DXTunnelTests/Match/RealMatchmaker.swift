@@ -52,7 +52,8 @@ final class RealMatchmaker {
             answer = refreshed.map { refreshed in
                 TunnelMessageWriter.bytes(capacity: RefreshedMessage.byteCount) { refreshed.write(to: &$0) }
             }
-        case .cookie, .serverFlight, .answer, .refreshed, .notice, .ticketRefused: answer = nil
+        case .cookie, .serverFlight, .answer, .refreshed, .notice, .ticketRefused, .stunRequest, .stunAnswer:
+            answer = nil
         }
         return try answer.map { try veil.seal($0.raw) }
     }
