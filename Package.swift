@@ -41,7 +41,8 @@ let package = Package(
     targets: [
         // C shims: macros as functions, system calls that Swift cannot express.
         .target(name: "CDXOpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
-        .target(name: "CDXSystem"),
+        // The rest of the resolver, which reads SRV records, is a library of its own in libc6.
+        .target(name: "CDXSystem", linkerSettings: [.linkedLibrary("resolv")]),
 
         // Pure: no socket, clock, task or randomness that was not handed in.
         .target(name: "DXWire", swiftSettings: strict),

@@ -14,6 +14,7 @@ struct InitCommand: ParsableCommand {
               dxgateway run
 
             With --match the group's gateways find each other behind NATs; PIN is what dxmatchd pin prints there.
+            Without a port SRV records of _dxmatch._udp say where it is.
 
               dxgateway init --group plant --name hq --match match.example:3478#PIN
             """)

@@ -38,7 +38,8 @@ struct MatchAddCommand: AsyncParsableCommand {
         commandName: "add", abstract: "Have the group use matchmakers.",
         discussion: """
             PIN is what dxmatchd pin prints there. With the first one the group gets its match key, which the matchmaker has to be
-            told unless it serves anybody. A gateway with serve_match is a matchmaker for its own group: `self` there, at the host
+            told unless it serves anybody. Without a port, as in match.example#PIN, it is where the SRV records of
+            _dxmatch._udp.match.example say, else at port 3478 of the name. A gateway with serve_match is a matchmaker for its own group: `self` there, at the host
             that it advertises or its public address, or with `self` for the pin at any other of its names.
 
               dxgateway config match add match.example:3478#PIN
@@ -124,7 +125,7 @@ struct ConfigMatchKeyCommand: AsyncParsableCommand {
 
 /// A matchmaker on the command line.
 enum MatchmakerArgument {
-    /// Reads `HOST:PORT#PIN`.
+    /// Reads `HOST:PORT#PIN`, or `NAME#PIN`.
     static func read(_ text: String) throws -> MatchmakerAddress {
         do throws(MatchmakerAddressError) { return try MatchmakerAddress(text) } catch {
             throw ValidationError("\"\(text)\" \(error); \(error.remedy)")

@@ -96,3 +96,16 @@ int dx_path_facts(const char *path, bool follows_links, dx_path *out);
 // Gives back the memory that starting left behind: free heap, and all pages of code and constants, of this program and its
 // libraries. What is used again comes back from the file, or from the kernel's cache of it. The bytes of what was released.
 size_t dx_release_clean_pages(void);
+
+// A place of a service (SRV, RFC 2782). The target is a name as text, ended by zero; "." or nothing for "there is none".
+typedef struct dx_srv {
+    uint16_t priority, weight, port;
+    char target[1025];  // NS_MAXDNAME: what is no letter, digit or mark takes four characters
+} dx_srv;
+
+// Asks the system's name servers for the SRV records of a name; waits for the answer, ten seconds and more. Returns how many there
+// are, at most `capacity`, or -1 when there is none, or no answer, or one that cannot be read.
+int dx_srv_look_up(const char *name, dx_srv *found, int capacity);
+
+// Reads the SRV records of an answer, whatever its bytes are. Returns how many there are, at most `capacity`, or -1 when it is none.
+int dx_srv_read(const uint8_t *answer, size_t byte_count, dx_srv *found, int capacity);

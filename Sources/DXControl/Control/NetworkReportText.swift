@@ -70,6 +70,7 @@ public struct NetworkReportText: Sendable, CustomStringConvertible {
     private func text(of server: MatchmakerStatus) -> [String] {
         var lines = [NetworkWords.line(server)]
         if let pin = server.pin { lines.append("pin \(pin)") }
+        if let led = server.addresses { lines.append("its name leads to \(led.joined(separator: ", "))") }
         if let seen = server.seenPin { lines.append("but it shows the pin \(seen)") }
         switch server.largeDatagrams {
         case true?: lines.append("datagrams of 1,200 bytes, sent whole, arrive there (larger ones were not tried)")

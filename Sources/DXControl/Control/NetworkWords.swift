@@ -69,6 +69,10 @@ enum NetworkWords {
         case .failing: parts.append(server.problem ?? "does not answer")
         }
         if let rtt = server.rttMicroseconds { parts.append(StatusReport.milliseconds(rtt)) }
+        // Where a name leads; an address says it itself.
+        if server.addresses != nil, server.state != .failing, let address = server.address {
+            parts.append("at \(address)")
+        }
         if let members = server.members, server.state == .registered {
             parts.append(members == 1 ? "1 member" : "\(members) members")
         }

@@ -1,10 +1,12 @@
 public import DXWire
 
-/// A matchmaker as operators write it: `HOST:PORT#PIN` (`docs/matchmaking.md` §6). The pin is the gateway id of its key, by which
-/// alone it is known: without it nothing can be said to it.
+/// A matchmaker as operators write it: `HOST:PORT#PIN`, or `NAME#PIN` for a service of that name (`docs/matchmaking.md` §6). The pin is
+/// the gateway id of its key, by which alone it is known: without it nothing can be said to it.
 public struct MatchmakerAddress: Hashable, Sendable {
-    /// Where it listens: a host that is given, and a port from 1 on.
+    /// Where it listens: a host that is given, and a port from 1 on; of a service where it is when there are no SRV records.
     public let address: HostAddress
+    /// Whether it was named without a port: `_dxmatch._udp` and the name say where it is (SRV, RFC 2782), if they say anything.
+    public let isService: Bool
     /// The gateway id of its key.
     public let pin: GatewayID
 
@@ -17,30 +19,52 @@ public struct MatchmakerAddress: Hashable, Sendable {
         do throws(HostAddressError) { try address.check() } catch { return nil }
         self.address = address
         self.pin = pin
+        isService = false
     }
 
-    /// Reads `HOST:PORT#PIN`.
+    /// A service of a name; nil for what is no name. An IP address has no services: it is that address, at the standard port.
+    public init?(service name: String, pin: GatewayID) {
+        guard let host = MatchmakerAddress(address: HostAddress(host: name, port: Self.standardPort), pin: pin) else {
+            return nil
+        }
+        address = host.address
+        self.pin = pin
+        isService = address.endpoint == nil
+    }
+
+    /// Where it is, as it was written, without the pin.
+    public var place: String { isService ? address.host : address.description }
+
+    /// Reads `HOST:PORT#PIN`, or `HOST#PIN`.
     public init(_ text: String) throws(MatchmakerAddressError) {
         let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
-        let address: HostAddress
+        var address: HostAddress
+        var isService = false
         do throws(HostAddressError) { address = try HostAddress(String(parts[0])) } catch {
-            throw .address(error)
+            guard error == .missingPort, !parts[0].isEmpty, !parts[0].hasSuffix(":") else { throw .address(error) }
+            do throws(HostAddressError) { address = try HostAddress("\(parts[0]):\(Self.standardPort)") } catch {
+                throw .address(error)
+            }
+            isService = true
         }
         guard parts.count == 2, !parts[1].isEmpty else { throw .missingPin }
         guard let pin = GatewayID(text: String(parts[1])) else { throw .badPin }
-        guard let matchmaker = MatchmakerAddress(address: address, pin: pin) else { throw .nowhere }
+        let matchmaker =
+            isService
+            ? MatchmakerAddress(service: address.host, pin: pin) : MatchmakerAddress(address: address, pin: pin)
+        guard let matchmaker else { throw .nowhere }
         self = matchmaker
     }
 }
 
 extension MatchmakerAddress: CustomStringConvertible {
     /// The text form.
-    public var description: String { "\(address)#\(pin.text)" }
+    public var description: String { "\(place)#\(pin.text)" }
 }
 
 /// What is wrong with the text of a `MatchmakerAddress`.
 public enum MatchmakerAddressError: Error, Hashable, Sendable {
-    /// What stands before the `#` is no address.
+    /// What stands before the `#` is no address and no name.
     case address(HostAddressError)
     /// No host, or port 0.
     case nowhere
@@ -64,7 +88,8 @@ extension MatchmakerAddressError: CustomStringConvertible {
     /// What to do about it.
     public var remedy: String {
         switch self {
-        case .address(.missingPort): "add it, as in match.example:\(MatchmakerAddress.standardPort)#PIN"
+        case .address(.missingPort):
+            "write one, as in match.example:\(MatchmakerAddress.standardPort)#PIN, or a name alone: match.example#PIN"
         case .address(let error): error.remedy(isTarget: true)
         case .nowhere: "write a host and a port, as in match.example:\(MatchmakerAddress.standardPort)#PIN"
         case .missingPin: "run dxmatchd pin there, and write HOST:PORT#PIN with what it prints"

@@ -1,3 +1,4 @@
+import DXSecure
 import DXWire
 import Glibc
 import NIOCore
@@ -10,6 +11,40 @@ enum NameResolver {
     static func resolve(_ address: HostAddress, on eventLoop: any EventLoop) -> EventLoopFuture<[Endpoint]> {
         if let endpoint = address.endpoint { return eventLoop.makeSucceededFuture([endpoint]) }
         return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { try lookUp(address) }
+    }
+
+    /// The addresses of a matchmaker: of one that is named without a port those of its service (`docs/matchmaking.md` §6), else, and
+    /// where there is no such service, those of the host.
+    static func resolve(_ matchmaker: MatchmakerAddress, on eventLoop: any EventLoop) -> EventLoopFuture<[Endpoint]> {
+        guard matchmaker.isService else { return resolve(matchmaker.address, on: eventLoop) }
+        return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
+            guard let records = ServiceRecord.lookUp(service + matchmaker.address.host), !records.isEmpty else {
+                return try lookUp(matchmaker.address)
+            }
+            return try lookUp(records, of: matchmaker)
+        }
+    }
+
+    /// What the service is called before the name of who has it.
+    private static let service = "_dxmatch._udp."
+
+    private static func lookUp(_ records: [ServiceRecord], of matchmaker: MatchmakerAddress) throws -> [Endpoint] {
+        var random = RandomSource(seed: SecureRandom.next())
+        let places = ServiceRecord.places(records, maximum: maximumCount, random: &random)
+        guard !places.isEmpty else {
+            throw GatewayError.system("\(matchmaker.address.host) says that it has no matchmaker (SRV \(service)…)")
+        }
+        var result: [Endpoint] = []
+        var failure: (any Error)?
+        for place in places where result.count < maximumCount {
+            do {
+                for endpoint in try lookUp(place) where !result.contains(endpoint) && result.count < maximumCount {
+                    result.append(endpoint)
+                }
+            } catch { failure = error }
+        }
+        if result.isEmpty, let failure { throw failure }
+        return result
     }
 
     /// More addresses than this of one name are not tried.

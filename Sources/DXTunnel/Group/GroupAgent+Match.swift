@@ -93,7 +93,7 @@ extension GroupAgent {
             throw GroupError(.badRequest, "\"\(text)\" \(error)", error.remedy)
         }
         guard !servers.contains(server) else {
-            throw GroupError(.conflict, "\(server.address) is there already", "dxgateway config match list shows all")
+            throw GroupError(.conflict, "\(server.place) is there already", "dxgateway config match list shows all")
         }
         guard servers.count < MatchServersRecord.most else {
             throw GroupError(
@@ -109,7 +109,7 @@ extension GroupAgent {
         let rest =
             text == MatchService.selfWord
             ? servers.filter { $0.pin != own }
-            : servers.filter { $0.description != text && $0.address.description != text }
+            : servers.filter { $0.description != text && $0.place != text }
         guard rest.count < servers.count else {
             throw GroupError(.notFound, "there is no matchmaker \(text)", "dxgateway config match list shows them")
         }

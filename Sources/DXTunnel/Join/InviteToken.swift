@@ -143,13 +143,13 @@ struct InviteToken: Sendable {
         return RecordFields.Field(number: Field.address, value: bytes(endpoint))
     }
 
-    /// The pin, then an IP address as above, or the port and a name.
+    /// The pin, then an IP address as above, or the port and a name; port 0 for a service of that name.
     private static func field(_ matchmaker: MatchmakerAddress) -> RecordFields.Field {
         let (address, pin) = (matchmaker.address, matchmaker.pin.bytes)
         if let endpoint = address.endpoint, endpoint.scope == 0 {
             return RecordFields.Field(number: Field.matchmaker, value: pin + bytes(endpoint))
         }
-        let port = [UInt8(address.port >> 8), UInt8(address.port & 255)]
+        let port = matchmaker.isService ? [0, 0] : [UInt8(address.port >> 8), UInt8(address.port & 255)]
         return RecordFields.Field(number: Field.namedMatchmaker, value: pin + port + Array(address.host.utf8))
     }
 
@@ -187,7 +187,11 @@ struct InviteToken: Sendable {
             address = HostAddress(
                 host: try RecordFields.text(Array(rest[2...])), port: UInt16(rest[0]) << 8 | UInt16(rest[1]))
         }
-        guard let matchmaker = MatchmakerAddress(address: address, pin: pin) else { throw .invalidValue }
+        let isService = field.number == Field.namedMatchmaker && address.port == 0
+        let matchmaker =
+            isService
+            ? MatchmakerAddress(service: address.host, pin: pin) : MatchmakerAddress(address: address, pin: pin)
+        guard let matchmaker else { throw .invalidValue }
         return matchmaker
     }
 

@@ -21,8 +21,8 @@ extension Gateway {
         matchmakers: [MatchmakerAddress], stun: [HostAddress]
     ) async throws -> NetworkReport {
         let servers =
-            matchmakers.map { NetworkCheck.Server(address: $0.address, pin: $0.pin) }
-            + stun.map { NetworkCheck.Server(address: $0, pin: nil) }
+            matchmakers.map { NetworkCheck.Server($0) }
+            + stun.map { NetworkCheck.Server(stun: $0) }
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         return try await loop.flatSubmit {
             let promise = loop.makePromise(of: NetworkReport.self)
@@ -51,8 +51,7 @@ extension GatewayCore {
         }
         let own = ownMatchmaker
         let servers = (match?.plan.servers ?? []).map { server in
-            NetworkCheck.Server(
-                address: server.address, pin: server.pin, own: server.pin == own?.pin ? own?.endpoints : nil)
+            NetworkCheck.Server(server, own: server.pin == own?.pin ? own?.endpoints : nil)
         }
         let check = NetworkCheck(servers, on: eventLoop) { [weak self] found in
             self?.networkCheck = nil

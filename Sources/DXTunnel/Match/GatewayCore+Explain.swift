@@ -85,7 +85,7 @@ extension MatchAgent {
     func matchmakers(listing peer: GatewayID) -> [String] {
         var result: [String] = []
         for link in links where link.listings[peer] != nil {
-            let server = link.server.address.description
+            let server = link.server.place
             if !result.contains(server) { result.append(server) }
         }
         return result

@@ -35,7 +35,7 @@ extension MatchAgent {
         if let refusal {
             host.logger.warning(
                 "a matchmaker does not admit who joins or returns",
-                metadata: ["matchmaker": "\(link.server.address)", "status": "\(refusal.rawValue)"])
+                metadata: ["matchmaker": "\(link.server.place)", "status": "\(refusal.rawValue)"])
         }
         for guest in guestLinks(at: link.server) where guest.publicMatchKey == guestKey {
             register(guest, now: now)

@@ -88,7 +88,7 @@ extension MatchAgent {
         let nonce = random.next()
         host.logger.debug(
             "asking for an introduction",
-            metadata: ["peer": "\(host.name(of: peer))", "matchmaker": "\(link.server.address)"])
+            metadata: ["peer": "\(host.name(of: peer))", "matchmaker": "\(link.server.place)"])
         do {
             try link.client.introduce(to: listing.tag, nonce: nonce, blob: [], now: now)
             searches[peer]?.pending.insert(nonce)
@@ -100,7 +100,7 @@ extension MatchAgent {
         if let secret = secret(with: peer) {
             beginPunch(
                 with: peer, secret, under: veil(of: listing, at: link), told: (link, listing),
-                reason: "asked for at \(link.server.address)", now: now)
+                reason: "asked for at \(link.server.place)", now: now)
         }
     }
 
@@ -121,10 +121,10 @@ extension MatchAgent {
             }
             search(now: now)
         case .introduced(let peer, let nonce):
-            if let id = onTold(of: peer, by: link, "introduced by \(link.server.address)", now: now) {
+            if let id = onTold(of: peer, by: link, "introduced by \(link.server.place)", now: now) {
                 searches[id]?.pending.remove(nonce)
             }
-        case .notice(let peer, _): onTold(of: peer, by: link, "the peer asked \(link.server.address)", now: now)
+        case .notice(let peer, _): onTold(of: peer, by: link, "the peer asked \(link.server.place)", now: now)
         case .introductionFailed(let tag, let nonce, let failure):
             onIntroductionFailed(tag, nonce, failure, of: link, now: now)
         case .ticketRefused:
@@ -133,7 +133,7 @@ extension MatchAgent {
         case .wrongPin, .unreachable, .registrationRefused: onProblem(event, of: link, now: now)
         case .admitted(let key, lifetime: _): onAdmissionAnswer(key, of: link, refusal: nil, now: now)
         case .admissionRefused(let key, let status): onAdmissionAnswer(key, of: link, refusal: status, now: now)
-        case .isLeaving: host.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.address)"])
+        case .isLeaving: host.logger.info("a matchmaker is leaving", metadata: ["matchmaker": "\(link.server.place)"])
         // Others have tickets of their own again within a second, and are not worth a write.
         case .ticketChanged: if !link.purpose.isOfPair { host.noteTicket() }
         case .left, .measured: break
@@ -145,7 +145,7 @@ extension MatchAgent {
         let before = candidates
         gather(now: now)
         let what = link.purpose.isOfPair ? "registered under a return tag" : "registered with a matchmaker"
-        host.logger.debug("\(what)", metadata: ["matchmaker": "\(link.server.address)"])
+        host.logger.debug("\(what)", metadata: ["matchmaker": "\(link.server.place)"])
         registerPairs(now: now)
         // Whoever was told of us meanwhile was told the address before.
         let isElsewhere = before != candidates
@@ -163,7 +163,7 @@ extension MatchAgent {
         searches[peer]?.pending.remove(nonce)
         host.logger.debug(
             "an introduction failed",
-            metadata: ["matchmaker": "\(link.server.address)", "peer": "\(peer)", "reason": "\(failure)"])
+            metadata: ["matchmaker": "\(link.server.place)", "peer": "\(peer)", "reason": "\(failure)"])
         switch failure {
         case .unknownMember:
             // It has another tag by now, or is gone: the next roster says.
@@ -187,7 +187,7 @@ extension MatchAgent {
         link.problem = "\(problem)"
         host.logger.warning(
             "a matchmaker is of no use",
-            metadata: ["matchmaker": "\(link.server.address)", "reason": "\("\(problem)".onOneLine)"])
+            metadata: ["matchmaker": "\(link.server.place)", "reason": "\("\(problem)".onOneLine)"])
     }
 
     /// A matchmaker told of another gateway: a way to it is looked for.
@@ -205,7 +205,7 @@ extension MatchAgent {
         guard let secret = punches.secret(with: id, identity, key: listing.key) else { return nil }
         beginPunch(
             with: id, secret, under: veil(of: listing, at: link), told: (link, listing), reason: reason,
-            introducer: "\(link.server.address)", now: now)
+            introducer: "\(link.server.place)", now: now)
         return id
     }
 

@@ -17,10 +17,11 @@ extension MatchAgent {
 
     /// How it stands with one matchmaker: what the registration of the newest epoch says.
     private func status(of server: MatchmakerAddress) -> MatchmakerStatus {
-        var result = MatchmakerStatus(server: server.address.description, pin: server.pin.text)
+        var result = MatchmakerStatus(server: server.place, pin: server.pin.text)
         guard let link = groupLink(of: server) else { return result }
         let known = link.client.status
         result.address = known.server?.description
+        result.addresses = NetworkCheck.told(server.address, link.addresses)
         result.rttMicroseconds = known.roundTrip.map { UInt64(max(0, $0.microseconds)) }
         result.observed = [known.observedV4, known.observedV6].compactMap { $0?.description }
         result.members = known.memberCount.map(Int.init)

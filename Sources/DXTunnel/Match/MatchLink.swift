@@ -154,7 +154,7 @@ final class MatchLink {
         isResolving = true
         let bound = NIOLoopBound((self, changed), eventLoop: eventLoop)
         let lookUp =
-            own.map { eventLoop.makeSucceededFuture($0) } ?? NameResolver.resolve(server.address, on: eventLoop)
+            own.map { eventLoop.makeSucceededFuture($0) } ?? NameResolver.resolve(server, on: eventLoop)
         lookUp.whenComplete { result in
             let (link, changed) = bound.value
             link.isResolving = false
@@ -162,7 +162,8 @@ final class MatchLink {
             switch result {
             case .success(let found):
                 link.resolvesAt = time + Self.resolveInterval
-                guard !found.isEmpty, found != link.addresses else { return }
+                // Their order may be by chance, each time another one.
+                guard !found.isEmpty, Set(found) != Set(link.addresses) else { return }
                 link.addresses = found
                 changed(link)
             case .failure(let error):

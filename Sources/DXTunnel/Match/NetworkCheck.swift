@@ -12,9 +12,30 @@ final class NetworkCheck {
     struct Server {
         var address: HostAddress
         /// Nil: it is asked for STUN only.
-        var pin: GatewayID?
+        var matchmaker: MatchmakerAddress?
         /// Of this gateway's own matchmaker: where it is found from here. It sees nothing from outside.
         var own: [Endpoint]?
+
+        /// As it is configured, without a pin.
+        var place: String { matchmaker?.place ?? address.description }
+        /// The pin of a matchmaker.
+        var pin: GatewayID? { matchmaker?.pin }
+
+        /// A matchmaker.
+        init(_ matchmaker: MatchmakerAddress, own: [Endpoint]? = nil) {
+            address = matchmaker.address
+            self.matchmaker = matchmaker
+            self.own = own
+        }
+
+        /// A server that is asked for STUN only.
+        init(stun: HostAddress) { address = stun }
+
+        func lookUp(on eventLoop: any EventLoop) -> EventLoopFuture<[Endpoint]> {
+            if let own { return eventLoop.makeSucceededFuture(own) }
+            guard let matchmaker else { return NameResolver.resolve(address, on: eventLoop) }
+            return NameResolver.resolve(matchmaker, on: eventLoop)
+        }
     }
 
     private let eventLoop: any EventLoop
@@ -52,16 +73,14 @@ final class NetworkCheck {
         self.servers = Array(servers.prefix(16))
         self.complete = complete
         random = RandomSource(seed: SecureRandom.next())
-        statuses = self.servers.map { MatchmakerStatus(server: $0.address.description, pin: $0.pin?.text) }
+        statuses = self.servers.map { MatchmakerStatus(server: $0.place, pin: $0.pin?.text) }
     }
 
     /// Begins.
     func start() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         deadline = eventLoop.scheduleTask(in: Self.patience) { bound.value.stop() }
-        let lookUps = servers.map { server in
-            server.own.map { eventLoop.makeSucceededFuture($0) } ?? NameResolver.resolve(server.address, on: eventLoop)
-        }
+        let lookUps = servers.map { $0.lookUp(on: eventLoop) }
         EventLoopFuture.whenAllComplete(lookUps, on: eventLoop).whenSuccess { bound.value.resolved($0) }
         askRouters()
     }
@@ -105,13 +124,20 @@ final class NetworkCheck {
         pending += 1
         let server = servers[number]
         let probe = MatchProbe(
-            server.address.description, pin: server.pin, addresses: usable, on: eventLoop,
+            server.place, pin: server.pin, addresses: usable, on: eventLoop,
             random: RandomSource(seed: random.next()))
         probes.append(probe)
         probe.start { [weak self] status in
+            var status = status
+            if server.own == nil { status.addresses = Self.told(server.address, found) }
             self?.statuses[number] = status
             self?.finishOne()
         }
+    }
+
+    /// What a name led to; nil for an address, which says it itself.
+    static func told(_ address: HostAddress, _ found: [Endpoint]) -> [String]? {
+        address.endpoint == nil && !found.isEmpty ? found.map(\.description) : nil
     }
 
     private func fail(_ number: Int, _ problem: String) {

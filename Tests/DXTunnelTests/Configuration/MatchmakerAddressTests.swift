@@ -14,6 +14,19 @@ import Testing
         #expect(matchmaker.description == "\(address)#\(Self.pin)")
     }
 
+    /// Where it is the name's SRV records say.
+    @Test func aNameWithoutAPortIsAService() throws {
+        let service = try MatchmakerAddress("match.example#\(Self.pin)")
+        #expect(service.isService && service.address == HostAddress(host: "match.example", port: 3_478))
+        #expect(service.description == "match.example#\(Self.pin)" && service.place == "match.example")
+        #expect(try service != MatchmakerAddress("match.example:3478#\(Self.pin)"))
+        // An address has no services.
+        for (text, written) in [("192.0.2.1", "192.0.2.1:3478"), ("[2001:db8::5]", "[2001:db8::5]:3478")] {
+            let address = try MatchmakerAddress("\(text)#\(Self.pin)")
+            #expect(!address.isService && address.description == "\(written)#\(Self.pin)")
+        }
+    }
+
     @Test func aPinMayBeWrittenInCapitals() throws {
         let capitals = try MatchmakerAddress("m:1#\(Self.pin.uppercased())")
         #expect(try capitals == MatchmakerAddress("m:1#\(Self.pin)"))
@@ -22,7 +35,8 @@ import Testing
     @Test(arguments: [
         ("match.example:3478", MatchmakerAddressError.missingPin), ("match.example:3478#", .missingPin),
         ("match.example:3478#abc", .badPin), ("match.example:3478#\(pin)x", .badPin),
-        ("match.example:3478#\(pin)#\(pin)", .badPin), ("match.example#\(pin)", .address(.missingPort)),
+        ("match.example:3478#\(pin)#\(pin)", .badPin), ("match.example:#\(pin)", .address(.missingPort)),
+        ("[::1]x#\(pin)", .address(.missingPort)), ("a..b#\(pin)", .address(.badHostName)),
         ("match.example:x#\(pin)", .address(.badPort)), (":3478#\(pin)", .nowhere),
         ("match.example:0#\(pin)", .nowhere),
         ("0.0.0.0:3478#\(pin)", .nowhere), ("", .address(.missingPort)), ("#", .address(.missingPort)),

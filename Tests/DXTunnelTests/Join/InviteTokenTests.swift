@@ -27,6 +27,12 @@ import Testing
         #expect(Set(read.addresses) == Set(addresses))
     }
 
+    @Test func aServiceOfANameComesBackAsItWas() throws {
+        let pin = try TestKeys.identity(2).gatewayID
+        let both = [try MatchmakerAddress("match.example#\(pin)"), try MatchmakerAddress("match.example:3478#\(pin)")]
+        #expect(try InviteToken(try token([], both).text).matchmakers == both)
+    }
+
     /// Made by another implementation (`docs/group.md` §8).
     @Test func vector() throws {
         let text = try token([try HostAddress("192.0.2.7:7700"), try HostAddress("[2001:db8::7]:7700")]).text

@@ -1,7 +1,9 @@
 """A group without any dxmatchd: one member, which the internet reaches, is its matchmaker (`serve_match`)."""
 
 import json
+import pathlib
 import socket
+import sys
 import time
 
 from harness.gateway import binary, command
@@ -18,23 +20,26 @@ from .traffic import Traffic
 HUB, HOST = "otter-hub", "m1"
 ADDRESS = MATCHMAKERS[HOST][0]
 STRANGER = MATCHMAKERS["m2"][1]
-CHANNEL_PORT, MATCH_PORT = 7700, 3478
+CHANNEL_PORT, MATCH_PORT, SERVICE_PORT = 7700, 3478, 3500
+# The name of a service, and an address that nobody has.
+NAME, NOWHERE = "match.example", "192.0.2.99"
 
 
 class Served(Pair):
     """The members `a` and `b`, and a third one on a public host, which made the group and serves it. All is made in the lab itself."""
 
-    def __init__(self, run, name="served"):
-        self.run, self.lab = run, run.lab
-        self.directory = run.directory / name
+    def __init__(self, run, name="self", port=MATCH_PORT):
+        self.run, self.lab, self.port = run, run.lab, port
+        self.directory = run.directory / "served"
         self.directory.mkdir(mode=0o711)
         self.gateways, self.matchmakers, self._starts = {}, {}, 0
         command("init", "--group", GROUP, "--name", HUB, "--state", self.state("hub"))
         self.start_hub(f":{CHANNEL_PORT}")
         # The one command that it takes.
-        said = command("config", "match", "add", "self", "--json", "--state", self.state("hub")).stdout
+        said = command("config", "match", "add", name, "--json", "--state", self.state("hub")).stdout
         self.server = json.loads(said)["match"]["servers"][0]
-        check(self.server.startswith(f"{ADDRESS}:{MATCH_PORT}#"), f"the hub is listed as {self.server}")
+        expected = f"{ADDRESS}:{port}" if name == "self" else name.split("#")[0]
+        check(self.server.startswith(f"{expected}#"), f"the hub is listed as {self.server}")
         for who in "ab":
             said = command("invite", "--name", NAMES[who], "--state", self.state("hub"), "--json").stdout
             self.lab.run(who, [binary(), "join", json.loads(said)["invitations"][0]["token"], "--state", self.state(who)],
@@ -48,7 +53,7 @@ class Served(Pair):
 
     def start_hub(self, listen):
         settings = self.directory / "hub.yaml"
-        settings.write_text(f'listen: "{listen}"\nserve_match: true\n')
+        settings.write_text(f'listen: "{listen}"\nserve_match: {{listen: ":{self.port}"}}\n')
         (self.state("hub") / "control.sock").unlink(missing_ok=True)
         self._starts += 1
         process = self.lab.start(
@@ -110,6 +115,33 @@ def by_a_member_alone(run, group):
     return f"first byte after {first_byte:.2f} s; {held['introductions']} introductions, {held['registrations']} registrations at the hub"
 
 
+def found_by_its_service(run, group):
+    """The group knows its matchmaker by a name without a port; a name server says by SRV records where it is. The address of the name
+    itself leads nowhere."""
+    zone = {NAME: {"A": NOWHERE}, f"_dxmatch._udp.{NAME}": {"SRV": [[0, 0, SERVICE_PORT, f"hub.{NAME}"], [9, 0, 9, f"gone.{NAME}"]]},
+            f"hub.{NAME}": {"A": ADDRESS}}
+    for who in ("a", "b", HOST):
+        run.lab.etc(who).mkdir(parents=True, exist_ok=True)
+        (run.lab.etc(who) / "resolv.conf").write_text(f"nameserver {STRANGER}\n")
+    run.lab.start("m2", [sys.executable, pathlib.Path(__file__).with_name("nameserver.py"), STRANGER, json.dumps(zone)],
+                  "the name server", run.directory / "nameserver.log")
+    wait_until(lambda: run.lab.udp_bound("m2", 53), "the name server serves", 30.0)
+    served = Served(run, f"{NAME}#self", SERVICE_PORT)
+    served.close_hub()
+    served.start("b")
+    served.start("a")
+    with served.targets("b"), served.connect("a") as connection:
+        carry(connection, 100_000)
+    for who in "ab":
+        found = served.status(who)["match"]["matchmakers"]
+        check(len(found) == 1 and found[0]["server"] == NAME and found[0]["state"] == "registered"
+              and found[0]["addresses"] == [f"{ADDRESS}:{SERVICE_PORT}"], f"{who} says of its matchmaker: {found}")
+    said = command("status", "--state", served.state("a")).stdout
+    check(f"{NAME} registered" in said and f"at {ADDRESS}:{SERVICE_PORT}" in said, f"status does not say where it is:\n{said}")
+    served.check_alive()
+    return f"{NAME} is {ADDRESS}:{SERVICE_PORT} by _dxmatch._udp"
+
+
 def silent_to_strangers(run, group):
     """First words of known protocols and noise from a stranger to both ports of a member that serves: not one byte back."""
     traffic = Traffic(run.lab)
@@ -135,4 +167,5 @@ def silent_to_strangers(run, group):
 
 
 cell("variants", "serve-match", "nat-portrestricted-portrestricted", by_a_member_alone, by_a_member_alone.__doc__, 300.0)
+cell("variants", "match-service", "nat-portrestricted-portrestricted", found_by_its_service, found_by_its_service.__doc__, 300.0)
 cell("blind", "serve-match-silent", "nat-portrestricted-portrestricted", silent_to_strangers, silent_to_strangers.__doc__, 300.0)

@@ -12,7 +12,7 @@ public struct MatchmakerStatus: Sendable, Hashable, Codable {
         case failing
     }
 
-    /// `HOST:PORT` as configured.
+    /// `HOST:PORT` as configured, or a name alone.
     public var server: String
     /// The pin that is configured; nil for a server that is asked for STUN only.
     public var pin: String?
@@ -20,6 +20,8 @@ public struct MatchmakerStatus: Sendable, Hashable, Codable {
     public var state: State
     /// The address that is used, or tried.
     public var address: String?
+    /// What its name led to, by SRV records or without; nil before it was found, and for what is an address itself.
+    public var addresses: [String]?
     /// Round trip in microseconds; nil before it has answered.
     public var rttMicroseconds: UInt64?
     /// Where it sees this gateway.
@@ -49,7 +51,7 @@ public struct MatchmakerStatus: Sendable, Hashable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case server, pin, state, address
+        case server, pin, state, address, addresses
         case rttMicroseconds = "rtt_us"
         case observed, members, problem
         case seenPin = "seen_pin"
