@@ -24,3 +24,9 @@ let sampleStatus = GatewayStatus(
         TunnelStatus(name: "ssh", role: .destination, state: .waiting, target: "127.0.0.1:22"),
     ],
     drops: ["unknown_connection": 3], memory: MemoryStatus(usedBytes: 1_024, limitBytes: 64 << 20))
+
+/// What a gateway serves that its group lists.
+let sampleService = MatchServiceStatus(
+    listen: ["0.0.0.0:3478", "0.0.0.0:3479"], pin: idText("m"), server: "cloud.example:3478#\(idText("m"))",
+    isListed: true,
+    registrations: 4, guests: 1, introductions: 6, strangers: 7)

@@ -131,4 +131,12 @@ import Testing
         let other = golden.replacingOccurrences(of: "\"schema\" : 1", with: "\"schema\" : 2")
         #expect(throws: DecodingError.self) { try JSONDecoder().decode(GatewayStatus.self, from: Data(other.utf8)) }
     }
+
+    @Test func whatItServesIsPartOfIt() throws {
+        var status = sampleStatus
+        status.serveMatch = sampleService
+        let text = String(decoding: try JSONEncoder().encode(status), as: UTF8.self)
+        #expect(text.contains(#""serve_match":{"#) && text.contains(#""listed":true"#))
+        #expect(try JSONDecoder().decode(GatewayStatus.self, from: Data(text.utf8)) == status)
+    }
 }

@@ -56,6 +56,17 @@ import Testing
         }
     }
 
+    @Test func saysWhatItServes() {
+        var status = sampleStatus
+        status.serveMatch = sampleService
+        #expect(
+            "\(StatusReport(status))".contains("serves    as matchmaker: 4 registrations, 1 guests, 6 introductions\n"))
+        status.serveMatch?.isListed = false
+        #expect("\(StatusReport(status))".contains(": dxgateway config match add cloud.example:3478#\(idText("m"))\n"))
+        status.serveMatch?.server = nil
+        #expect("\(StatusReport(status))".contains(": dxgateway config match add HOST:PORT#self\n"))
+    }
+
     @Test func cutsLongTables() {
         var status = sampleStatus
         status.peers = (0..<100).map { index in
