@@ -123,10 +123,10 @@ extension STUNSocket: DatagramHandler {
         switch message.kind {
         case .success:
             guard let observed = message.observed else { return }
-            let pin = message.software.flatMap { place in
-                STUNSoftware.pin(in: datagram.bytes.extracting(place.offset..<place.offset + place.count))
+            let said = message.software.flatMap { place in
+                STUNSoftware.pin(in: text.extracting(place.offset..<place.offset + place.count))
             }
-            onAnswer(Answer(number: number, observed: observed, otherAddress: message.otherAddress, pin: pin))
+            onAnswer(Answer(number: number, observed: observed, otherAddress: message.otherAddress, pin: said))
         // Our own, turned back by the NAT.
         case .request: onAnswer(Answer(number: number, observed: source))
         case .indication, .failure: break
