@@ -122,6 +122,8 @@ public final class DatagramSender {
         precondition(byteCount > 0 && byteCount <= Constants.maximumDatagram, "a datagram has 1 to 65,000 bytes")
         precondition(datagramByteCount > 0, "datagrams have some size")
         if let source, source.family != destination.family { return nil }
+        // Only stands for an address: whoever sends there by mistake sends nothing.
+        if destination.isForwarded { return nil }
         let datagrams = (byteCount &- 1) / datagramByteCount &+ 1
         let memory =
             switch destination.family {
@@ -138,6 +140,7 @@ public final class DatagramSender {
     @usableFromInline
     func refusalToQueue(to destination: Endpoint, from source: Endpoint?) -> AppendResult {
         if let source, source.family != destination.family { return .noSocket }
+        if destination.isForwarded { return .noSocket }
         return hasSocket(destination.family) ? .full : .noSocket
     }
 

@@ -14,7 +14,8 @@ struct RunCommand: AsyncParsableCommand {
             Logs go to standard error. On SIGTERM the peers are told, connections end, ports are freed.
 
             A gateway that is in a group (init, join) runs from its state directory, and the file, if there is one, holds
-            nothing but listen, advertise, control, local_policy, limits, serve_match, lan and port_mapping.
+            nothing but listen, advertise, control, local_policy, limits, serve_match, lan, port_mapping
+            and forward.
 
               dxgateway run
               dxgateway run --state /var/lib/dx/gateway --token-file /boot/dx-token
@@ -44,6 +45,9 @@ struct RunCommand: AsyncParsableCommand {
 
     @Flag(help: "Neither look for members in the networks of this host nor answer those who do (as lan: false).")
     var noLan = false
+
+    @Flag(help: "Forward sealed datagrams between members that do not reach each other directly (as forward: true).")
+    var forward = false
 
     @Option(help: "How log lines are written.")
     var logFormat = LogFormat.text
@@ -108,6 +112,7 @@ extension RunCommand {
                     settings.policy = try GatewayConfigurationFile.localPolicy(path: localPolicy)
                 }
                 if noLan { settings.lan = false }
+                if forward { settings.forward = settings.forward ?? LocalSettings.Forward() }
                 // The system's own gateway is found in the system's place.
                 if settings.controlPath == nil, state != Self.defaultState {
                     settings.controlPath = state + "/control.sock"

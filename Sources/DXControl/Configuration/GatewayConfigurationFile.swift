@@ -21,8 +21,8 @@ public struct GatewayConfigurationFile: Sendable {
         try self.init(text: text, path: path)
     }
 
-    /// Reads the settings of a gateway that is in a group: `listen`, `advertise`, `control`, `local_policy`, `limits` and
-    /// `serve_match` alone, as all else is the group's.
+    /// Reads the settings of a gateway that is in a group: `listen`, `advertise`, `control`, `local_policy`, `limits`,
+    /// `serve_match`, `lan`, `port_mapping` and `forward` alone, as all else is the group's.
     public static func settings(path: String) throws(ConfigurationFileError) -> LocalSettings {
         try readPart(path, none: LocalSettings()) { $0.readSettings($1) }
     }
@@ -186,7 +186,7 @@ private struct GatewayReading {
             keys: [
                 .optional("listen"), .optional("advertise"), .optional("control"), .optional("local_policy"),
                 .optional("limits"), .optional("serve_match"), .optional("lan"),
-                .optional("port_mapping"),
+                .optional("port_mapping"), .optional("forward"),
             ])
         var settings = LocalSettings()
         if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
@@ -201,6 +201,7 @@ private struct GatewayReading {
         if let serve = fields["serve_match"] {
             settings.serveMatch = readServeMatch(serve, at: root.key("serve_match"), beside: settings.listen)
         }
+        if let forward = fields["forward"] { settings.forward = readForward(forward, at: root.key("forward")) }
         settings.lan = readSwitch("lan", in: fields) ?? settings.lan
         settings.mapsPorts = readSwitch("port_mapping", in: fields) ?? settings.mapsPorts
         return settings
@@ -212,6 +213,23 @@ private struct GatewayReading {
         return reader.value(
             value, at: root.key(key), fallback: true, form: "true or false",
             parse: { ["true": true, "false": false][$0] })
+    }
+
+    /// `true`, `false`, or how much.
+    private mutating func readForward(_ node: Node, at path: ConfigurationPath) -> LocalSettings.Forward? {
+        guard case .mapping = node else {
+            let forwards = reader.value(
+                node, at: path, fallback: false, form: "true, false or {rate: 20M}",
+                parse: { ["true": true, "false": false][$0] })
+            return forwards ? LocalSettings.Forward() : nil
+        }
+        let fields = reader.fields(of: node, at: path, keys: [.required("rate", example: "20M")])
+        guard let rate = fields["rate"] else { return nil }
+        return LocalSettings.Forward(
+            bitsPerSecond: reader.value(
+                rate, at: path.key("rate"), fallback: LocalSettings.Forward.usualRate,
+                form: "a rate from 64K to 100G, bits per second, such as 20M",
+                parse: { Quantity.bitsPerSecond($0).flatMap { LocalSettings.Forward.rates.contains($0) ? $0 : nil } }))
     }
 
     /// `true`, `false`, or where: a socket beside the gateway's own.

@@ -13,7 +13,7 @@ public struct PeerExplanationText: Sendable, CustomStringConvertible {
     /// The text, lines separated by newlines, without one at the end.
     public var description: String {
         var lines = ["\(explanation.peer): \(explanation.conclusion)"]
-        if let remedy = explanation.remedy { lines.append("to change that: \(remedy)") }
+        if let remedy = explanation.remedy { lines.append((explanation.connection?.pathKind == .forwarded ? "to make it direct: " : "to change that: ") + remedy) }
         lines += [""] + stateLines
         if let connection = explanation.connection { lines += text(of: connection) }
         if let introduction = explanation.introduction {
@@ -46,6 +46,7 @@ public struct PeerExplanationText: Sendable, CustomStringConvertible {
             case .network: "the two heard each other in this network"
             case .knownAddress: "at an address that was known"
             case .called: "the peer called"
+            case .member: "no direct way was found, and that member forwards"
             }
         let age = Double(explanation.time.unixMilliseconds - connection.since.unixMilliseconds) / 1_000
         let roundTrip = connection.rttMicroseconds.map { ", round trip \(StatusReport.milliseconds($0))" } ?? ""

@@ -14,7 +14,7 @@ public struct StatusReport: Sendable, CustomStringConvertible {
     /// The report, lines separated by newlines, without one at the end.
     public var description: String {
         var lines = header
-        lines += matchLines
+        lines += matchLines + forwardLines
         lines += peerTable
         lines += tunnelTable
         if !status.drops.isEmpty { lines += ["", "dropped   \(drops)"] }
@@ -59,6 +59,16 @@ public struct StatusReport: Sendable, CustomStringConvertible {
         return "as matchmaker, unknown to the group: dxgateway config match add \(service.server ?? "HOST:PORT#self")"
     }
 
+    /// What it forwards for others.
+    private var forwardLines: [String] {
+        guard let forwarding = status.forwarding, let rate = forwarding.rateBitsPerSecond else { return [] }
+        let dropped = forwarding.refused.values.reduce(0, &+)
+        return [
+            "forwards  for \(forwarding.pairs) pairs of members, \(Self.bytes(forwarding.bytesPassed)) so far, at most"
+                + " \(Self.rate(rate))bit/s" + (dropped > 0 ? "; \(dropped) datagrams dropped" : "")
+        ]
+    }
+
     /// The matchmakers, what the network does, and how long it remembers.
     private var matchLines: [String] {
         guard let match = status.match else { return [] }
@@ -79,7 +89,7 @@ public struct StatusReport: Sendable, CustomStringConvertible {
             [
                 peer.name, peer.state.rawValue,
                 Self.span(Double(status.time.unixMilliseconds - peer.since.unixMilliseconds) / 1_000),
-                peer.remoteAddress ?? "-", peer.pathKind?.rawValue ?? "-",
+                peer.forwardedBy.map { "through \($0)" } ?? peer.remoteAddress ?? "-", peer.pathKind?.rawValue ?? "-",
                 peer.rttMicroseconds.map(Self.milliseconds) ?? "-", peer.mtuBytes.map(String.init) ?? "-",
                 Self.bytes(peer.bytesSent), Self.bytes(peer.bytesReceived), String(peer.openStreams),
             ]

@@ -184,7 +184,7 @@ public final class SecureEndpoint {
 
     // MARK: Commands
 
-    /// Begins a session with `peer` at `remote`. Its end is an event.
+    /// Begins a session with `peer` at `remote`, which may stand for a way through another member. Its end is an event.
     ///
     /// - Parameters:
     ///   - local: the address and port of ours that its datagrams leave from; nil leaves it to the routing table.
@@ -196,7 +196,7 @@ public final class SecureEndpoint {
     ) throws(SecureError) -> DTLSSession {
         guard peer != identity.gatewayID else { throw .selfConnection }
         guard knownPeers.contains(peer) else { throw .unknownPeer }
-        guard remote.isSendable else { throw .unusableAddress }
+        guard remote.isSendable || remote.isForwarded else { throw .unusableAddress }
         guard hasRoom() else { throw .tooManyHandshakes }
         let first = number.map { [$0.rawValue] } ?? []
         let handshake = SessionHandshake(

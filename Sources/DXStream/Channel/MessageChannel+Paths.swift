@@ -8,9 +8,10 @@ extension MessageChannel {
     ///   - id: its number (`docs/wire-format.md` §5.1), never used before in this channel.
     ///   - overheadByteCount: bytes that sealing adds to a packet.
     ///   - inheriting: the path of the same two addresses that it replaces (rekey); what that one measured goes on.
+    ///   - bounds: the sizes of datagrams on it.
     /// - Throws: `ChannelError.closed`, `ChannelError.pathLimit`.
     public mutating func addPath(
-        _ id: PathID, overheadByteCount: Int, inheriting: PathID?, now: Instant
+        _ id: PathID, overheadByteCount: Int, inheriting: PathID?, bounds: PathBounds = PathBounds(), now: Instant
     ) throws(ChannelError) {
         advance(to: now)
         guard phase == .open else { throw .closed }
@@ -18,7 +19,7 @@ extension MessageChannel {
         let old = inheriting.flatMap { index(of: $0) }.map { paths[$0] }
         var path = Path(
             id: id, overhead: overheadByteCount, configuration: configuration, peer: peerParameters, inheriting: old,
-            random: &random, now: now)
+            bounds: bounds, random: &random, now: now)
         path.refreshPacing(now: now)
         paths.append(path)
         setActive(paths.count - 1, now: now)
@@ -87,7 +88,7 @@ extension MessageChannel {
         let inFlight = paths[index].congestion.bytesInFlight
         paths[index].rtt = RTTEstimator()
         paths[index].mtu = MTUDiscovery(
-            maximum: Int(min(peerParameters.largestDatagram, UInt64(configuration.maximumDatagram))), now: now)
+            minimum: paths[index].mtu.minimum, maximum: Int(min(peerParameters.largestDatagram, UInt64(configuration.maximumDatagram))), now: now)
         paths[index].sizing = PacketSizing(maximumPacket: paths[index].sizing.maximumPacket)
         var congestion = CongestionController(
             configuration.congestion, maximumDatagram: paths[index].mtu.current,

@@ -246,6 +246,14 @@ extension MessageChannel {
         return control.read(store: &chunks)
     }
 
+    /// The largest message that surely fits into a packet of one datagram on the path in use, in bytes; 0 without a path, or when the
+    /// peer takes none.
+    public var messageCapacity: Int {
+        guard phase == .open, let activeIndex else { return 0 }
+        let room = paths[activeIndex].packetCapacity - PacketHeader.maximumByteCount - FrameSize.datagramHeadMaximum
+        return max(0, min(room, Int(clamping: peerParameters.largestMessage)))
+    }
+
     /// Queues an unreliable message (`docs/wire-format.md` §6.13). It is sent at most once, in one packet. When the queue
     /// is full the oldest is dropped; one that fits no packet is dropped when its turn comes. Both are counted.
     ///

@@ -41,7 +41,7 @@ extension MessageChannel {
     ) -> Transmit? {
         let validation = paths[index].validation
         guard validation.responseDue != nil || validation.phase == .challengeDue else { return nil }
-        var builder = PacketBuilder(path: paths[index], output: output, limit: Constants.minimumDatagram, now: now)
+        var builder = PacketBuilder(path: paths[index], output: output, limit: paths[index].mtu.minimum, now: now)
         builder.begin(&output)
         var destination = Transmit.Destination.current
         if let data = validation.responseDue {
@@ -84,8 +84,11 @@ extension MessageChannel {
         if mayElicit {
             writeSmallFrames(on: index, &builder, &output)
             writeControl(on: index, &builder, &output)
-            writeMessages(on: index, &builder, &output)
+            let isStreamsTurn = haveMessagesGone && !scheduler.isEmpty
+            haveMessagesGone = !isStreamsTurn && !messages.isEmpty
+            if !isStreamsTurn { writeMessages(on: index, &builder, &output) }
             writeStreams(on: index, &builder, &output)
+            if isStreamsTurn { writeMessages(on: index, &builder, &output) }
             if isProbe {
                 paths[index].probesPending &-= 1
                 if !builder.traits.contains(.isAckEliciting) {
@@ -106,7 +109,7 @@ extension MessageChannel {
         guard paths[index].received.isAckDue(now: now) else { return nil }
         // A path that the peer uses no more answers through the one in use.
         let carrier = paths[index].isRetiredByPeer ? activeIndex ?? index : index
-        var builder = PacketBuilder(path: paths[carrier], output: output, limit: Constants.minimumDatagram, now: now)
+        var builder = PacketBuilder(path: paths[carrier], output: output, limit: paths[carrier].mtu.minimum, now: now)
         builder.begin(&output)
         writeAck(of: index, on: carrier, &builder, &output, now: now)
         return finish(&builder, on: carrier, destination: .current, output: &output, now: now)

@@ -55,6 +55,8 @@ public struct MessageChannel: ~Copyable {
     var control = ControlStream()
     var messages: Deque<QueuedMessage> = []
     var messageByteCount = 0
+    /// Messages were first in the packet before: streams, if they wait, are first in the next one.
+    var haveMessagesGone = false
     var retirements: Deque<PathID> = []
 
     var events: Deque<ChannelEvent> = []
@@ -131,6 +133,8 @@ public struct MessageChannel: ~Copyable {
     public var isOpen: Bool { phase == .open }
     /// The path that data goes to.
     public var activePath: PathID? { activeIndex.map { paths[$0].id } }
+    /// Bytes of unreliable messages that wait to be sent.
+    public var queuedMessageByteCount: Int { messageByteCount }
     /// How many streams are open.
     public var streamCount: Int { streams.count }
     /// Counts since the channel began.

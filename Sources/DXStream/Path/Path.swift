@@ -47,13 +47,14 @@ struct Path: Sendable {
     /// A path that has measured nothing yet, or goes on with what `other` measured of the same network path (rekey).
     init(
         id: PathID, overhead: Int, configuration: ChannelConfiguration, peer: TransportParameters,
-        inheriting other: Path?,
+        inheriting other: Path?, bounds: PathBounds = PathBounds(),
         random: inout RandomSource, now: Instant
     ) {
         self.id = id
         self.overhead = overhead
         let largest = Int(min(peer.largestDatagram, UInt64(max(0, configuration.maximumDatagram))))
-        sizing = PacketSizing(maximumPacket: Int(min(peer.largestPacket, configuration.parameters.largestPacket)))
+        let largestPacket = bounds.allowsFragments ? min(peer.largestPacket, configuration.parameters.largestPacket) : 0
+        sizing = PacketSizing(maximumPacket: Int(largestPacket))
         lastSentAt = now
         nextSkip = 64 + random.below(256)
         let algorithm = configuration.congestion
@@ -71,7 +72,7 @@ struct Path: Sendable {
             loss.inherit(from: other.loss)
         } else {
             rtt = RTTEstimator()
-            mtu = MTUDiscovery(maximum: largest, now: now)
+            mtu = MTUDiscovery(minimum: bounds.minimum, maximum: min(largest, bounds.maximum), now: now)
             congestion = CongestionController(algorithm, maximumDatagram: mtu.current, seed: seed)
         }
         sent = SentPackets(keepsSnapshots: congestion.measuresDelivery)

@@ -31,6 +31,7 @@ extension GatewayCore {
         let ids = Set(view.peers.map(\.id))
         // First, so that a handshake which is under way ends, too.
         secure.knownPeers = ids
+        forwarding.membersChanged()
         for peer in peers where !ids.contains(peer.id) {
             peer.cut(now: now)
             peersByID[peer.id] = nil
@@ -50,6 +51,7 @@ extension GatewayCore {
             link.update(peer, isWanted: isWanted, now: now)
             if isWanted { link.start(now: now) }
         }
+        forwarding.membersChanged()
     }
 
     /// Ends channels that neither end needs: of members that asked whether they missed something, and of tunnels that are no

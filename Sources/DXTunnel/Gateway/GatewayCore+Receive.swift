@@ -8,6 +8,25 @@ extension GatewayCore: DatagramHandler {
     func received(
         _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
     ) {
+        // No such address is on any network.
+        guard !source.isForwarded else { return drops.malformed &+= 1 }
+        take(&datagram, from: source, local: local, ecn: ecn, now: now)
+    }
+
+    /// A datagram that came through another member, by way of `source`; false when it is not by whom it is said to be, as far as that can
+    /// be seen: what is sealed says so itself.
+    func receiveForwarded(_ datagram: [UInt8], from source: Endpoint, of peer: GatewayID) -> Bool {
+        var bytes = datagram
+        var span = bytes.mutableSpan
+        var raw = unsafe span.mutableBytes
+        if let session = session(for: raw), session.session.peerID != peer { return false }
+        take(&raw, from: source, local: nil, ecn: .notECT, now: currentTime())
+        return true
+    }
+
+    private func take(
+        _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
+    ) {
         let now = tick(now)
         guard let session = session(for: datagram) else {
             return receiveVeiled(datagram.bytes, from: source, local: local, ecn: ecn, now: now)
@@ -34,7 +53,7 @@ extension GatewayCore: DatagramHandler {
         _ message: inout MutableRawSpan, of size: Int, from source: Endpoint, local: Endpoint?, ecn: ECNMark,
         now: Instant
     ) -> Int {
-        guard let run = FragmentRun(reading: message.bytes, datagramByteCount: size),
+        guard !source.isForwarded, let run = FragmentRun(reading: message.bytes, datagramByteCount: size),
             let session = session(for: message)
         else {
             var datagram = message._mutatingExtracting(..<min(size, message.byteCount))
@@ -54,7 +73,7 @@ extension GatewayCore: DatagramHandler {
     private func receiveVeiled(
         _ datagram: RawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
     ) {
-        if let match, match.receive(datagram, from: source, at: local, now: now) { return }
+        if let match, !source.isForwarded, match.receive(datagram, from: source, at: local, now: now) { return }
         switch secure.receiveVeiled(datagram, from: source, at: local, now: now) {
         // At once: the first datagram of a new session may be the next of this batch.
         case .taken: drainSecureEvents(now: now)
@@ -203,7 +222,8 @@ extension GatewayCore: DatagramHandler {
         _ source: Endpoint, _ local: Endpoint?, byteCount: Int, _ session: ChannelSession, _ channel: PeerChannel,
         now: Instant
     ) {
-        guard source.isSendable else { return }
+        // One through another member stays where it is: another session takes over.
+        guard source.isSendable, !session.remote.isForwarded else { return }
         if session.candidate != source {
             guard !channel.transport.isValidating(session.pathID) else { return }
             channel.transport.pathCandidateChanged(session.pathID, now: now)

@@ -34,6 +34,8 @@ extension GatewayCore {
         _ plain: RawSpan, of datagramByteCount: Int, on session: ChannelSession, from local: Endpoint?,
         to remote: Endpoint, ecn: ECNMark, _ sender: DatagramSender
     ) {
+        // Such a path has no packets of several datagrams.
+        guard !remote.isForwarded else { return }
         let source = local?.family == remote.family ? local : nil
         let body = plain.byteCount &+ session.session.sealOverhead &- FragmentHeader.recordHeadByteCount
         let count = FragmentHeader.count(body: body, datagramByteCount: datagramByteCount)
@@ -54,6 +56,12 @@ extension GatewayCore {
         let source = local?.family == remote.family ? local : nil
         do throws(SecureError) {
             let size = plain.byteCount + session.session.sealOverhead
+            if remote.isForwarded {
+                try forwarding.send(to: remote, maximumByteCount: size) { output throws(SecureError) in
+                    try session.session.seal(plain, into: &output)
+                }
+                return
+            }
             try sender.append(to: remote, from: source, ecn: ecn, maximumByteCount: size) {
                 output throws(SecureError) in try session.session.seal(plain, into: &output)
             }
@@ -67,6 +75,10 @@ extension GatewayCore {
 
     /// Queues a datagram that is no session's; the turn sends it.
     func send(_ datagram: RawSpan, to remote: Endpoint, from local: Endpoint?) {
+        if remote.isForwarded {
+            forwarding.send(to: remote, maximumByteCount: datagram.byteCount) { $0.write(datagram) }
+            return
+        }
         let source = local?.family == remote.family ? local : nil
         sender(for: local)?.append(
             to: remote, from: source, ecn: .notECT, maximumByteCount: datagram.byteCount

@@ -23,7 +23,8 @@ extension GatewayCore {
             memory: MemoryStatus(
                 usedBytes: peers.reduce(0) { $0 + ($1.channel?.transport.heldByteCount ?? 0) },
                 limitBytes: configuration.limits.memoryBytes, residentBytes: Self.residentBytes()),
-            group: group?.status(), match: match.map { $0.status(now: currentTime()) })
+            group: group?.status(), match: match.map { $0.status(now: currentTime()) },
+            forwarding: group == nil ? nil : forwarding.status())
     }
 
     private func status(of peer: PeerLink) -> PeerStatus {
@@ -49,8 +50,9 @@ extension GatewayCore {
         guard let path = paths.first(where: \.isActive), let session = channel.session(of: path.id) else {
             return result
         }
-        result.remoteAddress = session.remote.description
+        result.remoteAddress = session.remote.isForwarded ? nil : session.remote.description
         result.pathKind = channel.pathKind
+        result.forwardedBy = peer.forwarderName
         result.rttMicroseconds = path.roundTrip.map { UInt64(max(0, $0.microseconds)) }
         result.mtuBytes = path.mtu
         result.congestionWindowBytes = UInt64(path.windowBytes)

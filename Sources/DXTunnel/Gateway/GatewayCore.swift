@@ -45,6 +45,8 @@ final class GatewayCore {
     var service: MatchService?
     /// The gateway's part in finding members in its networks; nil where that is switched off, and in static mode.
     var lan: LANAgent?
+    /// The gateway's part in forwarding between members.
+    lazy var forwarding = ForwardAgent(core: self, rate: group?.settings.forward?.bitsPerSecond)
     /// How often channels are kept alive: more often than usual where the NAT forgets soon.
     var channelKeepalive: Interval
     /// A look at the network that goes on.
@@ -415,6 +417,12 @@ final class GatewayCore {
     private var nextDeadline: Instant = .distantFuture
 
     // MARK: Sessions
+
+    /// What this gateway tells others that it can (`docs/wire-format.md` §4).
+    var capabilities: UInt64 {
+        guard group != nil else { return 0 }
+        return Bind.takesAdminRequests | Bind.takesIntroductions | (forwarding.isWilling ? Bind.forwards : 0)
+    }
 
     /// Datagrams with the session's connection id go to it from now on.
     func register(_ session: ChannelSession) { registerIDs(of: session) }

@@ -36,6 +36,8 @@ public struct GatewayStatus: Sendable, Hashable {
     public var match: MatchStatus?
     /// The matchmaker that it is for its own group; nil where it is none.
     public var serveMatch: MatchServiceStatus?
+    /// What it has to do with forwarding; nil where that is nothing.
+    public var forwarding: ForwardingStatus?
 
     /// A snapshot from its parts.
     public init(
@@ -43,9 +45,10 @@ public struct GatewayStatus: Sendable, Hashable {
         listen: [String], socket: SocketStatus, threads: Int = 1, peers: [PeerStatus], tunnels: [TunnelStatus],
         drops: [String: UInt64],
         memory: MemoryStatus, group: GroupStatus? = nil, match: MatchStatus? = nil,
-        serveMatch: MatchServiceStatus? = nil
+        serveMatch: MatchServiceStatus? = nil, forwarding: ForwardingStatus? = nil
     ) {
         self.serveMatch = serveMatch
+        self.forwarding = forwarding
         self.name = name
         self.id = id
         self.version = version
@@ -120,7 +123,7 @@ extension GatewayStatus: Codable {
     private enum CodingKeys: String, CodingKey {
         case schema, healthy, problems, name, id, version, time
         case uptimeSeconds = "uptime_seconds"
-        case listen, socket, threads, peers, tunnels, drops, memory, group, match
+        case listen, socket, threads, peers, tunnels, drops, memory, group, match, forwarding
         case serveMatch = "serve_match"
     }
 
@@ -145,6 +148,7 @@ extension GatewayStatus: Codable {
         try container.encodeIfPresent(group, forKey: .group)
         try container.encodeIfPresent(match, forKey: .match)
         try container.encodeIfPresent(serveMatch, forKey: .serveMatch)
+        try container.encodeIfPresent(forwarding, forKey: .forwarding)
     }
 
     /// Reads the layout; throws `DecodingError` for another schema.
@@ -169,7 +173,8 @@ extension GatewayStatus: Codable {
             memory: try container.decode(MemoryStatus.self, forKey: .memory),
             group: try container.decodeIfPresent(GroupStatus.self, forKey: .group),
             match: try container.decodeIfPresent(MatchStatus.self, forKey: .match),
-            serveMatch: try container.decodeIfPresent(MatchServiceStatus.self, forKey: .serveMatch))
+            serveMatch: try container.decodeIfPresent(MatchServiceStatus.self, forKey: .serveMatch),
+            forwarding: try container.decodeIfPresent(ForwardingStatus.self, forKey: .forwarding))
     }
 }
 

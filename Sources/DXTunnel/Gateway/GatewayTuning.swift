@@ -20,6 +20,9 @@ struct GatewayTuning: Sendable {
     var usesLoopback = false
     /// How often a registration with a matchmaker is refreshed: `MatchClientConfiguration.keepalive`.
     var matchKeepalive: Interval = .seconds(25)
+    /// How long direct ways have before a way through another member is tried; less when there is none in theory, more while an
+    /// introduction goes on.
+    var directPatience: Interval = .seconds(3)
     /// How long nothing may arrive before the channel to a peer is given up.
     var idleTimeout: Interval = .seconds(60)
 

@@ -52,6 +52,8 @@ final class PeerLink {
     var usedWay: Way?
     /// Those of attempts.
     private var wayByRemote: [Endpoint: Way] = [:]
+    /// The way through another member.
+    var forwarding = Forwarding()
 
     /// Sessions beyond this wait for nothing: a peer has no reason to begin more at a time.
     static let maximumBinding = 8
@@ -103,9 +105,9 @@ final class PeerLink {
 
     /// Ends the channel when it has been there for a minute and carries nothing but the group's exchange.
     func endIfNeedless(now: Instant) {
-        guard let channel, !isWanted, channel.streamCount <= 1, channel.since + core.tuning.needlessTime <= now else {
-            return
-        }
+        guard let channel, !isWanted, channel.streamCount <= 1, channel.since + core.tuning.needlessTime <= now,
+            !core.forwarding.needs(id, now: now)
+        else { return }
         channel.transport.close(.shutdown, reason: "not needed", now: now)
         core.mark(channel)
     }
@@ -136,6 +138,7 @@ final class PeerLink {
         channel = nil
         ending.removeAll()
         deadline = .distantFuture
+        core.forwarding.forget(id)
         if !cut.isEmpty { core.logger.notice("peer is cut off", metadata: ["peer": "\(name)"]) }
     }
 
@@ -157,6 +160,7 @@ final class PeerLink {
             core.mark(old)
         }
         followWay(now: now)
+        retryDirect(now: now)
         if reconnect.takeAttempt(now: now) { call() }
         sendBinds(now: now)
         refreshDeadline()
@@ -177,14 +181,20 @@ final class PeerLink {
         if let doubted { next = min(next, doubted.until) }
         if let attempt = reconnect.nextAttempt { next = min(next, attempt) }
         if let pendingWay { next = min(next, pendingWay.due) }
+        next = min(next, forwarding.directAt)
         // While the kernel takes no more, what is overdue stays so; the socket tells when that is over.
         if !core.canSendNow { next = max(next, core.currentTime() + Self.blockedPause) }
         deadline = next
         core.noteDeadline(next)
     }
 
-    private func call() {
-        core.match?.introduce(id)
+    func call() {
+        if isForwarded, !isStranded, isHeard {
+            // The search at the matchmakers goes on, with pauses of its own.
+        } else {
+            core.match?.introduce(id)
+            forwarding.unreachedSince = forwarding.unreachedSince ?? core.currentTime()
+        }
         core.lan?.follow(now: core.currentTime())
         core.group?.introduce(id)
         guard attempts.isEmpty, !isResolving else { return }
@@ -229,7 +239,12 @@ final class PeerLink {
         do throws(SecureError) {
             attempts.append(
                 try core.secure.connect(to: id, at: remote, from: local, under: veil, now: core.currentTime()))
-        } catch { lastError = "\(remote): \(error)" }
+        } catch { lastError = "\(core.forwarding.words(for: remote)): \(error)" }
+    }
+
+    /// Whether a handshake through another member is under way.
+    var isCallingThroughMember: Bool {
+        attempts.contains { $0.remote.isForwarded } || binding.contains { $0.remote.isForwarded }
     }
 
     /// Whether a handshake with the peer at this address is under way.
@@ -237,11 +252,12 @@ final class PeerLink {
         attempts.contains { $0.remote == remote } || binding.contains { $0.remote == remote }
     }
 
-    private func onCallFailed(_ reason: String) {
+    private func onCallFailed(_ reason: String, triesMember: Bool = true) {
+        if triesMember { callThroughMember() }
         if let channel {
             // The call was made because the channel was silent, and it still is. Open connections wait, for the network may come
             // back within the idle timeout; a peer that restarted ends them when it is found.
-            guard channel.isSilent else { return }
+            guard !isHeard else { return }
             channel.setSuspended(true)
             return callAgainLater()
         }
@@ -252,7 +268,7 @@ final class PeerLink {
 
     /// Calls again after a pause, when nothing else is under way.
     private func callAgainLater() {
-        guard channel?.isSilent ?? true, attempts.isEmpty, binding.isEmpty, !core.isStopping,
+        guard !isHeard, attempts.isEmpty, binding.isEmpty, !core.isStopping,
             isWanted, canBeCalled
         else { return }
         reconnect.onFailed(random: &core.random, now: core.currentTime())
@@ -263,10 +279,11 @@ final class PeerLink {
     func onFailed(_ session: DTLSSession, _ failure: HandshakeFailure) {
         guard attempts.contains(where: { $0 === session }) else { return }
         attempts.removeAll { $0 === session }
-        if channel == nil { lastError = "\(session.remote): \(failure)" }
+        if channel == nil { lastError = "\(core.forwarding.words(for: session.remote)): \(failure)" }
         guard attempts.isEmpty else { return }
         if channel == nil { core.closeOutlet(at: lastBase) }
-        onCallFailed("no answer")
+        // After a call through a member direct ones have their turn again.
+        onCallFailed("no answer", triesMember: !session.remote.isForwarded)
     }
 
     // MARK: Sessions
@@ -275,10 +292,12 @@ final class PeerLink {
     func onEstablished(_ session: DTLSSession, now: Instant) {
         let isOurs = attempts.contains { $0 === session }
         if isOurs {
-            // One way is enough; the others are given up.
-            let others = attempts.filter { $0 !== session }
-            attempts.removeAll()
+            // One way is enough; the others are given up. Not a direct one for one through another member.
+            let others = attempts.filter { $0 !== session && (!session.remote.isForwarded || $0.remote.isForwarded) }
+            attempts.removeAll { attempt in attempt === session || others.contains { $0 === attempt } }
             for other in others { other.close() }
+            // Meanwhile the peer is reached directly.
+            if session.remote.isForwarded, isHeard, !isForwarded { return session.close() }
         }
         guard binding.count < Self.maximumBinding, !core.isStopping else {
             session.close()
@@ -287,8 +306,7 @@ final class PeerLink {
         if session.isInitiator { pathCount &+= 1 }
         let path = PathID(count: session.isInitiator ? pathCount : 0, role: session.isInitiator ? role : role.other)
         let own = Bind(
-            isSeen: false, capabilities: core.group == nil ? 0 : Bind.takesAdminRequests | Bind.takesIntroductions,
-            bootID: core.bootID,
+            isSeen: false, capabilities: core.capabilities, bootID: core.bootID,
             channelHalf: channel?.localHalf ?? nextHalf,
             pathID: session.isInitiator ? path : PathID(rawValue: 0), parameters: core.channelConfiguration.parameters)
         let entry = ChannelSession(session: session, bind: BindExchange(own: own), pathID: path, since: now)
@@ -346,13 +364,13 @@ final class PeerLink {
             lastError = "a session could not join the channel: \(error)"
             return drop(session)
         }
-        note(session.remote, session.local)
+        if !session.remote.isForwarded { note(session.remote, session.local) }
         usedWay = wayByRemote[session.remote]
         wayByRemote.removeAll()
         target.peerCapabilities = bind.capabilities
         if isNew { onChannelUp(target, now: now) }
         reconnect.onConnected()
-        core.match?.reached(id)
+        noteForwarding(session, now: now)
         rekeyWantedSince = nil
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
     }
@@ -364,7 +382,7 @@ final class PeerLink {
         hasFailed = false
         core.logger.info(
             "peer connected",
-            metadata: ["peer": "\(name)", "address": "\(channel.sessions.first?.remote.description ?? "")"])
+            metadata: ["peer": "\(name)", "address": "\(channel.sessions.first.map { core.forwarding.words(for: $0.remote) } ?? "")"])
         core.onChannelUp(channel)
     }
 
@@ -418,6 +436,7 @@ final class PeerLink {
         guard channel === self.channel else { return }
         core.logger.info("peer does not answer: calling it anew", metadata: ["peer": "\(name)"])
         core.match?.suspect(id)
+        for peer in core.forwarding.peers(through: id) { peer.forwarderIsGone(now: now) }
         reconnect.want(at: now)
         refreshDeadline()
     }
@@ -425,6 +444,7 @@ final class PeerLink {
     /// The transport ended.
     func onChannelEnded(_ channel: PeerChannel, _ reason: ChannelEnd, now: Instant) {
         core.onChannelDown(channel)
+        for peer in core.forwarding.peers(through: id) { peer.forwarderIsGone(now: now) }
         guard channel === self.channel else { return }
         lastError = Self.words(for: reason)
         stateSince = .now()

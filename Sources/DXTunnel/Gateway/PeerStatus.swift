@@ -18,10 +18,12 @@ public struct PeerStatus: Sendable, Hashable, Codable {
     public var state: State
     /// When it came to stand there.
     public var since: Timestamp
-    /// The address that datagrams go to; nil when there is no session.
+    /// The address that datagrams go to; nil when there is no session, or when they go to another member (`forwardedBy`).
     public var remoteAddress: String?
     /// What kind of path that is; nil when there is no session.
     public var pathKind: PathKind?
+    /// The name of the member through which that path leads; nil for any other path.
+    public var forwardedBy: String?
     /// Smoothed round trip in microseconds (RFC 9002 §5.3); nil until measured.
     public var rttMicroseconds: UInt64?
     /// The largest UDP payload found to arrive, in bytes; nil when there is no session.
@@ -44,7 +46,7 @@ public struct PeerStatus: Sendable, Hashable, Codable {
     /// A value from its parts.
     public init(
         name: String, id: String, state: State, since: Timestamp, remoteAddress: String? = nil,
-        pathKind: PathKind? = nil, rttMicroseconds: UInt64? = nil, mtuBytes: Int? = nil,
+        pathKind: PathKind? = nil, forwardedBy: String? = nil, rttMicroseconds: UInt64? = nil, mtuBytes: Int? = nil,
         congestionWindowBytes: UInt64? = nil, congestionControl: String? = nil, openStreams: Int = 0,
         bytesSent: UInt64 = 0, bytesReceived: UInt64 = 0,
         lastError: String? = nil, counters: [String: UInt64] = [:]
@@ -55,6 +57,7 @@ public struct PeerStatus: Sendable, Hashable, Codable {
         self.since = since
         self.remoteAddress = remoteAddress
         self.pathKind = pathKind
+        self.forwardedBy = forwardedBy
         self.rttMicroseconds = rttMicroseconds
         self.mtuBytes = mtuBytes
         self.congestionWindowBytes = congestionWindowBytes
@@ -70,6 +73,7 @@ public struct PeerStatus: Sendable, Hashable, Codable {
         case name, id, state, since
         case remoteAddress = "remote_address"
         case pathKind = "path_kind"
+        case forwardedBy = "forwarded_by"
         case rttMicroseconds = "rtt_us"
         case mtuBytes = "mtu_bytes"
         case congestionWindowBytes = "congestion_window_bytes"

@@ -63,7 +63,9 @@ extension GroupAgent {
         else { return introductions.noteUnreachable() }
         guard introductions.mayPass(from: asker, to: target, now: core.currentTime()) else { return }
         // Where its NAT lets it out, which it need not know itself. An address of a link says nothing elsewhere.
-        let observed = stream.channel.newestSession.map(\.remote).flatMap { $0.scope == 0 ? $0 : nil }
+        let observed = stream.channel.newestSession.map(\.remote).flatMap {
+            $0.scope == 0 && !$0.isForwarded ? $0 : nil
+        }
         queue(.introduced(asker, observed: observed, sealed), to: key)
     }
 

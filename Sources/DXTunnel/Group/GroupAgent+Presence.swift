@@ -87,5 +87,8 @@ extension GroupAgent {
 
 extension PeerChannel {
     /// What kind of path it uses.
-    var pathKind: PathKind { newestSession.map { $0.remote.isPrivate ? .lan : .direct } ?? .direct }
+    var pathKind: PathKind {
+        guard let remote = newestSession?.remote else { return .direct }
+        return remote.isForwarded ? .forwarded : remote.isPrivate ? .lan : .direct
+    }
 }

@@ -30,6 +30,24 @@ public struct LocalSettings: Sendable, Hashable {
     /// Whether the router is asked for a port (`docs/matchmaking.md` §9), where the group has matchmakers.
     public var mapsPorts = true
 
+    /// What this gateway forwards between members that do not reach each other; nil for nothing.
+    public var forward: Forward?
+
+    /// Forwarding between members (`docs/wire-format.md` §6.13.1).
+    public struct Forward: Sendable, Hashable {
+        /// At most so many bits a second, of all members and both directions together; a pair has half of it at most.
+        public var bitsPerSecond: UInt64
+
+        /// What is forwarded unless told otherwise: enough for a shell, a dashboard and a camera, and not all of an access line.
+        public static let usualRate: UInt64 = 20_000_000
+
+        /// Rates that a file may name: below, not even a handshake passes in time.
+        public static let rates: ClosedRange<UInt64> = 64_000...100_000_000_000
+
+        /// Forwarding at this rate.
+        public init(bitsPerSecond: UInt64 = Forward.usualRate) { self.bitsPerSecond = bitsPerSecond }
+    }
+
     /// A matchmaker for the gateway's own group, on a socket of its own (`docs/matchmaking.md` §1).
     public struct ServeMatch: Sendable, Hashable {
         /// The UDP address. An empty host is IPv4 and IPv6. With port 0 it is another one after each start, and has to be told anew.
@@ -57,8 +75,9 @@ public struct LocalSettings: Sendable, Hashable {
         listen: HostAddress = HostAddress(host: "", port: 0), advertise: [HostAddress] = [],
         controlPath: String? = nil, policy: LocalPolicy = LocalPolicy(),
         limits: GatewayConfiguration.Limits = GatewayConfiguration.Limits(), serveMatch: ServeMatch? = nil,
-        lan: Bool = true, mapsPorts: Bool = true
+        lan: Bool = true, mapsPorts: Bool = true, forward: Forward? = nil
     ) {
+        self.forward = forward
         self.mapsPorts = mapsPorts
         self.lan = lan
         self.serveMatch = serveMatch

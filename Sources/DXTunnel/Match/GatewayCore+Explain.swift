@@ -33,6 +33,8 @@ extension GatewayCore {
     ) -> PeerOutlook.Facts {
         var facts = PeerOutlook.Facts(peer: link.name)
         facts.pathKind = connection?.pathKind
+        facts.forwardedBy = connection?.forwardedBy
+        facts.hasForwarders = !forwarding.ways(to: link.id).isEmpty
         facts.lastError = link.lastError
         facts.hasMatchmakers = !(match?.plan.servers.isEmpty ?? true)
         guard let match else { return facts }
@@ -66,8 +68,11 @@ extension GatewayCore {
             link.usedWay?.remote == session.remote
             || run?.punch.list.pairs.contains { $0.wasSelected && $0.remote.endpoint == session.remote } ?? false
         return PeerExplanation.Connection(
-            local: session.local?.description, remote: session.remote.description, pathKind: channel.pathKind,
-            found: isIntroduced
+            local: session.local?.description, remote: forwarding.words(for: session.remote),
+            pathKind: channel.pathKind, forwardedBy: link.forwarderName,
+            found: session.remote.isForwarded
+                ? .member
+                : isIntroduced
                 ? (run?.isOfThisNetwork ?? false ? .network : .introduction)
                 : session.session.isInitiator ? .knownAddress : .called,
             since: Timestamp(unixMilliseconds: calendar.unixMilliseconds - (now - session.since).milliseconds),

@@ -23,7 +23,7 @@ extension GatewayCore: MatchHost {
 
     func veil(ofEpoch number: UInt64) -> VeilNumber? { secure.veil(ofEpoch: number) }
 
-    func isSearched(_ peer: GatewayID) -> Bool { peersByID[peer].map { !$0.isHeard } ?? false }
+    func isSearched(_ peer: GatewayID) -> Bool { peersByID[peer].map { !$0.isHeard || $0.isForwarded } ?? false }
 
     func takeTicket(of pin: GatewayID, _ matchKey: PublicKey) -> MatchTicket? { group?.takeTicket(of: pin, matchKey) }
 
@@ -51,6 +51,7 @@ extension GatewayCore: MatchHost {
         match?.note(failure: failure, of: peer)
         logger.info(
             "no direct way to a peer was found", metadata: ["peer": "\(name(of: peer))", "reason": "\(failure)"])
+        peersByID[peer]?.callThroughMember(isHopeless: true)
     }
 
     // MARK: Further sockets

@@ -17,6 +17,7 @@ extension MatchAgent {
         let now = host.currentTime()
         searches[peer] = searches[peer] ?? PeerSearch(nextAt: now, wantedAt: now)
         searches[peer]?.wantedAt = now
+        searches[peer]?.isForwarded = false
         search(now: now)
         pump(now: now)
     }
@@ -33,6 +34,23 @@ extension MatchAgent {
 
     /// A peer is connected, and heard.
     func reached(_ peer: GatewayID) { searches[peer] = nil }
+
+    /// A peer is reached through another member: a direct way is looked for from time to time.
+    func reachedThroughMember(_ peer: GatewayID) {
+        guard searches[peer] != nil || !links.isEmpty else { return }
+        let now = host.currentTime()
+        var search = searches[peer] ?? PeerSearch(nextAt: now + .seconds(10), wantedAt: now)
+        search.isForwarded = true
+        search.isUrgent = false
+        searches[peer] = search
+    }
+
+    /// Whether theory knows no direct way to a peer, or an introduction has found none.
+    func isHopeless(_ peer: GatewayID) -> Bool {
+        guard let run = punches.runs[peer], run.punch.list.selected == nil else { return false }
+        if case .impossible = run.punch.verdict { return true }
+        return run.failure != nil
+    }
 
     /// Why a peer was not reached, as far as it is known.
     func failure(of peer: GatewayID) -> String? {
@@ -62,7 +80,8 @@ extension MatchAgent {
     /// Asks for those introductions that are due.
     func search(now: Instant) {
         for (peer, search) in searches where search.nextAt <= now {
-            let isWanted = search.wantedAt + Self.searchTime >= now || isReturning(peer)
+            let isWanted =
+                search.isForwarded || search.wantedAt + Self.searchTime >= now || isReturning(peer)
             if !host.isSearched(peer) || !isWanted {
                 searches[peer] = nil
                 continue

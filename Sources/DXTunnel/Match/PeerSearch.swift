@@ -7,6 +7,8 @@ struct PeerSearch {
     var nextAt: Instant
     /// A channel to it fell silent, and is waited for.
     var isUrgent = false
+    /// It is reached through another member: a direct way is looked for with patience.
+    var isForwarded = false
     /// No matchmaker could be asked.
     var waitsForMatchmaker = false
     /// Introductions in vain.
@@ -36,10 +38,13 @@ struct PeerSearch {
     /// this pause, which doubles to the longest.
     private static let firstPause = Interval.seconds(12)
     private static let longestPause = Interval.seconds(60)
+    /// As little changes between two networks in ten minutes as in one; what changes at a matchmaker is tried at once all the same.
+    private static let longestForwardedPause = Interval.seconds(600)
 
     /// One begins now: the next comes after a pause.
     mutating func began(now: Instant, jitter: Interval) {
-        nextAt = now + min(Self.firstPause * (1 &<< Int64(min(failureCount, 4))), Self.longestPause) + jitter
+        let longest = isForwarded ? Self.longestForwardedPause : Self.longestPause
+        nextAt = now + min(Self.firstPause * (1 &<< Int64(min(failureCount, 6))), longest) + jitter
         failureCount += 1
     }
 }

@@ -178,7 +178,8 @@ final class PeerChannel {
         case .pathValidated(let id): onPathValidated(id)
         case .pathRetired(let id): detach(id)
         case .closed(let end): onClosed(end, now: now)
-        case .streamsAvailable, .message: break
+        case .message(let flow, let bytes): core.forwarding.receive(flow, bytes, from: self)
+        case .streamsAvailable: break
         }
     }
 
@@ -242,7 +243,7 @@ final class PeerChannel {
         let hasSameAddress = newest.map { $0.remote == session.remote } ?? false
         try transport.addPath(
             session.pathID, overheadByteCount: session.session.sealOverhead,
-            inheriting: hasSameAddress ? newest?.pathID : nil, now: now)
+            inheriting: hasSameAddress ? newest?.pathID : nil, bounds: bounds(of: session), now: now)
         session.channel = self
         if isSuccessor {
             // The others go when the peer shows that it has the new one too (`retireOthers`), which it is asked for.
@@ -254,6 +255,15 @@ final class PeerChannel {
         }
         sessions.append(session)
         core.mark(self)
+    }
+
+    /// Through another member no more fits than the channel to it carries in a datagram.
+    private func bounds(of session: ChannelSession) -> PathBounds {
+        guard session.remote.isForwarded else { return PathBounds() }
+        let minimum = Constants.minimumForwardedDatagram
+        return PathBounds(
+            minimum: minimum, maximum: max(minimum, core.forwarding.capacity(towards: session.remote)),
+            allowsFragments: false)
     }
 
     /// The peer uses this session, the newest: the ones before it are not needed any more.

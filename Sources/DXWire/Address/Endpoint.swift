@@ -59,13 +59,13 @@ public struct Endpoint: Hashable, Sendable, BitwiseCopyable {
     /// Whether it is 0.0.0.0 or ::.
     public var isUnspecified: Bool { high == 0 && low == 0 }
 
-    /// Whether a datagram may be sent there at all: not unspecified, not multicast, not the IPv4 broadcast address,
-    /// not port 0. A directed broadcast address cannot be told from a host's; the kernel refuses it.
+    /// Whether a datagram may be sent there at all: not unspecified, not multicast, not the IPv4 broadcast address, not
+    /// IPv6's discard prefix (`isForwarded`), not port 0. A directed broadcast address cannot be told from a host's; the kernel refuses it.
     public var isSendable: Bool {
         guard port != 0, !isUnspecified else { return false }
         switch family {
         case .v4: return low &>> 28 != 0xe && low != 0xffff_ffff
-        case .v6: return high &>> 56 != 0xff
+        case .v6: return high &>> 56 != 0xff && !isForwarded
         }
     }
 }

@@ -25,6 +25,8 @@ public struct Bind: Equatable, Sendable, BitwiseCopyable {
     public static let takesAdminRequests: UInt64 = 1
     /// Of `capabilities`: it passes on and takes introductions of members by members (`docs/matchmaking.md` §11), in a group.
     public static let takesIntroductions: UInt64 = 2
+    /// Of `capabilities`: it forwards datagrams between members (`docs/wire-format.md` §6.13.1), in a group.
+    public static let forwards: UInt64 = 4
     /// The largest encoding, in bytes.
     public static let maximumByteCount = 1 + 3 + 8 + 8 + 8 + 8 + TransportParameters.maximumByteCount
 

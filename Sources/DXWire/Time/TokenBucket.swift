@@ -17,11 +17,15 @@ public struct TokenBucket: Sendable, BitwiseCopyable {
     }
 
     /// Whether a token was there at `now`; it is gone then.
-    public mutating func take(now: Instant) -> Bool {
+    public mutating func take(now: Instant) -> Bool { take(1, now: now) }
+
+    /// Whether so many tokens were there at `now`; they are gone then. More than the burst are never there; none or fewer cost nothing.
+    public mutating func take(_ count: Int, now: Instant) -> Bool {
         tokens = refilled(now: now)
         refilledAt = now
-        guard tokens >= Self.token else { return false }
-        tokens -= Self.token
+        let price = Int64(max(0, min(count, 2_000_000_000))) * Self.token
+        guard tokens >= price else { return false }
+        tokens -= price
         return true
     }
 

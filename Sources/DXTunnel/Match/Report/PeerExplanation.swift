@@ -12,14 +12,18 @@ public struct PeerExplanation: Sendable, Hashable, Codable {
             case knownAddress = "known_address"
             /// The peer called here.
             case called
+            /// There was no direct way, and a member with a channel to both forwards.
+            case member
         }
 
         /// The address of ours; nil where the routing table chooses.
         public var local: String?
-        /// The peer's.
+        /// The peer's; `through NAME` where another member forwards.
         public var remote: String
         /// What kind of path that is.
         public var pathKind: PathKind
+        /// The name of the member that forwards; nil for any other path.
+        public var forwardedBy: String?
         /// How it was found.
         public var found: Found
         /// Since when this path is used.
@@ -30,6 +34,7 @@ public struct PeerExplanation: Sendable, Hashable, Codable {
         private enum CodingKeys: String, CodingKey {
             case local, remote
             case pathKind = "path_kind"
+            case forwardedBy = "forwarded_by"
             case found, since
             case rttMicroseconds = "rtt_us"
         }

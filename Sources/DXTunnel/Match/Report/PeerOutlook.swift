@@ -38,6 +38,10 @@ struct PeerOutlook: Equatable {
         var peer: String
         /// Whether a channel is up, and by what kind of path.
         var pathKind: PathKind?
+        /// The member that forwards, when that is the path.
+        var forwardedBy: String?
+        /// Whether there are members that may forward to the peer.
+        var hasForwarders = false
         /// Whether the gateway takes part in matchmaking; without matchmakers it does not.
         var hasMatchmakers = true
         /// The networks here that UDP does not leave, of those that were looked at; and whether it leaves one.
@@ -67,8 +71,15 @@ struct PeerOutlook: Equatable {
         switch facts.pathKind {
         case .direct: return ("connected, by a direct way", nil)
         case .lan: return ("connected, inside a local network", nil)
-        case .forwarded: return judgeUnconnected(facts, prefix: "connected through another member, because ")
-        case nil: return judgeUnconnected(facts, prefix: "")
+        case .forwarded:
+            return judgeUnconnected(facts, prefix: "forwarded by \(facts.forwardedBy ?? "another member"), because ")
+        case nil:
+            let (why, remedy) = judgeUnconnected(facts, prefix: "")
+            guard case .failed = facts.introduction, !facts.hasForwarders, let remedy else { return (why, remedy) }
+            return (
+                why + "; and no member that reaches both forwards",
+                remedy + "; or let a member that both reach forward: \"forward: true\" in its file"
+            )
         }
     }
 

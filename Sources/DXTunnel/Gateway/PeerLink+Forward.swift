@@ -1,0 +1,95 @@
+import DXWire
+import Logging
+
+/// The way through another member, where there is no direct one (`docs/nat-traversal.md` §4).
+extension PeerLink {
+    /// What there is of forwarding to this peer.
+    struct Forwarding {
+        /// Since when the peer is wanted and not reached.
+        var unreachedSince: Instant?
+        /// Calls through other members since it was reached last: each goes through the next one.
+        var callCount = 0
+        /// When a direct way is looked for again, while this one is in use, and how long after that the next time.
+        var directAt: Instant = .distantFuture
+        var directPause = Forwarding.firstDirectPause
+
+        static let firstDirectPause = Interval.seconds(10)
+        /// A direct way that is possible by now begins with news of a matchmaker's, or of the peer's own call; this is for what
+        /// nobody tells of.
+        static let longestDirectPause = Interval.seconds(600)
+    }
+
+    /// Whether the way in use leads through another member.
+    var isForwarded: Bool { channel?.newestSession?.remote.isForwarded ?? false }
+
+    /// The name of that member.
+    var forwarderName: String? { channel?.newestSession.flatMap { core.forwarding.forwarderName(of: $0.remote) } }
+
+    /// Whether the way in use leads through a member that is gone.
+    var isStranded: Bool {
+        guard let session = channel?.newestSession, session.remote.isForwarded else { return false }
+        return !core.forwarding.isUsable(session.remote)
+    }
+
+    /// Nobody was found by a direct way, or nothing came of one: calls through another member, if there is one and the direct ways had
+    /// their time.
+    func callThroughMember(isHopeless: Bool = false) {
+        let now = core.currentTime()
+        guard isWanted, !isHeard, !core.isStopping, !isCallingThroughMember else { return }
+        let since = forwarding.unreachedSince ?? now
+        forwarding.unreachedSince = since
+        if !isHopeless, !(core.match?.isHopeless(id) ?? false) {
+            guard since + core.tuning.directPatience <= now, !(core.match?.punches.isSearching(id) ?? false) else {
+                return
+            }
+        }
+        let ways = core.forwarding.ways(to: id)
+        guard !ways.isEmpty else { return }
+        // Another one each time: the first may not reach the peer, or be over its limit.
+        let way = ways[forwarding.callCount % ways.count]
+        forwarding.callCount += 1
+        core.logger.debug(
+            "calling a peer through another member",
+            metadata: ["peer": "\(name)", "forwarder": "\(core.forwarding.forwarderName(of: way) ?? "")"])
+        begin(way)
+        core.scheduleTurn()
+    }
+
+    /// A session joined the channel; whether it leads through another member.
+    func noteForwarding(_ session: ChannelSession, now: Instant) {
+        forwarding.unreachedSince = nil
+        forwarding.callCount = 0
+        guard session.remote.isForwarded else {
+            forwarding.directAt = .distantFuture
+            forwarding.directPause = Forwarding.firstDirectPause
+            core.match?.reached(id)
+            return
+        }
+        core.match?.reachedThroughMember(id)
+        if forwarding.directAt == .distantFuture { forwarding.directAt = now + forwarding.directPause }
+        core.logger.info(
+            "peer is reached through another member",
+            metadata: [
+                "peer": "\(name)", "forwarder": "\(core.forwarding.forwarderName(of: session.remote) ?? "")",
+            ])
+    }
+
+    /// Looks for a direct way again, now and then, beside the one in use. What is known by matchmakers goes on by itself.
+    func retryDirect(now: Instant) {
+        guard forwarding.directAt <= now else { return }
+        guard isForwarded else {
+            forwarding.directAt = .distantFuture
+            return
+        }
+        forwarding.directPause = min(forwarding.directPause * 2, Forwarding.longestDirectPause)
+        forwarding.directAt = now + forwarding.directPause
+        call()
+    }
+
+    /// The member that the way in use leads through is gone: another way is wanted at once.
+    func forwarderIsGone(now: Instant) {
+        guard let channel, isForwarded else { return }
+        core.logger.info("the member that forwarded to a peer is gone", metadata: ["peer": "\(name)"])
+        onPathSuspect(channel, now: now)
+    }
+}
