@@ -228,7 +228,7 @@ private struct GatewayReading {
         return LocalSettings.Forward(
             bitsPerSecond: reader.value(
                 rate, at: path.key("rate"), fallback: LocalSettings.Forward.usualRate,
-                form: "a rate from 64K to 100G, bits per second, such as 20M",
+                form: "a rate from 64K to 8G, bits per second, such as 20M",
                 parse: { Quantity.bitsPerSecond($0).flatMap { LocalSettings.Forward.rates.contains($0) ? $0 : nil } }))
     }
 

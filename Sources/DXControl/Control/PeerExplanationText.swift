@@ -13,7 +13,10 @@ public struct PeerExplanationText: Sendable, CustomStringConvertible {
     /// The text, lines separated by newlines, without one at the end.
     public var description: String {
         var lines = ["\(explanation.peer): \(explanation.conclusion)"]
-        if let remedy = explanation.remedy { lines.append((explanation.connection?.pathKind == .forwarded ? "to make it direct: " : "to change that: ") + remedy) }
+        if let remedy = explanation.remedy {
+            let isForwarded = explanation.connection?.pathKind == .forwarded
+            lines.append("\(isForwarded ? "to make it direct" : "to change that"): \(remedy)")
+        }
         lines += [""] + stateLines
         if let connection = explanation.connection { lines += text(of: connection) }
         if let introduction = explanation.introduction {

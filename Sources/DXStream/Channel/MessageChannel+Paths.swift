@@ -88,7 +88,8 @@ extension MessageChannel {
         let inFlight = paths[index].congestion.bytesInFlight
         paths[index].rtt = RTTEstimator()
         paths[index].mtu = MTUDiscovery(
-            minimum: paths[index].mtu.minimum, maximum: Int(min(peerParameters.largestDatagram, UInt64(configuration.maximumDatagram))), now: now)
+            minimum: paths[index].mtu.minimum,
+            maximum: Int(min(peerParameters.largestDatagram, UInt64(configuration.maximumDatagram))), now: now)
         paths[index].sizing = PacketSizing(maximumPacket: paths[index].sizing.maximumPacket)
         var congestion = CongestionController(
             configuration.congestion, maximumDatagram: paths[index].mtu.current,

@@ -49,7 +49,8 @@ final class ForwardAgent {
 
     private func link(_ tag: PresenceTag) -> PeerLink? {
         if members == nil {
-            members = Dictionary(core.peers.map { (PresenceTag($0.id), $0.id) }, uniquingKeysWith: { first, _ in first })
+            members = Dictionary(
+                core.peers.map { (PresenceTag($0.id), $0.id) }, uniquingKeysWith: { first, _ in first })
         }
         return members?[tag].flatMap { core.peersByID[$0] }
     }
@@ -80,17 +81,17 @@ final class ForwardAgent {
         return channel
     }
 
-    /// Members that forward and say that they have a direct channel with the peer, as endpoints; as long as nobody says so, all that
-    /// forward: what members say of their channels is some seconds old.
+    /// Members that forward and say that they have a direct channel with the peer, as endpoints; also those that have said nothing of
+    /// their channels yet.
     func ways(to peer: GatewayID) -> [Endpoint] {
         guard let group = core.group else { return [] }
         let tag = PresenceTag(peer)
         let able = core.peers.filter { $0.id != peer && $0.forwardsForOthers }
             .map { (tag: PresenceTag($0.id), id: $0.id) }.sorted { $0.tag < $1.tag }
-        let sure = able.filter { member in
-            group.presence.notes[member.tag]?.links.contains { $0.member == tag && $0.kind != .forwarded } ?? false
+        let helpful = able.filter { member in
+            group.presence.notes[member.tag]?.links.contains { $0.member == tag && $0.kind != .forwarded } ?? true
         }
-        return (sure.isEmpty ? able : sure).compactMap { endpoint(ForwardWays.Way(forwarder: $0.id, peer: peer)) }
+        return helpful.compactMap { endpoint(ForwardWays.Way(forwarder: $0.id, peer: peer)) }
     }
 
     private func endpoint(_ way: ForwardWays.Way) -> Endpoint? {
@@ -176,12 +177,16 @@ final class ForwardAgent {
 
     // MARK: Status
 
+    /// What was not passed on, by reason.
+    var refusals: [Forwarder.Refusal: UInt64] { forwarder.statistics.refused }
+
     /// What it has done; nil when there is nothing to tell.
     func status() -> ForwardingStatus? {
         guard isWilling || counts != Counts() else { return nil }
         let passed = forwarder.statistics
         return ForwardingStatus(
-            isWilling: isWilling, rateBitsPerSecond: forwarder.rate, pairs: forwarder.pairCount(now: core.currentTime()),
+            isWilling: isWilling, rateBitsPerSecond: forwarder.rate,
+            pairs: forwarder.pairCount(now: core.currentTime()),
             datagramsPassed: passed.datagrams, bytesPassed: passed.bytes,
             refused: Dictionary(passed.refused.map { ($0.key.rawValue, $0.value) }, uniquingKeysWith: &+),
             datagramsSent: counts.sent, datagramsReceived: counts.received, datagramsUnsendable: counts.unsendable,

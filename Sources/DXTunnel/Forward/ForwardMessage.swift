@@ -31,7 +31,9 @@ enum ForwardMessage {
     }
 
     /// The datagram that a message carries.
-    static func datagram(of message: ByteBuffer) -> [UInt8] { Array(message.readableBytesView.dropFirst(headByteCount)) }
+    static func datagram(of message: ByteBuffer) -> [UInt8] {
+        Array(message.readableBytesView.dropFirst(headByteCount))
+    }
 
     /// A message about a datagram of at most so many bytes, which `fill` writes; nil when it writes none.
     static func make<Failure: Error>(

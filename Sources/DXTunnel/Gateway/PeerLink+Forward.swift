@@ -7,12 +7,18 @@ extension PeerLink {
     struct Forwarding {
         /// Since when the peer is wanted and not reached.
         var unreachedSince: Instant?
-        /// Calls through other members since it was reached last: each goes through the next one.
+        /// When a way through another member is thought of next.
+        var tryAt: Instant = .distantFuture
+        /// Calls through other members since it was reached directly: each goes through the next one.
         var callCount = 0
         /// When a direct way is looked for again, while this one is in use, and how long after that the next time.
         var directAt: Instant = .distantFuture
         var directPause = Forwarding.firstDirectPause
 
+        /// What members say of their channels changes by the second.
+        static let tryPause = Interval.seconds(1)
+        /// The gateway with the larger id lets the other one call: one session is enough.
+        static let courtesy = Interval.seconds(1)
         static let firstDirectPause = Interval.seconds(10)
         /// A direct way that is possible by now begins with news of a matchmaker's, or of the peer's own call; this is for what
         /// nobody tells of.
@@ -31,14 +37,38 @@ extension PeerLink {
         return !core.forwarding.isUsable(session.remote)
     }
 
-    /// Nobody was found by a direct way, or nothing came of one: calls through another member, if there is one and the direct ways had
-    /// their time.
-    func callThroughMember(isHopeless: Bool = false) {
+    /// The peer is called: when that has not helped in time, another member is thought of.
+    func expectAnswer() {
         let now = core.currentTime()
-        guard isWanted, !isHeard, !core.isStopping, !isCallingThroughMember else { return }
         let since = forwarding.unreachedSince ?? now
         forwarding.unreachedSince = since
-        if !isHopeless, !(core.match?.isHopeless(id) ?? false) {
+        guard forwarding.tryAt == .distantFuture else { return }
+        forwarding.tryAt = max(since + core.tuning.directPatience + courtesy, now)
+        refreshDeadline()
+    }
+
+    /// A direct way was looked for in vain: another member is thought of at once.
+    func directFailed() {
+        guard isWanted, !isHeard else { return }
+        forwarding.tryAt = min(forwarding.tryAt, core.currentTime() + courtesy)
+        refreshDeadline()
+    }
+
+    private var courtesy: Interval { role == .lower ? .zero : Forwarding.courtesy }
+
+    /// Thinks of another member, when it is time.
+    func tryMember(now: Instant) {
+        guard forwarding.tryAt <= now else { return }
+        let isOver = isHeard || !isWanted || core.isStopping
+        forwarding.tryAt = isOver ? .distantFuture : now + Forwarding.tryPause
+        if !isOver { callThroughMember(now: now) }
+    }
+
+    /// Calls through another member, if there is one and direct ways had their time.
+    private func callThroughMember(now: Instant) {
+        guard !isCallingThroughMember else { return }
+        if !(core.match?.isHopeless(id) ?? false) {
+            let since = forwarding.unreachedSince ?? now
             guard since + core.tuning.directPatience <= now, !(core.match?.punches.isSearching(id) ?? false) else {
                 return
             }
@@ -58,8 +88,8 @@ extension PeerLink {
     /// A session joined the channel; whether it leads through another member.
     func noteForwarding(_ session: ChannelSession, now: Instant) {
         forwarding.unreachedSince = nil
-        forwarding.callCount = 0
         guard session.remote.isForwarded else {
+            forwarding.callCount = 0
             forwarding.directAt = .distantFuture
             forwarding.directPause = Forwarding.firstDirectPause
             core.match?.reached(id)

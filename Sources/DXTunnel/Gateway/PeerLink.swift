@@ -161,6 +161,7 @@ final class PeerLink {
         }
         followWay(now: now)
         retryDirect(now: now)
+        tryMember(now: now)
         if reconnect.takeAttempt(now: now) { call() }
         sendBinds(now: now)
         refreshDeadline()
@@ -181,7 +182,7 @@ final class PeerLink {
         if let doubted { next = min(next, doubted.until) }
         if let attempt = reconnect.nextAttempt { next = min(next, attempt) }
         if let pendingWay { next = min(next, pendingWay.due) }
-        next = min(next, forwarding.directAt)
+        next = min(next, forwarding.directAt, forwarding.tryAt)
         // While the kernel takes no more, what is overdue stays so; the socket tells when that is over.
         if !core.canSendNow { next = max(next, core.currentTime() + Self.blockedPause) }
         deadline = next
@@ -193,7 +194,7 @@ final class PeerLink {
             // The search at the matchmakers goes on, with pauses of its own.
         } else {
             core.match?.introduce(id)
-            forwarding.unreachedSince = forwarding.unreachedSince ?? core.currentTime()
+            expectAnswer()
         }
         core.lan?.follow(now: core.currentTime())
         core.group?.introduce(id)
@@ -252,8 +253,7 @@ final class PeerLink {
         attempts.contains { $0.remote == remote } || binding.contains { $0.remote == remote }
     }
 
-    private func onCallFailed(_ reason: String, triesMember: Bool = true) {
-        if triesMember { callThroughMember() }
+    private func onCallFailed(_ reason: String) {
         if let channel {
             // The call was made because the channel was silent, and it still is. Open connections wait, for the network may come
             // back within the idle timeout; a peer that restarted ends them when it is found.
@@ -282,8 +282,7 @@ final class PeerLink {
         if channel == nil { lastError = "\(core.forwarding.words(for: session.remote)): \(failure)" }
         guard attempts.isEmpty else { return }
         if channel == nil { core.closeOutlet(at: lastBase) }
-        // After a call through a member direct ones have their turn again.
-        onCallFailed("no answer", triesMember: !session.remote.isForwarded)
+        onCallFailed("no answer")
     }
 
     // MARK: Sessions
@@ -382,7 +381,10 @@ final class PeerLink {
         hasFailed = false
         core.logger.info(
             "peer connected",
-            metadata: ["peer": "\(name)", "address": "\(channel.sessions.first.map { core.forwarding.words(for: $0.remote) } ?? "")"])
+            metadata: [
+                "peer": "\(name)",
+                "address": "\(channel.sessions.first.map { core.forwarding.words(for: $0.remote) } ?? "")",
+            ])
         core.onChannelUp(channel)
     }
 

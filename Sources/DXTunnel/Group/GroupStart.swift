@@ -41,8 +41,8 @@ public struct LocalSettings: Sendable, Hashable {
         /// What is forwarded unless told otherwise: enough for a shell, a dashboard and a camera, and not all of an access line.
         public static let usualRate: UInt64 = 20_000_000
 
-        /// Rates that a file may name: below, not even a handshake passes in time.
-        public static let rates: ClosedRange<UInt64> = 64_000...100_000_000_000
+        /// Rates that a file may name: below, not even a handshake passes in time; above, `TokenBucket` does not count.
+        public static let rates: ClosedRange<UInt64> = 64_000...8_000_000_000
 
         /// Forwarding at this rate.
         public init(bitsPerSecond: UInt64 = Forward.usualRate) { self.bitsPerSecond = bitsPerSecond }

@@ -32,10 +32,11 @@ extension GatewayCore {
         _ link: PeerLink, _ run: PunchRun?, _ connection: PeerExplanation.Connection?, now: Instant
     ) -> PeerOutlook.Facts {
         var facts = PeerOutlook.Facts(peer: link.name)
-        facts.pathKind = connection?.pathKind
+        // Over a way that ends at a member that is gone nothing is connected.
+        facts.pathKind = link.isStranded ? nil : connection?.pathKind
         facts.forwardedBy = connection?.forwardedBy
         facts.hasForwarders = !forwarding.ways(to: link.id).isEmpty
-        facts.lastError = link.lastError
+        facts.lastError = link.lastError ?? (link.isStranded ? "the member that forwarded is gone" : nil)
         facts.hasMatchmakers = !(match?.plan.servers.isEmpty ?? true)
         guard let match else { return facts }
         let ways = match.behaviour.values.map(\.transport)
@@ -73,8 +74,8 @@ extension GatewayCore {
             found: session.remote.isForwarded
                 ? .member
                 : isIntroduced
-                ? (run?.isOfThisNetwork ?? false ? .network : .introduction)
-                : session.session.isInitiator ? .knownAddress : .called,
+                    ? (run?.isOfThisNetwork ?? false ? .network : .introduction)
+                    : session.session.isInitiator ? .knownAddress : .called,
             since: Timestamp(unixMilliseconds: calendar.unixMilliseconds - (now - session.since).milliseconds),
             rttMicroseconds: path?.roundTrip.map { UInt64(max(0, $0.microseconds)) })
     }

@@ -51,7 +51,7 @@ extension GatewayCore: MatchHost {
         match?.note(failure: failure, of: peer)
         logger.info(
             "no direct way to a peer was found", metadata: ["peer": "\(name(of: peer))", "reason": "\(failure)"])
-        peersByID[peer]?.callThroughMember(isHopeless: true)
+        peersByID[peer]?.directFailed()
     }
 
     // MARK: Further sockets

@@ -60,6 +60,12 @@ struct PeerOutlook: Equatable {
         var isHardSideOurs = false
         /// Why the last call found nobody.
         var lastError: String?
+
+        /// Whether a direct way was looked for in vain.
+        fileprivate var hasFailed: Bool {
+            if case .failed = introduction { return true }
+            return !hasMatchmakers && lastError != nil
+        }
     }
 
     /// The outlook on these facts.
@@ -75,10 +81,10 @@ struct PeerOutlook: Equatable {
             return judgeUnconnected(facts, prefix: "forwarded by \(facts.forwardedBy ?? "another member"), because ")
         case nil:
             let (why, remedy) = judgeUnconnected(facts, prefix: "")
-            guard case .failed = facts.introduction, !facts.hasForwarders, let remedy else { return (why, remedy) }
+            guard !facts.hasForwarders, facts.hasFailed else { return (why, remedy) }
+            let forward = "let a member that both reach forward: \"forward: true\" in its file"
             return (
-                why + "; and no member that reaches both forwards",
-                remedy + "; or let a member that both reach forward: \"forward: true\" in its file"
+                why + "; and no member that reaches both forwards", remedy.map { "\($0); or \(forward)" } ?? forward
             )
         }
     }
