@@ -29,6 +29,16 @@ import Testing
         #expect(at.listen.port == 7_700)
     }
 
+    @Test func nothingIsForwardedUnlessAskedFor() throws {
+        #expect(try settings("").forward == nil && settings("forward: false\n").forward == nil)
+        #expect(try settings("forward: true\n").forward?.bitsPerSecond == LocalSettings.Forward.usualRate)
+        #expect(try settings("forward: {rate: 500K}\n").forward?.bitsPerSecond == 500_000)
+        #expect(try problems("forward: maybe\n")[0].contains("true, false or {rate: 20M}"))
+        for text in ["forward: {}\n", "forward: {rate: 1K}\n", "forward: {rate: 20M, to: all}\n"] {
+            #expect(try problems(text).count == 1, "\(text)")
+        }
+    }
+
     @Test func whatMakesNoSenseIsNamed() throws {
         #expect(
             try problems("serve_match: maybe\n")[0].hasPrefix("1: ")

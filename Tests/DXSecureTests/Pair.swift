@@ -73,18 +73,19 @@ final class Pair {
 
     init(
         _ configuration: SecureConfiguration = SecureConfiguration(), veilA: [VeilSecret]? = nil,
-        veilB: [VeilSecret]? = nil, knowsA: Bool = true, identityA: Identity? = nil, identityB: Identity? = nil
+        veilB: [VeilSecret]? = nil, knowsA: Bool = true, identityA: Identity? = nil, identityB: Identity? = nil,
+        at addresses: [Endpoint] = [addressA, addressB]
     ) throws {
         veil = VeilSecret.generate()
         let identityA = try identityA ?? Identity.generate()
         let identityB = try identityB ?? Identity.generate()
         a = Node(
-            identityA, at: Self.addressA,
+            identityA, at: addresses[0],
             try SecureEndpoint(
                 identity: identityA, veil: veilA ?? [veil], knownPeers: [identityB.gatewayID],
                 configuration: configuration, shard: 1, seed: 1))
         b = Node(
-            identityB, at: Self.addressB,
+            identityB, at: addresses[1],
             try SecureEndpoint(
                 identity: identityB, veil: veilB ?? [veil], knownPeers: knowsA ? [identityA.gatewayID] : [],
                 configuration: configuration, shard: 2, seed: 2))

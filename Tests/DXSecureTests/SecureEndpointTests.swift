@@ -28,6 +28,18 @@ import Testing
         #expect(pair.a.secure.statistics.dropped == 0 && pair.b.secure.statistics.dropped == 0)
     }
 
+    /// A way through another member carries a whole handshake in datagrams of 1080 bytes.
+    @Test func handshakeThroughAnotherMember() throws {
+        let ways = [Endpoint.forwarded(number: 1), .forwarded(number: 2)]
+        let pair = try Pair(at: ways)
+        try pair.connect()
+        pair.settle()
+        try pair.expectsWorkingSessions()
+        #expect(pair.a.established.first?.remote == ways[1] && pair.b.established.first?.remote == ways[0])
+        let sizes = (pair.a.sent + pair.b.sent).map(\.bytes.count)
+        #expect(sizes.allSatisfy { $0 <= Constants.minimumForwardedDatagram })
+    }
+
     @Test func nothingIsKeptAfterwards() throws {
         let pair = try Pair()
         try pair.connect()

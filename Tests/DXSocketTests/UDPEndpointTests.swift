@@ -235,6 +235,11 @@ import Testing
             #expect(sender.append([1], to: .loopbackV6(9)) == .noSocket)
             #expect(sender.append([1], to: .loopback(9), from: .loopbackV6(0)) == .noSocket)
             #expect(sender.append([], to: .loopback(9)) == .empty)
+            // What only stands for an address goes nowhere, socket or not.
+            let (six, _) = try bench.listen("[::1]:0")
+            #expect(six.sender.append([1], to: .forwarded(number: 1)) == .noSocket)
+            six.sender.flush()
+            #expect(six.statistics.datagramsOut == 0)
             struct Refusal: Error {}
             #expect(throws: Refusal.self) {
                 try sender.append(to: .loopback(9), from: nil, ecn: .notECT, maximumByteCount: 10) { _ in

@@ -54,7 +54,7 @@ private func six(_ high: UInt64, _ low: UInt64 = 1, scope: UInt32 = 0) -> Endpoi
         (four(192, 168, 1, 10, port: 22), .refused(.own)), (four(192, 168, 1, 11), .allowed),
         (four(192, 168, 1, 255), .refused(.broadcast)), (four(192, 168, 2, 11), .reluctant),
         (four(100, 64, 1, 1), .reluctant), (four(10, 0, 0, 1), .reluctant),
-        (six(0x2001_0db8_0001_0000), .refused(.own)),
+        (six(0x2001_0db8_0001_0000), .refused(.own)), (.forwarded(number: 1), .refused(.unsendable)),
         (six(0xfd12_0000_0000_0000), .reluctant), (six(0xfe80_0000_0000_0000), .refused(.linkUnknown)),
         (six(0xfe80_0000_0000_0000, 5, scope: 2), .allowed), (six(0x2001_0db8_0002_0000), .allowed),
     ])

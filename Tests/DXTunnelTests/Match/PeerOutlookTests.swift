@@ -13,6 +13,7 @@ import Testing
         facts.matchmakers = [served]
         facts.isListed = true
         facts.introduction = introduction
+        facts.hasForwarders = true
         return facts
     }
 
@@ -27,9 +28,21 @@ import Testing
     @Test func aForwardedWayNamesWhatIsInTheWay() {
         var facts = facts(.failed(.impossible(.bothHard, .mapPort)))
         facts.pathKind = .forwarded
+        facts.forwardedBy = "hub"
         let outlook = PeerOutlook(facts)
-        #expect(outlook.conclusion.hasPrefix("connected through another member, because both NATs"))
+        #expect(outlook.conclusion.hasPrefix("forwarded by hub, because both NATs"))
         #expect(outlook.remedy == "\(NATVerdict.Remedy.mapPort)")
+    }
+
+    /// Where nobody forwards that is said beside, and may be the smallest change.
+    @Test func nobodyForwardsIsSaid() {
+        var facts = facts(.failed(.impossible(.bothHard, .mapPort)))
+        facts.hasForwarders = false
+        let outlook = PeerOutlook(facts)
+        #expect(outlook.conclusion.hasSuffix("; and no member that reaches both forwards"))
+        #expect(outlook.remedy?.hasPrefix("\(NATVerdict.Remedy.mapPort); or let a member") == true)
+        facts.introduction = .running
+        #expect(!PeerOutlook(facts).conclusion.contains("forwards"))
     }
 
     @Test func theoryNamesTheRemedy() {

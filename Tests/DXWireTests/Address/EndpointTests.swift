@@ -49,6 +49,16 @@ import Testing
         #expect(Endpoint(v6High: 1, low: 0xffff_c000_0201, port: 1).family == .v6)
     }
 
+    /// IPv6's discard prefix stands for ways through other members, whatever its port; nothing else does.
+    @Test func whatStandsForAForwardedWay() {
+        let way = Endpoint.forwarded(number: 0x1234)
+        #expect(way.isForwarded && "\(way)" == "[100::1234]:1")
+        #expect(way == Endpoint(v6High: 0x0100 << 48, low: 0x1234, port: 1))
+        #expect(way.withPort(7).isForwarded)
+        #expect(!Endpoint(v6High: 0x0100 << 48 | 1, low: 0x1234, port: 1).isForwarded)
+        #expect(!Endpoint(v4: 0x6400_0001, port: 1).isForwarded)
+    }
+
     @Test func portsChangeAlone() {
         let four = Endpoint(v4: 0xc000_0201, port: 1)
         #expect(four.withPort(2) == Endpoint(v4: 0xc000_0201, port: 2))
@@ -70,6 +80,8 @@ import Testing
         (Endpoint(v6High: 0, low: 1, port: 1), true), (Endpoint(v6High: 0, low: 0, port: 1), false),
         (Endpoint(v6High: 0xff02 << 48, low: 1, port: 1), false),
         (Endpoint(v6High: 0xfeff << 48, low: 1, port: 1), true),
+        (Endpoint.forwarded(number: 7), false), (Endpoint(v6High: 0x0100 << 48, low: 0xffff, port: 7_700), false),
+        (Endpoint(v6High: 0x0100 << 48 | 1, low: 1, port: 1), true),
         (Endpoint(v6High: 1, low: 0, port: 0), false), (Endpoint(v6High: 0, low: 0xffff_ffff_ffff, port: 1), false),
     ])
     func onlyUnicastAddressesAreSendable(endpoint: Endpoint, expected: Bool) {

@@ -23,6 +23,18 @@ import Testing
         #expect(taken(&bucket, at: .distantFuture) == 3)
     }
 
+    @Test func severalAtOnce() {
+        var bucket = TokenBucket(perSecond: 1_000, burst: 500)
+        let takes: [(count: Int, after: Int64, isThere: Bool)] = [
+            (501, 0, false), (500, 0, true), (100, 99, false), (100, 100, true), (0, 100, true), (-1, 100, true),
+            (1, 100, false), (.max, 1_000_000, false),
+        ]
+        for take in takes {
+            let isThere = bucket.take(take.count, now: start + .milliseconds(take.after))
+            #expect(isThere == take.isThere, "\(take)")
+        }
+    }
+
     @Test(arguments: [(0, 0), (-5, -5), (Int.min, Int.min)])
     func atLeastOne(perSecond: Int, burst: Int) {
         var bucket = TokenBucket(perSecond: perSecond, burst: burst)
