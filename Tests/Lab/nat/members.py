@@ -21,7 +21,7 @@ from harness.lab import Failure, Process, check, wait_until
 from .networks import MATCHMAKERS
 
 # Words that nothing else contains, so that a capture can be searched for them.
-NAMES = {"a": "walrus-edge", "b": "heron-cloud"}
+NAMES = {"a": "walrus-edge", "b": "heron-cloud", "c": "stork-hub"}
 GROUP, TUNNELS = "otterplant", {"a": "badgerweb", "b": "lynxweb"}
 TARGET = ("127.44.55.66", 8099)
 PORTS = {"a": 8001, "b": 8002}
@@ -65,10 +65,11 @@ class Group:
     """The states of two members and two matchmakers, made once for all tests: each test begins with copies of them.
 
     They are made in a network namespace of its own where the two see each other; each has a tunnel to the other, listening at
-    `PORTS`, and the target `TARGET`.
+    `PORTS`, and the target `TARGET`. A third member `c` is no end of them.
     """
 
-    def __init__(self, identity):
+    def __init__(self, identity, members="ab"):
+        self.members = members
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="dxnat-"))
         self.directory.chmod(0o711)
         self.space = f"lab-{identity}-group"
@@ -103,25 +104,26 @@ class Group:
         options = self._make_space()
         command("init", "--group", GROUP, "--name", NAMES["a"], "--state", self.state("a"), *options)
         self._run("a")
-        token = json.loads(command("invite", "--name", NAMES["b"], "--state", self.state("a"), "--json").stdout)
-        token = token["invitations"][0]["token"]
-        self._inside("join", token, "--state", self.state("b"))
-        self._run("b")
+        for who in self.members[1:]:
+            token = json.loads(command("invite", "--name", NAMES[who], "--state", self.state("a"), "--json").stdout)
+            token = token["invitations"][0]["token"]
+            self._inside("join", token, "--state", self.state(who))
+            self._run(who)
         for here, there in OTHER.items():
             command("tunnel", "add", TUNNELS[here], "--origin", f"{NAMES[here]}@127.0.0.1:{PORTS[here]}",
                     "--destination", f"{NAMES[there]}@{TARGET[0]}:{TARGET[1]}", "--state", self.state("a"))
-        wait_until(self._agree, "both members know both tunnels and each other", 60.0, alive=self._running)
+        wait_until(self._agree, "the members know both tunnels and each other", 60.0, alive=self._running)
         self._leave()
-        for who in "ab":
+        for who in self.members:
             (self.state(who) / "control.sock").unlink(missing_ok=True)
 
     def _agree(self):
         def knows(who):
             tunnels = ask(self.state(who) / "control.sock", "/v1/tunnels")
             members = ask(self.state(who) / "control.sock", "/v1/members")
-            return (tunnels and len(tunnels["tunnels"]) == 2 and members and len(members["members"]) == 2
+            return (tunnels and len(tunnels["tunnels"]) == 2 and members and len(members["members"]) == len(self.members)
                     and all(member["addresses"] for member in members["members"]))
-        return all(knows(who) for who in "ab")
+        return all(knows(who) for who in self.members)
 
     def _inside(self, *arguments):
         result = subprocess.run(["ip", "netns", "exec", self.space, binary(), *map(str, arguments)],
@@ -184,7 +186,7 @@ class Pair:
         self.directory = run.directory / name
         self.directory.mkdir(mode=0o711)
         self.gateways, self.matchmakers, self._starts = {}, {}, 0
-        for who in "ab":
+        for who in group.members:
             shutil.copytree(group.state(who), self.state(who))
         for who in MATCHMAKERS:
             shutil.copytree(group.state(who), self.state(who))
@@ -203,12 +205,12 @@ class Pair:
         wait_until(lambda: self.lab.udp_bound(name, 3478), f"matchmaker {name} serves", 60.0, alive=[process])
         return process
 
-    def start(self, who):
-        """Runs a gateway; it is not waited for. Returns when it was started."""
+    def start(self, who, *more, host=None):
+        """Runs a gateway, on the host of its name unless told otherwise; it is not waited for. Returns when it was started."""
         self._starts += 1
         (self.state(who) / "control.sock").unlink(missing_ok=True)
         options = shlex.split(os.environ.get("DX_RUN_OPTIONS", "--log-level debug"))
-        process = self.lab.start(who, [binary(), "run", "--state", self.state(who), *options], f"gateway {who}",
+        process = self.lab.start(host or who, [binary(), "run", "--state", self.state(who), *options, *more], f"gateway {who}",
                                  self.directory / f"{who}-{self._starts}.log")
         self.gateways[who] = process
         return datetime.datetime.now().timestamp()
