@@ -95,7 +95,7 @@ final class ForwardAgent {
     }
 
     private func endpoint(_ way: ForwardWays.Way) -> Endpoint? {
-        ways.endpoint(of: way) { [core] endpoint in core.sessions.contains { $0.remote == endpoint } }
+        ways.endpoint(of: way) { [core] in Set(core.sessions.map(\.remote)) }
     }
 
     /// Peers that are reached through a member.

@@ -21,11 +21,12 @@ struct ForwardWays: Sendable {
 
     /// The endpoint that stands for a way; nil when there are too many. A number is never given twice.
     ///
-    /// - Parameter isUsed: whether a session is over an endpoint; asked at the limit only.
-    mutating func endpoint(of way: Way, isUsed: (Endpoint) -> Bool) -> Endpoint? {
+    /// - Parameter used: the endpoints that sessions are over; asked for at the limit only.
+    mutating func endpoint(of way: Way, used: () -> Set<Endpoint>) -> Endpoint? {
         if let known = endpoints[way] { return known }
         if ways.count >= Self.most {
-            ways = ways.filter { isUsed($0.key) }
+            let used = used()
+            ways = ways.filter { used.contains($0.key) }
             endpoints = endpoints.filter { ways[$0.value] != nil }
             guard ways.count < Self.most else { return nil }
         }
