@@ -6,8 +6,8 @@ enum Polling {
         var description: String { "waited in vain for \(what)" }
     }
 
-    /// Half a minute on an idle machine.
-    private static let maximumAttempts = 15_000
+    /// Two minutes on an idle machine.
+    private static let maximumAttempts = 60_000
 
     /// Calls `body` until it returns something; throws what it throws.
     @discardableResult
