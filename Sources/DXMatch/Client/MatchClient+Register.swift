@@ -160,7 +160,9 @@ extension MatchClient {
             tell(.introductionFailed(introduction.memberTag, nonce: introduction.nonce, .cancelled))
         }
         introductions = []
+        let isNeeded = roster.isNeeded
         roster = RosterReading(isAutomatic: configuration.readsRoster)
+        roster.isNeeded = isNeeded
         proofCount = 0
         // A proof is for one member tag.
         proof = nil

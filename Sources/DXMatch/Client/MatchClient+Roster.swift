@@ -9,6 +9,13 @@ extension MatchClient {
         advance(now: now)
     }
 
+    /// Whether somebody is looked for: else the roster is not read of itself. True until told.
+    public mutating func needsRoster(_ isNeeded: Bool, now: Instant) {
+        guard roster.isNeeded != isNeeded else { return }
+        roster.isNeeded = isNeeded
+        advance(now: now)
+    }
+
     /// Begins to read when that is due.
     mutating func beginRoster(now: Instant) {
         guard canRequest, hasRoomForEvents, let time = roster.nextReading, now >= time else { return }

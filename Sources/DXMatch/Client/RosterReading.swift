@@ -2,14 +2,19 @@ import DXWire
 
 /// When the roster is read, and how far it has come (`docs/matchmaking.md` §4).
 ///
-/// A reading begins after a registration, and when a refresh tells that the roster has changed; not sooner after the last one
-/// than ten seconds and one more for each page of it, so that a large group in which somebody comes or goes all the time costs
-/// at most a datagram a second.
+/// A reading begins after a registration, and when a refresh tells that the roster has changed, as long as somebody is looked for:
+/// who is looked for by others is told of them. Not sooner after the last one than ten seconds and half a minute more for each
+/// page but the first: of a group of 500, about a hundred pages and 240 kB, at most once in 50 minutes, so that in a large group, in
+/// which somebody comes or goes all the time, one member that stays away does not have all the others read without end.
 struct RosterReading: Sendable {
     /// Whether it is read without being asked for.
     let isAutomatic: Bool
+    /// Whether somebody is looked for in it.
+    var isNeeded = true
     /// Whether it is to be read.
     private(set) var isWanted = false
+    /// Whether the owner asked for it.
+    private var isWished = false
     /// Whether a page is being asked for.
     private(set) var isReading = false
     /// Pages of this reading that came.
@@ -19,11 +24,12 @@ struct RosterReading: Sendable {
     private var digest: UInt64?
 
     static let pause = Interval.seconds(10)
+    static let pagePause = Interval.seconds(30)
 
     init(isAutomatic: Bool) { self.isAutomatic = isAutomatic }
 
-    /// When the next reading begins; nil when none is wanted, or one is under way.
-    var nextReading: Instant? { isWanted && !isReading ? notBefore ?? .zero : nil }
+    /// When the next reading begins; nil when none is wanted or needed, or one is under way.
+    var nextReading: Instant? { isWanted && !isReading && (isNeeded || isWished) ? notBefore ?? .zero : nil }
 
     /// A registration was made.
     mutating func onRegistered(digest: UInt64) {
@@ -41,12 +47,14 @@ struct RosterReading: Sendable {
     /// The owner wants it, at once.
     mutating func onWish() {
         isWanted = true
+        isWished = true
         notBefore = nil
     }
 
     /// A reading begins.
     mutating func begin() {
         isWanted = false
+        isWished = false
         isReading = true
         pages = 0
     }
@@ -57,7 +65,7 @@ struct RosterReading: Sendable {
     /// The last page came.
     mutating func onEnd(now: Instant) {
         isReading = false
-        notBefore = now + Self.pause + .seconds(Int64(pages))
+        notBefore = now + Self.pause + Self.pagePause * Int64(max(0, pages - 1))
     }
 
     /// A page did not come, or was of no use: from the beginning, later.

@@ -171,8 +171,8 @@ import Testing
         _ = lab.addMatchmaker()
         let gateways = (0..<30).map { _ in lab.addGateway() }
         for gateway in gateways { try lab.register(gateway) }
-        // The first refresh tells of those who came later.
-        lab.pass(.seconds(60))
+        // The first refresh tells of those who came later; a larger roster is read again later.
+        lab.pass(.seconds(600))
         let all = Set(gateways.map(\.tag))
         for gateway in gateways { #expect(gateway.roster == all.subtracting([gateway.tag])) }
         let pages = gateways[0].events.filter { event in
@@ -185,8 +185,33 @@ import Testing
         lab.pass(.seconds(1_000))
         #expect(gateways[0].events.count == sent)
         lab.tell(gateways[29]) { $0.stop(now: lab.now) }
-        lab.pass(.seconds(120))
+        lab.pass(.seconds(400))
         #expect(gateways[0].roster == all.subtracting([gateways[0].tag, gateways[29].tag]))
+    }
+
+    /// In a large group somebody comes or goes all the time: who is connected with all that it wants does not read of it.
+    @Test func theRosterIsReadWhileSomebodyIsLookedFor() throws {
+        let lab = ClientLab()
+        let matchmaker = lab.addMatchmaker()
+        let (one, other) = (lab.addGateway(), lab.addGateway { $0.readsRoster = false })
+        lab.tell(one) { $0.needsRoster(false, now: lab.now) }
+        try lab.register(one)
+        try lab.register(other)
+        lab.pass(.seconds(600))
+        #expect(matchmaker.requests[.roster] == nil)
+        // What was told meanwhile counts now.
+        lab.tell(one) { $0.needsRoster(true, now: lab.now) }
+        lab.pass(.seconds(1))
+        #expect(one.roster == [other.tag])
+        lab.tell(one) { $0.needsRoster(false, now: lab.now) }
+        let count = matchmaker.requests[.roster]
+        lab.tell(other) { $0.stop(now: lab.now) }
+        lab.pass(.seconds(600))
+        #expect(matchmaker.requests[.roster] == count && one.roster == [other.tag])
+        // The owner's wish is one that it has now.
+        lab.tell(one) { $0.readRoster(now: lab.now) }
+        lab.pass(.seconds(1))
+        #expect(one.roster == [])
     }
 
     /// A page that was asked for when the network changed.
