@@ -10,6 +10,8 @@ extension MatchClient {
     public mutating func checkBinding(now: Instant) {
         guard var held = listing, !held.isLapsed, held.unanswered.isEmpty else { return }
         held.dueAt = now
+        // This one wants an answer.
+        held.isAnswered = false
         listing = held
     }
 
