@@ -106,11 +106,15 @@ extension GatewayTests {
                     try await pairs(name, fleet).isEmpty
                 }
             }
+            // Whoever registers last is told how many there are.
             try await Polling.wait(until: "the members to be found under the group's tag") {
-                try await fleet["hq"].onLoop { core in
-                    core.match?.links.contains { $0.purpose.isOfGroup && $0.listings.count == Self.asleep.count }
-                        ?? false
+                var counts: [UInt16] = []
+                for name in ["hq"] + Self.asleep {
+                    counts += try await fleet[name].onLoop { core in
+                        core.match?.links.filter(\.purpose.isOfGroup).compactMap(\.client.status.memberCount) ?? []
+                    }
                 }
+                return counts.contains(UInt16(Self.asleep.count + 1))
             }
             try await fleet.stop()
             try await scene.matchmaker.stop()
