@@ -2,8 +2,8 @@ import DXWire
 
 /// When the roster is read, and how far it has come (`docs/matchmaking.md` §4).
 ///
-/// A reading begins after a registration, and when a refresh tells that the roster has changed, as long as somebody is looked for:
-/// who is looked for by others is told of them. Not sooner after the last one than ten seconds and half a minute more for each
+/// A reading begins after a registration; and when a refresh tells that the roster has changed, as long as somebody is looked for: who
+/// is looked for by others is told of them. Not sooner after the last one than ten seconds and half a minute more for each
 /// page but the first: of a group of 500, about a hundred pages and 240 kB, at most once in 50 minutes, so that in a large group, in
 /// which somebody comes or goes all the time, one member that stays away does not have all the others read without end.
 struct RosterReading: Sendable {
@@ -13,7 +13,7 @@ struct RosterReading: Sendable {
     var isNeeded = true
     /// Whether it is to be read.
     private(set) var isWanted = false
-    /// Whether the owner asked for it.
+    /// Whether it is to be read although nobody is looked for: the owner asked for it, or it was never read.
     private var isWished = false
     /// Whether a page is being asked for.
     private(set) var isReading = false
@@ -36,6 +36,7 @@ struct RosterReading: Sendable {
         guard isAutomatic, digest != self.digest || isReading else { return }
         self.digest = digest
         isWanted = true
+        isWished = true
     }
 
     /// The matchmaker says that it has changed.
