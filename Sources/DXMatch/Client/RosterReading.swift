@@ -3,9 +3,9 @@ import DXWire
 /// When the roster is read, and how far it has come (`docs/matchmaking.md` §4).
 ///
 /// A reading begins after a registration; and when a refresh tells that the roster has changed, as long as somebody is looked for: who
-/// is looked for by others is told of them. Not sooner after the last one than ten seconds and half a minute more for each
-/// page but the first: of a group of 500, about a hundred pages and 240 kB, at most once in 50 minutes, so that in a large group, in
-/// which somebody comes or goes all the time, one member that stays away does not have all the others read without end.
+/// is looked for by others is told of them. Not sooner after the last one than ten seconds, and more the larger it is: of
+/// a group of 500, about a hundred pages and 240 kB, at most once in 50 minutes, so that in a large group, in which somebody comes or
+/// goes all the time, one member that stays away does not have all the others read without end.
 struct RosterReading: Sendable {
     /// Whether it is read without being asked for.
     let isAutomatic: Bool
@@ -24,7 +24,8 @@ struct RosterReading: Sendable {
     private var digest: UInt64?
 
     static let pause = Interval.seconds(10)
-    static let pagePause = Interval.seconds(30)
+    /// Times the square of the number of pages: a second for a small group.
+    static let pagePause = Interval.milliseconds(300)
 
     init(isAutomatic: Bool) { self.isAutomatic = isAutomatic }
 
@@ -66,7 +67,7 @@ struct RosterReading: Sendable {
     /// The last page came.
     mutating func onEnd(now: Instant) {
         isReading = false
-        notBefore = now + Self.pause + Self.pagePause * Int64(max(0, pages - 1))
+        notBefore = now + Self.pause + Self.pagePause * Int64(pages * pages)
     }
 
     /// A page did not come, or was of no use: from the beginning, later.

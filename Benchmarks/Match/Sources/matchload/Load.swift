@@ -143,7 +143,8 @@ final class Load {
             counts.unmatched += 1
         case .notice(let notice): introductions.receive(notice, message, member, self, now: now)
         case .ticketRefused: counts.ticketsRefused += 1
-        case .cookie, .serverFlight, .cookieWanted, .clientFlight, .request, .refresh: counts.unmatched += 1
+        case .cookie, .serverFlight, .cookieWanted, .clientFlight, .request, .refresh, .stunRequest, .stunAnswer:
+            counts.unmatched += 1
         }
     }
 }
