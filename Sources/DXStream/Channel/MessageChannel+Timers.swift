@@ -120,10 +120,6 @@ extension MessageChannel {
         paths[index].statistics.probeTimeouts &+= 1
         paths[index].probesPending = 2
         requeueOldest(2, on: index)
-        switch paths[index].loss.probeCount {
-        case 1: events.append(.pathDoubted(paths[index].id))
-        case 2: events.append(.pathSuspect(paths[index].id))
-        default: break
-        }
+        if paths[index].loss.probeCount == 2 { events.append(.pathSuspect(paths[index].id)) }
     }
 }
