@@ -18,6 +18,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <time.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,10 +100,13 @@ static void count(void) {
     if (at && atoi(at) == calls) die();
 }
 
-// The lock is held by whoever changes a file just now, for microseconds; by this very thread perhaps, so there is an end to it.
+// The lock is held by whoever changes a file just now, for microseconds; by this very thread perhaps, so there is an end to it: a second.
 static void die_now(int number) {
     (void)number;
-    for (int i = 0; i < 1000 && pthread_mutex_trylock(&lock) != 0; i++) usleep(100);
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec++;
+    pthread_mutex_timedlock(&lock, &end);
     die();
 }
 

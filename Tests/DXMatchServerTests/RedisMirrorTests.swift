@@ -90,36 +90,31 @@ struct RedisMirrorTests {
         return gateway
     }
 
-    /// Waits for what must come, and fails when it does not within a minute.
-    private func until(_ what: Comment, _ isSo: () async throws -> Bool) async throws {
-        for _ in 0..<6_000 {
-            if try await isSo() { return }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        Issue.record(what)
-    }
-
     private func registrations(_ instance: Instance) async throws -> Int {
         try await instance.matchmaker.status().front.server.registrations
     }
 
     /// Waits until each of them lists so many.
-    private func until(_ instances: [Instance], list count: Int, _ what: Comment) async throws {
-        for instance in instances { try await until(what) { try await registrations(instance) == count } }
+    private func until(_ instances: [Instance], list count: Int, _ what: String) async throws {
+        for instance in instances { try await Polling.wait(until: what) { try await registrations(instance) == count } }
     }
 
     /// A member at each is introduced across, while Redis is there; alone without it; and again when it is back.
     @Test func outlivesItsRegistry() async throws {
         let redis = try RedisServer(in: directory)
         let (one, two) = (try await start(redis.address), try await start(redis.address))
-        try await until("both reach Redis") { one.mirror.statistics.isConnected && two.mirror.statistics.isConnected }
+        try await Polling.wait(until: "both reach Redis") {
+            one.mirror.statistics.isConnected && two.mirror.statistics.isConnected
+        }
         let (here, there) = (try member(one), try member(two))
         try await until([one, two], list: 2, "each lists both")
         try meet(here, there, nonce: 1)
         try meet(there, here, nonce: 2)
 
         redis.kill()
-        try await until("both miss Redis") { !one.mirror.statistics.isConnected && !two.mirror.statistics.isConnected }
+        try await Polling.wait(until: "both miss Redis") {
+            !one.mirror.statistics.isConnected && !two.mirror.statistics.isConnected
+        }
         let late = try member(one)
         #expect(try late.roster().map(\.entry.memberTag).sorted() == [here.memberTag, there.memberTag].sorted())
         try meet(late, here, nonce: 3)
@@ -167,16 +162,16 @@ struct RedisMirrorTests {
     @Test func strangersShareNothing() async throws {
         let redis = try RedisServer(in: directory)
         let one = try await start(redis.address)
-        try await until("it reaches Redis") { one.mirror.statistics.isConnected }
+        try await Polling.wait(until: "it reaches Redis") { one.mirror.statistics.isConnected }
         _ = try member(one)
         // The same pin, so that it looks in the same place.
         let made = try MatchState(directory: directory.file("state"), now: UnixClock.now())
         directory.makeDirectory("stranger")
         try made.identity.write(to: directory.file("stranger/matchd.key"))
         let stranger = try await start(redis.address, state: "stranger")
-        try await until("it reaches Redis too") { stranger.mirror.statistics.isConnected }
+        try await Polling.wait(until: "it reaches Redis too") { stranger.mirror.statistics.isConnected }
         #expect(try await registrations(stranger) == 0)
-        try await until("what it found does not open") { stranger.mirror.statistics.unreadable > 0 }
+        try await Polling.wait(until: "what it found does not open") { stranger.mirror.statistics.unreadable > 0 }
         directory.write("wrong\n", to: "wrong.password")
         let alone = try await start("redis://:\(directory.file("wrong.password"))@127.0.0.1:\(redis.port)/3")
         let gateway = try member(alone)

@@ -105,8 +105,12 @@ extension GatewayTests {
             let body = AddressRecord(addresses: [HostAddress(host: "192.0.2.1", port: 9_999)]).body
             let last = try scene.liar.record(.address, id: id, revision: 10_000, body: body)
             try await Polling.wait(until: "the last one to be everywhere") {
+                let before = try await scene.statistics("hq")
                 try await scene.liar.send([.records([last])], on: exchange)
-                try await Task.sleep(for: .milliseconds(100))
+                try await Polling.wait(until: "hq to have dealt with it") {
+                    let now = try await scene.statistics("hq")
+                    return now.looked + now.dropped > before.looked + before.dropped
+                }
                 for name in ["hq", "edge-1"] {
                     let member = try await scene.fleet[name].members().first { $0.name == "liar" }
                     guard member?.addresses == ["192.0.2.1:9999"] else { return false }

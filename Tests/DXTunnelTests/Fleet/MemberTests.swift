@@ -1,4 +1,5 @@
 import DXSecure
+import DXWire
 import Foundation
 import Testing
 
@@ -118,10 +119,18 @@ extension GatewayTests {
             _ = try await fleet.port("out", at: "spare")
             #expect(try await fleet["hq"].members().count == 3)
             try await fleet.stop("edge-1")
+            let refused = try await refusedCalls(at: fleet["hq"])
             try await fleet.start("edge-1")
-            try await Task.sleep(for: .seconds(1))
+            try await Polling.wait(until: "the old hardware to have called in vain") {
+                try await refusedCalls(at: fleet["hq"]) > refused
+            }
             #expect(try await fleet["edge-1"].status().peers.allSatisfy { $0.state != .connected })
             try await fleet.stop()
+        }
+
+        /// Calls that were opened and are no member's.
+        private func refusedCalls(at gateway: Gateway) async throws -> UInt64 {
+            try await gateway.status().drops["veil_unknown_peer"] ?? 0
         }
 
         @Test func allSeeWhoIsThere() async throws {
@@ -154,6 +163,11 @@ extension GatewayTests {
             try await fleet.stop()
         }
 
+        /// When the other gateway with a peer's key was heard last.
+        private func heardTwin(of name: String, at gateway: Gateway) async throws -> Instant {
+            try await gateway.onLoop { core in core.peers.first { $0.name == name }?.twin?.at ?? .zero }
+        }
+
         /// A copied state directory: whoever meets both says so, and stays with one of them.
         @Test func twoGatewaysWithOneKeyAreTold() async throws {
             let fleet = try await Fleet()
@@ -177,7 +191,10 @@ extension GatewayTests {
             }
             // Neither throws the other out.
             let since = try await fleet["hq"].status().peers.first { $0.name == "edge-1" }?.since
-            try await Task.sleep(for: .seconds(3))
+            let refused = try await heardTwin(of: "edge-1", at: fleet["hq"])
+            try await Polling.wait(until: "the twin to be refused again") {
+                try await heardTwin(of: "edge-1", at: fleet["hq"]) > refused
+            }
             #expect(try await fleet["hq"].status().peers.first { $0.name == "edge-1" }?.since == since)
             try await fleet.stop()
         }

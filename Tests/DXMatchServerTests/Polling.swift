@@ -1,0 +1,1 @@
+../DXTunnelTests/Polling.swift
