@@ -92,19 +92,11 @@ public final class Matchmaker: Sendable {
 
     /// Serves these groups from now on; those that are not among them lose their registrations.
     public func serve(_ groups: ServedGroups) async throws {
-        try await onLoop { core in
-            core.front.groups = groups
-            core.settle(now: MonotonicClock.now())
-        }
+        try await onLoop { core in core.serve(groups) }
     }
 
     /// The same without waiting for it, in the order of such calls.
-    public func serveSoon(_ groups: ServedGroups) {
-        eventLoop.execute { [core] in
-            core.value.front.groups = groups
-            core.value.settle(now: MonotonicClock.now())
-        }
-    }
+    public func serveSoon(_ groups: ServedGroups) { eventLoop.execute { [core] in core.value.serve(groups) } }
 
     /// Takes nobody new from now on, and tells members to use others.
     public func leave() async throws { try await onLoop { core in core.front.isLeaving = true } }

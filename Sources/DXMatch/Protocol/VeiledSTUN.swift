@@ -22,19 +22,21 @@ public struct VeiledSTUN: Equatable, Sendable, BitwiseCopyable {
     /// and traps.
     @_lifetime(output: copy output)
     public static func write(request: RawSpan, to output: inout OutputRawSpan) {
-        precondition(request.byteCount <= maximumSTUN, "a request fits its message")
-        MatchMessage.writeHead(.stunRequest, to: &output)
-        output.write(UInt16(request.byteCount))
-        output.write(request)
+        write(.stunRequest, request, to: &output)
         output.writeZeros(max(0, requestByteCount - headByteCount - request.byteCount))
     }
 
     /// Appends a whole message with an answer. One above `maximumSTUN` is a programming error and traps.
     @_lifetime(output: copy output)
     public static func write(answer: RawSpan, to output: inout OutputRawSpan) {
-        precondition(answer.byteCount <= maximumSTUN, "an answer fits its message")
-        MatchMessage.writeHead(.stunAnswer, to: &output)
-        output.write(UInt16(answer.byteCount))
-        output.write(answer)
+        write(.stunAnswer, answer, to: &output)
+    }
+
+    @_lifetime(output: copy output)
+    private static func write(_ kind: MatchMessage.Kind, _ stun: RawSpan, to output: inout OutputRawSpan) {
+        precondition(stun.byteCount <= maximumSTUN, "it fits its message")
+        MatchMessage.writeHead(kind, to: &output)
+        output.write(UInt16(stun.byteCount))
+        output.write(stun)
     }
 }

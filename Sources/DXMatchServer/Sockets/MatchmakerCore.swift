@@ -153,6 +153,12 @@ final class MatchmakerCore: WakeupHandler {
         if result != .queued { unsent &+= 1 }
     }
 
+    /// Serves these groups from now on.
+    func serve(_ groups: ServedGroups) {
+        front.groups = groups
+        settle(now: MonotonicClock.now())
+    }
+
     /// Sends what was queued and what is due. After each batch of datagrams, and when the timer fires.
     func settle(now monotonic: Instant) {
         let now = monotonic + epoch
