@@ -298,7 +298,7 @@ public final class Host {
                 sessions[index].remote = candidate
                 sessions[index].candidate = nil
             }
-        case .pathSuspect: pathEvents.append(event)
+        case .pathDoubted, .pathSuspect: pathEvents.append(event)
         case .closed(let how):
             try SimulationFailure.unless(end == nil, "\(name): the channel ended twice")
             end = how

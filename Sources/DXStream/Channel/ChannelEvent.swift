@@ -22,6 +22,8 @@ public enum ChannelEvent: Sendable, Equatable {
     case controlReadable
     /// An unreliable message.
     case message(flow: UInt64, ByteBuffer)
+    /// A first probe timeout: mostly a lost packet, and what costs little may be asked already.
+    case pathDoubted(PathID)
     /// Probe timeouts in a row: the path may be dead, and another should be looked for.
     case pathSuspect(PathID)
     /// The new address of a path answered: use it.

@@ -120,6 +120,10 @@ extension MessageChannel {
         paths[index].statistics.probeTimeouts &+= 1
         paths[index].probesPending = 2
         requeueOldest(2, on: index)
-        if paths[index].loss.probeCount == 2 { events.append(.pathSuspect(paths[index].id)) }
+        switch paths[index].loss.probeCount {
+        case 1: events.append(.pathDoubted(paths[index].id))
+        case 2: events.append(.pathSuspect(paths[index].id))
+        default: break
+        }
     }
 }

@@ -177,8 +177,8 @@ public struct MessageChannel: ~Copyable {
         case .readable(let id):
             if case .found(let slot) = streams.find(id) { streams[slot].isReadableQueued = false }
         case .controlReadable: control.isReadableQueued = false
-        case .streamOpened, .writable, .stopped, .streamEnded, .streamsAvailable, .message, .pathSuspect,
-            .pathValidated, .pathRetired, .closed:
+        case .streamOpened, .writable, .stopped, .streamEnded, .streamsAvailable, .message, .pathDoubted,
+            .pathSuspect, .pathValidated, .pathRetired, .closed:
             break
         }
         return event

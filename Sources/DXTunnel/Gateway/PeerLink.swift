@@ -433,6 +433,11 @@ final class PeerLink {
 
     // MARK: The channel's life
 
+    /// The channel's path did not answer once.
+    func onPathDoubted(_ channel: PeerChannel) {
+        if channel === self.channel, !channel.isForwarded { core.match?.doubt() }
+    }
+
     /// The channel's path does not answer: try to reach the peer anew, beside it. A restarted peer is found this way.
     func onPathSuspect(_ channel: PeerChannel, now: Instant) {
         guard channel === self.channel else { return }

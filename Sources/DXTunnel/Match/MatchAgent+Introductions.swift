@@ -7,6 +7,10 @@ import Logging
 extension MatchAgent {
     /// A search that nobody asked for any more is forgotten.
     private static let searchTime = Interval.seconds(120)
+    /// Between the first and the second probe timeout is less, on paths of any length where this matters.
+    private static let doubtTime = Interval.seconds(1)
+    /// On a path that loses much a packet is lost at the end of something every second; a refresh has 83 bytes.
+    private static let doubtPause = Interval.seconds(5)
     /// What a refresh takes beside its round trip.
     private static let checkTime = Interval.milliseconds(20)
 
@@ -27,8 +31,22 @@ extension MatchAgent {
     func suspect(_ peer: GatewayID) {
         let now = host.currentTime()
         let roundTrip = links.compactMap { $0.client.status.roundTrip }.min() ?? .zero
-        searches[peer] = PeerSearch(nextAt: now + roundTrip * 3 / 2 + Self.checkTime, isUrgent: true, wantedAt: now)
+        // Seen elsewhere since the first doubt: the peer can be told already. Otherwise it may be the one that is, and takes as long
+        // to be registered anew: told before, it would be called where it was.
+        let hasMoved = movedAt >= doubtedAt && now - doubtedAt < Self.doubtTime
+        let nextAt = hasMoved ? now : now + roundTrip * 3 / 2 + Self.checkTime
+        searches[peer] = PeerSearch(nextAt: nextAt, isUrgent: true, wantedAt: now)
         for link in links { link.client.checkBinding(now: now) }
+        pump(now: now)
+    }
+
+    /// A channel did not answer once: mostly a packet was lost. Whether our own NAT has forgotten us is asked already, so that it is
+    /// known when the channel is silent a second time.
+    func doubt() {
+        let now = host.currentTime()
+        guard !links.isEmpty, doubtedAt + Self.doubtPause <= now else { return }
+        doubtedAt = now
+        for link in links where link.purpose.isOfGroup { link.client.checkBinding(now: now) }
         pump(now: now)
     }
 
@@ -168,6 +186,7 @@ extension MatchAgent {
         registerPairs(now: now)
         // Whoever was told of us meanwhile was told the address before.
         let isElsewhere = before != candidates
+        if isElsewhere { movedAt = now }
         for (peer, search) in searches
         where search.waitsForMatchmaker || isElsewhere && (search.isUrgent || punches.isSearching(peer)) {
             searches[peer]?.nextAt = now

@@ -24,6 +24,10 @@ final class MatchAgent {
     /// What the NAT before this gateway does; unknown until it was found out.
     var behaviour: [Endpoint.Family: NATBehaviour] = [:]
     var discoveries: [Endpoint.Family: NATDiscovery] = [:]
+    /// When matchmakers were last asked whether our NAT has forgotten us, because a channel did not answer once.
+    var doubtedAt = Instant.zero - .seconds(3_600)
+    /// When a matchmaker last saw us elsewhere than before.
+    var movedAt = Instant.zero - .seconds(7_200)
     /// The pins that servers say they have.
     var saidPins: [Endpoint: GatewayID] = [:]
     /// How long it remembers a binding, as far as that was measured, and the measurements that go on.

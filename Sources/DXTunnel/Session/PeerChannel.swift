@@ -174,6 +174,7 @@ final class PeerChannel {
             }
         case .streamEnded(let id): owners[id] = nil
         case .controlReadable: readControl()
+        case .pathDoubted: peer.onPathDoubted(self)
         case .pathSuspect: peer.onPathSuspect(self, now: now)
         case .pathValidated(let id): onPathValidated(id)
         case .pathRetired(let id): detach(id)
