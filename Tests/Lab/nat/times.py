@@ -6,9 +6,9 @@ from .events import LINK, STRICT, told
 from .matrix import bring_up, cold_start
 from .plan import cell, rounds
 
-# A matchmaker introduces one pair eight times a minute each way (docs/matchmaking.md §4.1): who is restarted more often measures
-# that limit. One is left for an introduction that is made again.
-MOST_A_MINUTE = 7
+# A matchmaker introduces one pair eight times a minute each way (docs/matchmaking.md §4.1), and an introduction may be made more than
+# once; restarted more often, that limit is measured.
+MOST_A_MINUTE = 2
 
 
 def introduction(run, group):
