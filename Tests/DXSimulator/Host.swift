@@ -16,6 +16,8 @@ public final class Host {
     public let dropsReplays: Bool
     /// The address that its datagrams come from and that it is reached at.
     public var address: UInt32
+    /// Further addresses that it is reached at: of its other networks.
+    public var otherAddresses: Set<UInt32> = []
     /// Every event that the channel gave, other than those about streams that occur without number.
     public private(set) var pathEvents: [DXStream.ChannelEvent] = []
     /// How the channel ended, once it has.
@@ -42,6 +44,8 @@ public final class Host {
         var path: PathID
         var plain: PlainSession
         var remote: UInt32
+        /// Where it sends from, when that is not the host's address.
+        var local: UInt32?
         var candidate: UInt32?
     }
 
@@ -66,14 +70,17 @@ public final class Host {
 
     // MARK: Sessions
 
-    /// Adds a session and makes it the channel's active path.
+    /// Adds a session, from the host's address or from `local`.
     func addSession(
-        _ session: PlainSession, path: PathID, remote: UInt32, inheriting: PathID?, now: Instant
+        _ session: PlainSession, path: PathID, remote: UInt32, local: UInt32? = nil, inheriting: PathID?,
+        preference: PathPreference = .primary, now: Instant
     ) throws(SimulationFailure) {
-        sessions.append(Session(path: path, plain: session, remote: remote))
+        sessions.append(Session(path: path, plain: session, remote: remote, local: local))
+        if let local { otherAddresses.insert(local) }
         do throws(DXStream.ChannelError) {
             try channel.addPath(
-                path, overheadByteCount: PlainSession.overheadByteCount, inheriting: inheriting, now: now)
+                path, overheadByteCount: PlainSession.overheadByteCount, inheriting: inheriting, preference: preference,
+                now: now)
         } catch { throw SimulationFailure("\(name): path \(path) was refused: \(error)") }
         wake(now)
     }
@@ -246,7 +253,7 @@ public final class Host {
         for bytes in cut(scratch, at: transmit.datagramByteCount) {
             outbox.append(
                 Datagram(
-                    bytes: bytes, ecn: transmit.ecn, source: address, destination: destination,
+                    bytes: bytes, ecn: transmit.ecn, source: sessions[index].local ?? address, destination: destination,
                     number: nextDatagramNumber))
         }
         return true
@@ -298,7 +305,7 @@ public final class Host {
                 sessions[index].remote = candidate
                 sessions[index].candidate = nil
             }
-        case .pathDoubted, .pathSuspect: pathEvents.append(event)
+        case .pathDoubted, .pathSuspect, .pathDown, .pathUp: pathEvents.append(event)
         case .closed(let how):
             try SimulationFailure.unless(end == nil, "\(name): the channel ended twice")
             end = how

@@ -109,7 +109,10 @@ public final class Network {
     /// Hands datagrams to whoever has their address; nobody may, after a change of address.
     private func deliver(_ datagrams: [Datagram]) {
         for datagram in datagrams {
-            guard let host = hosts.first(where: { $0.host.address == datagram.destination })?.host else { continue }
+            let host = hosts.first {
+                $0.host.address == datagram.destination || $0.host.otherAddresses.contains(datagram.destination)
+            }?.host
+            guard let host else { continue }
             log?.arrived(number: datagram.number, at: now)
             host.deliver(datagram, now: now)
         }

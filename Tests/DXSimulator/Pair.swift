@@ -98,8 +98,12 @@ public final class Pair {
     /// Both hosts.
     public var hosts: [Host] { [lower, upper] }
 
-    /// Adds a session between the hosts' present addresses to both channels; it becomes the active path of both.
-    public func addSession(inheriting: PathID?, role: ChannelRole = .lower) throws(SimulationFailure) -> PathID {
+    /// Adds a session to both channels, between the hosts' present addresses or two others; where only one path is kept it becomes
+    /// the active path of both. `preference` is what the lower end says of it.
+    public func addSession(
+        inheriting: PathID?, role: ChannelRole = .lower, between others: (lower: UInt32, upper: UInt32)? = nil,
+        preference: PathPreference = .primary
+    ) throws(SimulationFailure) -> PathID {
         let path = PathID(count: nextPathCount, role: role)
         nextPathCount += 1
         let lowerID = ConnectionID(rawValue: random.next())
@@ -108,12 +112,12 @@ public final class Pair {
         try lower.addSession(
             PlainSession(
                 receiveID: lowerID, sendID: upperID, key: key, dropsReplays: lower.dropsReplays), path: path,
-            remote: upper.address,
-            inheriting: inheriting, now: now)
+            remote: others?.upper ?? upper.address, local: others?.lower,
+            inheriting: inheriting, preference: preference, now: now)
         try upper.addSession(
             PlainSession(
                 receiveID: upperID, sendID: lowerID, key: key, dropsReplays: upper.dropsReplays), path: path,
-            remote: lower.address,
+            remote: others?.lower ?? lower.address, local: others?.upper,
             inheriting: inheriting, now: now)
         return path
     }

@@ -29,6 +29,9 @@ public struct ChannelConfiguration: Sendable {
     /// The largest packet that is sent or taken over several datagrams, in bytes, at most 16,384; 0 is none
     /// (`docs/wire-format.md` §2.2). The owner of the channel then cuts what `Transmit` says, and puts together.
     public var maximumPacket = 0
+    /// What is done with several paths. The owner of the channel chooses another mode than `single` only where the peer keeps
+    /// several paths too.
+    public var multipath = MultipathMode.single
     /// The largest data of an unreliable message, in bytes.
     public var maximumMessage: UInt64 = 65_000
 

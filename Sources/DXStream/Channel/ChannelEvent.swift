@@ -24,8 +24,12 @@ public enum ChannelEvent: Sendable, Equatable {
     case message(flow: UInt64, ByteBuffer)
     /// A first probe timeout: mostly a lost packet, and what costs little may be asked already.
     case pathDoubted(PathID)
-    /// Probe timeouts in a row: the path may be dead, and another should be looked for.
+    /// Probe timeouts in a row, and no other path to go on: it may be dead, and another should be looked for.
     case pathSuspect(PathID)
+    /// Of several paths this one does not answer any more; others carry what it did.
+    case pathDown(PathID)
+    /// It answers again, and has for a while.
+    case pathUp(PathID)
     /// The new address of a path answered: use it.
     case pathValidated(PathID)
     /// The path is no longer used by either end: forget its session.

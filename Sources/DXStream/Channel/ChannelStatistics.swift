@@ -59,6 +59,10 @@ public struct PathSnapshot: Sendable {
     public var marksECN: Bool
     /// Probe timeouts in a row without an answer.
     public var probeCount: Int
+    /// How gladly both ends use it.
+    public var preference: PathPreference
+    /// Whether it does not answer, and others are used instead.
+    public var isDown: Bool
     /// Counts since the path began.
     public var statistics: PathStatistics
 }

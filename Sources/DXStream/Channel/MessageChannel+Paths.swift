@@ -2,27 +2,41 @@ public import DXWire
 
 /// Paths: sessions come and go, the channel stays.
 extension MessageChannel {
-    /// Adds a session; it becomes the active path.
+    /// Adds a session. It becomes the active path; where several are kept, only if it is better than the one in use, or takes
+    /// its place.
     ///
     /// - Parameters:
     ///   - id: its number (`docs/wire-format.md` §5.1), never used before in this channel.
     ///   - overheadByteCount: bytes that sealing adds to a packet.
     ///   - inheriting: the path of the same two addresses that it replaces (rekey); what that one measured goes on.
     ///   - bounds: the sizes of datagrams on it.
+    ///   - preference: how gladly this end uses it.
     /// - Throws: `ChannelError.closed`, `ChannelError.pathLimit`.
     public mutating func addPath(
-        _ id: PathID, overheadByteCount: Int, inheriting: PathID?, bounds: PathBounds = PathBounds(), now: Instant
+        _ id: PathID, overheadByteCount: Int, inheriting: PathID?, bounds: PathBounds = PathBounds(),
+        preference: PathPreference = .primary, now: Instant
     ) throws(ChannelError) {
         advance(to: now)
         guard phase == .open else { throw .closed }
         guard paths.count < Self.maximumPaths, index(of: id) == nil else { throw .pathLimit }
-        let old = inheriting.flatMap { index(of: $0) }.map { paths[$0] }
+        let oldIndex = inheriting.flatMap { index(of: $0) }
+        let old = oldIndex.map { paths[$0] }
         var path = Path(
             id: id, overhead: overheadByteCount, configuration: configuration, peer: peerParameters, inheriting: old,
             bounds: bounds, random: &random, now: now)
         path.refreshPacing(now: now)
+        path.preference = preference
+        path.peerPreference = old?.peerPreference ?? .primary
+        path.isStatusDue = keepsPaths && preference != .primary
+        path.statusSequence = 1
+        // A path that is kept beside others is measured, so that it is known what it is worth when it is needed.
+        if keepsPaths { path.probesPending = 1 }
         paths.append(path)
-        setActive(paths.count - 1, now: now)
+        if !keepsPaths || activeIndex == nil || oldIndex == activeIndex {
+            setActive(paths.count - 1, now: now)
+        } else {
+            choosePath(now: now)
+        }
     }
 
     /// Stops using a session for data: what is on the way is still awaited, then it is forgotten (`pathRetired`).
@@ -35,6 +49,7 @@ extension MessageChannel {
             setActive(other, now: now)
         }
         paths[index].state = .retiring
+        choosePath(now: now)
         paths[index].forgetAt = now + paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
     }
 
@@ -49,15 +64,17 @@ extension MessageChannel {
     /// would not be heard before the keepalive. Nothing happens for another path.
     public mutating func probePath(_ id: PathID, now: Instant) {
         advance(to: now)
-        guard phase == .open, let index = index(of: id), index == activeIndex else { return }
+        guard phase == .open, let index = index(of: id), index == activeIndex || keepsPaths else { return }
         paths[index].probesPending = max(paths[index].probesPending, 1)
     }
 
-    private mutating func setActive(_ index: Int, now: Instant) {
+    mutating func setActive(_ index: Int, now: Instant) {
         if let activeIndex, paths[activeIndex].state == .active {
             paths[activeIndex].state = .standby
             // A path left because it does not answer: what is on the way there is not waited for any longer.
-            if paths[activeIndex].loss.probeCount > 0 { declareAllLost(on: activeIndex, now: now) }
+            // Where several are kept it is asked again, and its content has been sent again elsewhere.
+            if paths[activeIndex].loss.probeCount > 0, !keepsPaths { declareAllLost(on: activeIndex, now: now) }
+            if keepsPaths { paths[activeIndex].loss.probeCount = 0 }
         }
         paths[index].state = .active
         activeIndex = index
@@ -115,6 +132,7 @@ extension MessageChannel {
         if activeIndex == nil, let other = paths.indices.last(where: { paths[$0].state != .retiring }) {
             setActive(other, now: now)
         }
+        choosePath(now: now)
         events.append(.pathRetired(id))
         if !paths.isEmpty && phase == .open { retirements.append(id) }
     }

@@ -41,9 +41,11 @@ extension MessageChannel {
         counters.bytesReceived &+= UInt64(datagramByteCount)
         do throws(FrameFailure) {
             paths[index].validation.isHeardFromCandidate = isFromCandidate
+            carriesData = false
             let isAckEliciting = try applyFrames(packet, from: reader.position, on: index, now: now)
             // CLOSE ends it all; the path may be gone.
             guard phase == .open, let index = self.index(of: pathID) else { return .accepted }
+            if carriesData { notePeerData(on: index, now: now) }
             let isNewest = paths[index].received.largest.map { number > $0 } ?? true
             paths[index].received.onReceived(
                 number, isAckEliciting: isAckEliciting, ecn: ecn, maximumAckDelay: configuration.maximumAckDelay,
@@ -92,11 +94,15 @@ extension MessageChannel {
     ) throws(FrameFailure) {
         switch frame {
         case .padding, .ping, .unknownExtension: break
-        case .stream(let frame): try applyStream(frame, packet: packet, now: now)
+        case .stream(let frame):
+            carriesData = true
+            try applyStream(frame, packet: packet, now: now)
         case .ack(let frame): try applyAck(frame, packet: packet, now: now)
         case .reset(let frame): try applyReset(frame, now: now)
         case .stop(let frame): try applyStop(frame)
-        case .control(let frame): try applyControl(frame, packet: packet)
+        case .control(let frame):
+            carriesData = true
+            try applyControl(frame, packet: packet)
         case .maxData(let maximum): applyMaxData(maximum)
         case .maxStreamData(let frame): try applyMaxStreamData(frame)
         case .maxStreams(let count): applyMaxStreams(count)
@@ -112,6 +118,7 @@ extension MessageChannel {
             end(
                 ChannelEnd(code: frame.code, reason: Self.text(reason), cause: .peer), sendsClose: false, now: now)
         case .retirePath(let id): try applyRetirePath(id, on: index, now: now)
+        case .pathStatus(let frame): applyPathStatus(frame, on: index, now: now)
         }
     }
 

@@ -33,7 +33,10 @@ extension MessageChannel {
                 position = part.upperBound
             }
         }
-        if newly.hasEliciting { paths[index].loss.probeCount = 0 }
+        if newly.hasEliciting {
+            paths[index].loss.probeCount = 0
+            if keepsPaths { onAnswer(index, now: now) }
+        }
         if paths[index].ecn.onAcknowledged(
             newlyAckedMarked: newly.markedCount, counts: frame.ecn, largestAckedChanged: isNewLargest, now: now)
         {
@@ -227,7 +230,9 @@ extension MessageChannel {
         }
     }
 
-    private mutating func requeue(_ packet: SentPacket, on index: Int) {
+    mutating func requeue(_ packet: SentPacket, on index: Int) {
+        // On another path it has its own packets by now, which look after it.
+        if packet.traits.contains(.isMoved) { return }
         var obligation = packet.firstObligation
         for _ in 0..<packet.obligationCount {
             onLost(paths[index].sent.obligations[obligation])
@@ -258,7 +263,7 @@ extension MessageChannel {
             if let index = index(of: PathID(rawValue: obligation.id)) {
                 paths[index].received.forget(upTo: obligation.offset)
             }
-        case .stop, .maxStreamData, .maxData, .maxStreams, .retirePath: break
+        case .stop, .maxStreamData, .maxData, .maxStreams, .retirePath, .pathStatus: break
         }
     }
 
@@ -273,6 +278,7 @@ extension MessageChannel {
         case .retirePath:
             let id = PathID(rawValue: obligation.id)
             if !retirements.contains(id) { retirements.append(id) }
+        case .pathStatus: if let index = index(of: PathID(rawValue: obligation.id)) { paths[index].isStatusDue = true }
         case .ack: break  // the next one says more
         }
     }
@@ -288,7 +294,7 @@ extension MessageChannel {
         case .reset: streams[slot].send.onResetLost()
         case .stop: streams[slot].receive.onStopLost()
         case .maxStreamData: streams[slot].receive.onAnnouncementLost()
-        case .maxData, .maxStreams, .control, .retirePath, .ack: break
+        case .maxData, .maxStreams, .control, .retirePath, .pathStatus, .ack: break
         }
         requestService(slot)
     }

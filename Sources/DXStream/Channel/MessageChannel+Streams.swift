@@ -54,7 +54,7 @@ extension MessageChannel {
     /// window among them by their shares, so that each has enough for its turns; those that wait for their peer's reader
     /// are not counted, and so take nothing from the others.
     private func writeAhead(_ slot: Int32) -> Int {
-        let window = activeIndex.map { paths[$0].congestion.windowBytes } ?? 0
+        let window = bulkWindow
         let total = min(configuration.sendMemory / 2, max(window, 262_144))
         switch streams[slot].streamClass {
         case .interactive: return min(total, Self.writeAheadOfPeer)
@@ -148,7 +148,7 @@ extension MessageChannel {
         switch result {
         case .none: break
         case .bytes(let bytes):
-            let roundTrip = activeIndex.map { paths[$0].rtt.smoothed } ?? .milliseconds(100)
+            let roundTrip = windowRoundTrip
             let budget = configuration.receiveMemory
             let growth = budget > grantedStreamWindow ? budget &- grantedStreamWindow : 0
             grantedStreamWindow &+= streams[slot].receive.onConsumed(
@@ -163,7 +163,7 @@ extension MessageChannel {
     /// Counts what a stream received, and what it will never read, against the channel's window.
     mutating func applyToWindow(_ received: ReceiveStream.Received, now: Instant) {
         if received.discardedByteCount > 0 {
-            let roundTrip = activeIndex.map { paths[$0].rtt.smoothed } ?? .milliseconds(100)
+            let roundTrip = windowRoundTrip
             _ = window.onConsumed(received.discardedByteCount, roundTrip: roundTrip, growth: 0, now: now)
         }
     }

@@ -29,8 +29,9 @@ extension MessageChannel {
         if let time = paths[index].received.ackDeadline { next = min(next, time) }
         if let time = paths[index].validation.deadline { next = min(next, time) }
         if let time = paths[index].forgetAt { next = min(next, time) }
-        if let time = pacingDeadline, index == activeIndex { next = min(next, time) }
-        if index == activeIndex, let time = paths[index].mtu.nextTimeout { next = min(next, time) }
+        if let time = paths[index].pacingDeadline { next = min(next, time) }
+        if let time = standbyDeadline(index) { next = min(next, time) }
+        if index == activeIndex || sharesBulk(index), let time = paths[index].mtu.nextTimeout { next = min(next, time) }
         return next == .distantFuture ? nil : next
     }
 
@@ -98,6 +99,7 @@ extension MessageChannel {
             forgetPath(at: index, now: now)
             return
         }
+        fireStandbyTimers(index, now: now)
         if let deadline = paths[index].validation.deadline, deadline <= now { paths[index].validation.onDeadline() }
         if let time = paths[index].loss.lossTime {
             if time <= now {
@@ -112,12 +114,17 @@ extension MessageChannel {
     /// RFC 9002 §6.2.4: one or two packets go out at once, whatever the window says; first with what the oldest packets
     /// carried. On a path that is no longer used there is nothing to probe for: the content moves at once.
     private mutating func onProbeTimeout(_ index: Int, now: Instant) {
-        if paths[index].state != .active, activeIndex != nil {
+        if paths[index].state == .retiring || paths[index].state == .standby && !keepsPaths, activeIndex != nil {
             declareAllLost(on: index, now: now)
             return
         }
-        paths[index].loss.probeCount &+= 1
         paths[index].statistics.probeTimeouts &+= 1
+        if keepsPaths { onMissedAnswer(index, now: now) } else { askOnTheOnlyPath(index) }
+    }
+
+    /// Nothing else can carry what is on the way.
+    mutating func askOnTheOnlyPath(_ index: Int) {
+        paths[index].loss.probeCount &+= 1
         paths[index].probesPending = 2
         requeueOldest(2, on: index)
         switch paths[index].loss.probeCount {

@@ -12,7 +12,7 @@ extension MessageChannel {
     @_lifetime(output: copy output)
     public mutating func pollTransmit(into output: inout OutputRawSpan, now: Instant) -> Transmit? {
         advance(to: now)
-        pacingDeadline = nil
+        for index in paths.indices { paths[index].pacingDeadline = nil }
         switch phase {
         case .closed: return nil
         case .closing: return transmitClose(into: &output, now: now)
@@ -25,14 +25,99 @@ extension MessageChannel {
             if let transmit = transmitData(on: active, into: &output, now: now) { return transmit }
             if let transmit = transmitMTUProbe(on: active, into: &output, now: now) { return transmit }
         }
-        for index in paths.indices where index != activeIndex {
-            if let transmit = transmitOnStandby(index, into: &output, now: now) { return transmit }
-        }
+        if paths.count > 1, let transmit = transmitOnOthers(into: &output, now: now) { return transmit }
         if hasSentSinceWaking && !waitingWriters.isEmpty { wakeWriters() }
         return nil
     }
 
     // MARK: Which path, and why
+
+    /// What goes on the paths beside the one in use.
+    @_lifetime(output: copy output)
+    private mutating func transmitOnOthers(into output: inout OutputRawSpan, now: Instant) -> Transmit? {
+        if !mirrored.isEmpty, let transmit = transmitMirrored(into: &output, now: now) { return transmit }
+        for index in paths.indices where index != activeIndex {
+            if let transmit = transmitOnStandby(index, into: &output, now: now) { return transmit }
+            guard sharesBulk(index) else { continue }
+            if let transmit = transmitBulk(on: index, into: &output, now: now) { return transmit }
+            if let transmit = transmitMTUProbe(on: index, into: &output, now: now) { return transmit }
+        }
+        if let active = activeIndex, !hasEliciting, allowedDatagrams(on: active, now: now) > 0, reinjectTail(now: now) {
+            return transmitData(on: active, into: &output, now: now)
+        }
+        return nil
+    }
+
+    /// Bulk data on a path beside the one in use.
+    @_lifetime(output: copy output)
+    private mutating func transmitBulk(on index: Int, into output: inout OutputRawSpan, now: Instant) -> Transmit? {
+        guard mayCarryBulk(index) else { return nil }
+        let datagrams = allowedDatagrams(on: index, now: now)
+        guard datagrams > 0 else { return nil }
+        let capacity = PacketSizing.capacity(
+            count: datagrams, mtu: paths[index].mtu.current, overhead: paths[index].overhead)
+        var builder = PacketBuilder(path: paths[index], output: output, capacity: capacity, now: now)
+        guard builder.hasRoom else { return nil }
+        builder.begin(&output)
+        writeAck(of: index, on: index, &builder, &output, now: now)
+        writeStreams(on: index, &builder, &output)
+        if scheduler.isEmpty { builder.traits.insert(.isApplicationLimited) }
+        return finish(&builder, on: index, destination: .current, output: &output, now: now)
+    }
+
+    /// What interactive streams have just sent, once more on another path. Nobody waits for it: what is lost of it the first
+    /// copy brings, or its repetition.
+    @_lifetime(output: copy output)
+    private mutating func transmitMirrored(into output: inout OutputRawSpan, now: Instant) -> Transmit? {
+        guard let index = secondPath, paths[index].sent.hasRoom,
+            paths[index].congestion.availableBytes >= paths[index].mtu.current
+        else {
+            mirrored.removeAll(keepingCapacity: true)
+            return nil
+        }
+        var builder = PacketBuilder(path: paths[index], output: output, limit: paths[index].mtu.current, now: now)
+        guard builder.hasRoom else { return nil }
+        builder.begin(&output)
+        writeAck(of: index, on: index, &builder, &output, now: now)
+        while let next = mirrored.first {
+            guard streams.holds(next.id.rawValue, at: next.slot), streams[next.slot].send.holds(next.chunk) else {
+                mirrored.removeFirst()
+                continue
+            }
+            let needed = FrameSize.openMaximum + FrameSize.streamHeadMaximum + min(next.chunk.count, 256)
+            guard builder.room(output) >= needed else { break }
+            writeMirrored(next, &builder, &output)
+        }
+        return finish(&builder, on: index, destination: .current, output: &output, now: now)
+    }
+
+    /// As much of the first mirrored chunk as there is room for.
+    @_lifetime(output: copy output)
+    private mutating func writeMirrored(
+        _ next: MirroredChunk, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan
+    ) {
+        let slot = next.slot
+        if streams[slot].opening == .sent {
+            output.write(
+                OpenFrame(
+                    id: streams[slot].id, internalPort: streams[slot].internalPort,
+                    streamClass: streams[slot].streamClass, share: streams[slot].share))
+        }
+        let room = builder.room(output) - FrameSize.streamHeadMaximum
+        var chunk = next.chunk
+        if chunk.count > room {
+            chunk.count = room
+            chunk.isFin = false
+            mirrored[0].chunk.offset &+= UInt64(room)
+            mirrored[0].chunk.count &-= room
+        } else {
+            mirrored.removeFirst()
+        }
+        output.writeStreamHead(
+            id: next.id, offset: chunk.offset, count: chunk.count, isFin: chunk.isFin, hasLength: true)
+        streams[slot].send.copy(chunk, to: &output)
+        builder.traits.insert(.isAckEliciting)
+    }
 
     /// PATH_CHALLENGE and PATH_RESPONSE: bound to their path and address.
     @_lifetime(output: copy output)
@@ -106,12 +191,25 @@ extension MessageChannel {
     private mutating func transmitOnStandby(
         _ index: Int, into output: inout OutputRawSpan, now: Instant
     ) -> Transmit? {
-        guard paths[index].received.isAckDue(now: now) else { return nil }
+        let asks = keepsPaths && paths[index].state != .retiring
+        let isProbe = asks && paths[index].probesPending > 0
+        let saysStatus = asks && paths[index].isStatusDue
+        guard paths[index].received.isAckDue(now: now) || isProbe || saysStatus else { return nil }
         // A path that the peer uses no more answers through the one in use.
         let carrier = paths[index].isRetiredByPeer ? activeIndex ?? index : index
         var builder = PacketBuilder(path: paths[carrier], output: output, limit: paths[carrier].mtu.minimum, now: now)
         builder.begin(&output)
         writeAck(of: index, on: carrier, &builder, &output, now: now)
+        if saysStatus { writeStatus(of: index, on: carrier, &builder, &output) }
+        if isProbe {
+            paths[index].probesPending = 0
+            if !builder.traits.contains(.isAckEliciting) {
+                output.writePing()
+                builder.traits.insert(.isAckEliciting)
+            }
+            // Whether it carries more than small packets is part of the question to a path that seems to work again.
+            if paths[index].liveness.state == .recovering { output.writePadding(builder.room(output)) }
+        }
         return finish(&builder, on: carrier, destination: .current, output: &output, now: now)
     }
 
@@ -135,7 +233,7 @@ extension MessageChannel {
     /// Whether there is anything that asks for an acknowledgement.
     private var hasEliciting: Bool {
         !scheduler.isEmpty || !service.isEmpty || window.isAnnouncementDue || isMaxStreamsDue || control.canSend
-            || !messages.isEmpty || !retirements.isEmpty
+            || !messages.isEmpty || !retirements.isEmpty || activeIndex.map { paths[$0].isStatusDue } ?? false
     }
 
     /// How many datagrams the congestion window and the pacer let a packet that asks for an acknowledgement have now; 0
@@ -153,7 +251,7 @@ extension MessageChannel {
         guard paths[index].sent.hasRoom, room >= size else { return 0 }
         if paths[index].pacer.allowance(now: now) >= size { return count }
         let burst = max(size, paths[index].pacer.wakeupBytes)
-        pacingDeadline = paths[index].pacer.nextSendTime(bytes: burst, now: now)
+        paths[index].pacingDeadline = paths[index].pacer.nextSendTime(bytes: burst, now: now)
         return 0
     }
 
@@ -166,6 +264,19 @@ extension MessageChannel {
     }
 
     // MARK: Parts of a packet
+
+    /// How gladly this end uses a path, on that path: where it comes, the path is known.
+    @_lifetime(output: copy output)
+    private mutating func writeStatus(
+        of index: Int, on carrier: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan
+    ) {
+        guard carrier == index, builder.room(output) >= FrameSize.pathStatusMaximum else { return }
+        paths[index].isStatusDue = false
+        output.write(
+            PathStatusFrame(
+                id: paths[index].id, sequence: paths[index].statusSequence, preference: paths[index].preference))
+        note(Obligation(kind: .pathStatus, id: paths[index].id.rawValue), on: index, &builder)
+    }
 
     /// An ACK of path `index` into a packet of path `carrier`, when anything is owed.
     @_lifetime(output: copy output)
@@ -199,6 +310,7 @@ extension MessageChannel {
     private mutating func writeSmallFrames(
         on index: Int, _ builder: inout PacketBuilder, _ output: inout OutputRawSpan
     ) {
+        if paths[index].isStatusDue { writeStatus(of: index, on: index, &builder, &output) }
         if window.isAnnouncementDue, builder.room(output) >= FrameSize.limitMaximum {
             window.isAnnouncementDue = false
             output.writeMaxData(window.limit)
@@ -349,6 +461,9 @@ extension MessageChannel {
         output.writeStreamHead(
             id: id, offset: chunk.offset, count: chunk.count, isFin: chunk.isFin, hasLength: true)
         streams[slot].send.copy(chunk, to: &output)
+        if configuration.multipath == .redundant, streams[slot].streamClass == .interactive, paths.count > 1 {
+            mirrored.append(MirroredChunk(slot: slot, id: id, chunk: chunk))
+        }
         if chunk.isNew {
             hasSentSinceWaking = true
             sentData &+= UInt64(chunk.count)

@@ -67,8 +67,12 @@ public struct MessageChannel: ~Copyable {
     var firstSentSinceReceived: Instant?
     var counters = ChannelStatistics()
     var closing = ClosingState()
-    /// When the pacer lets the next packet go; set when it held one back.
-    var pacingDeadline: Instant?
+    /// Where stream or control data of the peer came last.
+    var peerDataPath: PathID?
+    /// What the packet being applied carried of that kind.
+    var carriesData = false
+    /// What interactive streams sent and is to go on a second path too.
+    var mirrored: Deque<MirroredChunk> = []
     var lastNow: Instant
 
     /// Where the channel is in its life.
@@ -79,6 +83,13 @@ public struct MessageChannel: ~Copyable {
         case closing
         /// Nothing more happens.
         case closed
+    }
+
+    /// What a STREAM frame carried.
+    struct MirroredChunk {
+        var slot: Int32
+        var id: StreamID
+        var chunk: SendStream.Chunk
     }
 
     /// An unreliable message that waits.
@@ -150,7 +161,8 @@ public struct MessageChannel: ~Copyable {
                 slowStartThreshold: path.congestion.slowStartThreshold, algorithm: path.congestion.activeAlgorithm,
                 deliveryRate: path.congestion.deliveryRate, ambientLoss: path.congestion.ambientLoss,
                 mtu: path.mtu.current,
-                marksECN: path.ecn.marksPackets, probeCount: path.loss.probeCount, statistics: path.statistics)
+                marksECN: path.ecn.marksPackets, probeCount: path.loss.probeCount, preference: path.isPreferred,
+                isDown: path.liveness.state == .down, statistics: path.statistics)
         }
     }
     /// Bytes held for streams: written and not acknowledged, and received and not read. For memory accounting.
@@ -177,8 +189,8 @@ public struct MessageChannel: ~Copyable {
         case .readable(let id):
             if case .found(let slot) = streams.find(id) { streams[slot].isReadableQueued = false }
         case .controlReadable: control.isReadableQueued = false
-        case .streamOpened, .writable, .stopped, .streamEnded, .streamsAvailable, .message, .pathDoubted,
-            .pathSuspect, .pathValidated, .pathRetired, .closed:
+        case .streamOpened, .writable, .stopped, .streamEnded, .streamsAvailable, .message, .pathDoubted, .pathSuspect,
+            .pathDown, .pathUp, .pathValidated, .pathRetired, .closed:
             break
         }
         return event

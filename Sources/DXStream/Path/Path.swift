@@ -40,6 +40,19 @@ struct Path: Sendable {
     var lastSentAt: Instant
     /// The peer said that it uses the path no more.
     var isRetiredByPeer = false
+    /// How gladly this end uses it, and the peer does.
+    var preference = PathPreference.primary
+    var peerPreference = PathPreference.primary
+    /// Counts what was said of that, by either end, and whether the peer has to be told.
+    var statusSequence: UInt64 = 0
+    var peerStatusSequence: UInt64 = 0
+    var isStatusDue = false
+    /// Whether it answers.
+    var liveness = PathLiveness()
+    /// Packets below were looked at for what is worth sending again on a quicker path.
+    var reinjectedBelow: UInt64 = 0
+    /// When the pacer lets the next packet go; set when it held one back.
+    var pacingDeadline: Instant?
     /// The first number that is left out on purpose (RFC 9000 §21.4).
     var nextSkip: UInt64
     var statistics = PathStatistics()
@@ -79,6 +92,9 @@ struct Path: Sendable {
         pacer = Pacer(maximumDatagram: mtu.current, now: now)
         ecn = ECNValidator(isEnabled: configuration.usesECN)
     }
+
+    /// How gladly both ends use it.
+    var isPreferred: PathPreference { max(preference, peerPreference) }
 
     /// The largest packet that fits into a datagram of the present MTU.
     var packetCapacity: Int { mtu.current &- overhead }

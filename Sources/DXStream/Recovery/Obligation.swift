@@ -26,6 +26,8 @@ struct Obligation: Sendable, BitwiseCopyable {
         case control
         /// The RETIRE_PATH of path `id`.
         case retirePath
+        /// The PATH_STATUS of path `id`.
+        case pathStatus
         /// An ACK of path `id` up to number `offset`: on acknowledgement the receiver's ranges up to there are forgotten.
         case ack
     }

@@ -42,6 +42,8 @@ struct SentPacket: Sendable, BitwiseCopyable {
         static let isInLossEpisode = Traits(rawValue: 16)
         /// Went in several datagrams.
         static let isFragmented = Traits(rawValue: 32)
+        /// Its content was sent again on another path; if it is lost that is not done once more.
+        static let isMoved = Traits(rawValue: 64)
     }
 
     /// Fills unused places of a ring.

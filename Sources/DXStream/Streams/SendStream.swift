@@ -106,6 +106,12 @@ struct SendStream: Sendable {
         return Chunk(offset: offset, count: count, isFin: isFin, isNew: isNew)
     }
 
+    /// Whether all bytes of a chunk may still have to be sent.
+    func holds(_ chunk: Chunk) -> Bool {
+        phase == .sending && chunk.offset >= buffer.baseOffset
+            && chunk.offset &+ UInt64(chunk.count) <= buffer.endOffset
+    }
+
     /// Copies the bytes of a chunk into a packet.
     @_lifetime(output: copy output)
     mutating func copy(_ chunk: Chunk, to output: inout OutputRawSpan) {

@@ -176,6 +176,7 @@ final class PeerChannel {
         case .controlReadable: readControl()
         case .pathDoubted: peer.onPathDoubted(self)
         case .pathSuspect: peer.onPathSuspect(self, now: now)
+        case .pathDown, .pathUp: break
         case .pathValidated(let id): onPathValidated(id)
         case .pathRetired(let id): detach(id)
         case .closed(let end): onClosed(end, now: now)

@@ -32,6 +32,8 @@ public enum Frame: Equatable, Sendable, BitwiseCopyable {
     case retirePath(PathID)
     /// §6.16.
     case stream(StreamFrame)
+    /// §6.17.
+    case pathStatus(PathStatusFrame)
     /// A frame of a newer version, skipped.
     case unknownExtension
 
@@ -40,7 +42,8 @@ public enum Frame: Equatable, Sendable, BitwiseCopyable {
         switch self {
         case .padding, .ack, .close: false
         case .ping, .reset, .stop, .control, .maxData, .maxStreamData, .maxStreams, .open, .pathChallenge,
-            .pathResponse, .datagram, .retirePath, .stream, .unknownExtension:
+            .pathResponse, .datagram, .retirePath, .stream, .pathStatus,
+            .unknownExtension:
             true
         }
     }

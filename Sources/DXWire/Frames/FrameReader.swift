@@ -50,9 +50,21 @@ public struct FrameReader: ~Escapable {
 
     private mutating func readExtension() throws(DecodeError) -> Frame {
         // A type below 64 in a longer form than needed is not an extension.
-        guard try reader.readVarInt() >= FrameType.firstExtension else { throw .unknownFrame }
-        try reader.skip(try reader.readLength())
-        return .unknownExtension
+        let type = try reader.readVarInt()
+        guard type >= FrameType.firstExtension else { throw .unknownFrame }
+        let count = try reader.readLength()
+        guard type == FrameType.pathStatus else {
+            try reader.skip(count)
+            return .unknownExtension
+        }
+        let end = reader.position &+ count
+        let id = try readPathID()
+        let sequence = try reader.readVarInt()
+        // A later version's wish is taken as the least glad of those that are known.
+        let preference = PathPreference(rawValue: UInt8(min(try reader.readVarInt(), 2))) ?? .metered
+        guard reader.position <= end else { throw .invalidValue }
+        try reader.skip(end &- reader.position)
+        return .pathStatus(PathStatusFrame(id: id, sequence: sequence, preference: preference))
     }
 
     private mutating func readStreamID() throws(DecodeError) -> StreamID {

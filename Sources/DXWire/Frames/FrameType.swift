@@ -40,6 +40,8 @@ public enum FrameType {
     public static let streamLength: UInt8 = 0x02
     /// §6.16: an offset stands before the data; otherwise it is 0.
     public static let streamOffset: UInt8 = 0x04
+    /// §6.17: the first extension.
+    public static let pathStatus: UInt64 = 0x40
     /// Types from here on are extensions that carry their own length.
     public static let firstExtension: UInt64 = 64
 }

@@ -141,6 +141,17 @@ extension OutputRawSpan {
         writeVarInt(id.rawValue)
     }
 
+    /// PATH_STATUS, §6.17.
+    @_lifetime(self: copy self)
+    public mutating func write(_ frame: PathStatusFrame) {
+        writeVarInt(FrameType.pathStatus)
+        let count = VarInt.byteCount(frame.id.rawValue) &+ VarInt.byteCount(frame.sequence) &+ 1
+        writeVarInt(UInt64(count))
+        writeVarInt(frame.id.rawValue)
+        writeVarInt(frame.sequence)
+        writeVarInt(UInt64(frame.preference.rawValue))
+    }
+
     /// The head of a STREAM, §6.16; `count` bytes of data follow.
     ///
     /// - Parameter hasLength: false when the data reaches to the end of the packet.
@@ -169,6 +180,8 @@ public enum FrameSize {
     public static let maxStreamDataMaximum = 1 + 8 + 8
     /// MAX_DATA, MAX_STREAMS or RETIRE_PATH at their largest.
     public static let limitMaximum = 1 + 8
+    /// PATH_STATUS at its largest.
+    public static let pathStatusMaximum = 2 + 1 + 8 + 8 + 1
     /// PATH_CHALLENGE or PATH_RESPONSE.
     public static let path = 1 + 8
     /// The head of a CONTROL at its largest.

@@ -35,6 +35,7 @@ public enum PacketText {
         case .retirePath(let id): return "RETIRE_PATH \(id)"
         case .stream(let frame):
             return "STREAM \(frame.id) \(span(frame.offset, frame.data.count))\(frame.isFin ? " FIN" : "")"
+        case .pathStatus(let frame): return "PATH_STATUS \(frame.id) \(frame.preference)"
         case .unknownExtension: return "extension"
         }
     }

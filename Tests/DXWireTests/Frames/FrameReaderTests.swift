@@ -66,9 +66,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("extension without a length", "4040", DecodeError.truncated),
-        ("extension longer than the packet", "4040 04 aabbcc", .truncated),
-        ("extension of the largest length", "4040 ffffffffffffffff", .truncated),
+        ("extension without a length", "4041", DecodeError.truncated),
+        ("extension longer than the packet", "4041 04 aabbcc", .truncated),
+        ("extension of the largest length", "4041 ffffffffffffffff", .truncated),
+        ("path status without fields", "4040 00", .truncated),
+        ("path status that ends before its last field", "4040 02 03 07 02", .invalidValue),
+        ("path status of a path beyond the last", "4040 0a c000000080000002 07 02", .invalidValue),
         ("half a type", "40", .truncated),
         ("stream longer than the packet", "12 04 03 6869", .truncated),
         ("control longer than the packet", "06 00 03 6869", .truncated),

@@ -73,12 +73,12 @@ struct FrameValue: Equatable {
         case .datagram(let datagram): self.init(datagram: datagram.flow, data: copy(datagram.data))
         case .close(let close): self.init(close: close.code, reason: copy(close.reason))
         case .padding, .ping, .reset, .stop, .maxData, .maxStreamData, .maxStreams, .open, .pathChallenge,
-            .pathResponse, .retirePath, .unknownExtension:
+            .pathResponse, .retirePath, .pathStatus, .unknownExtension:
             self.init(frame)
         }
     }
 
-    /// Writes the frame with the writers of DXWire; a STREAM with its length, an extension as an empty one of type 64.
+    /// Writes the frame with the writers of DXWire; a STREAM with its length, an extension as an empty one of type 65.
     @_lifetime(output: copy output)
     func write(to output: inout OutputRawSpan) {
         switch frame {
@@ -105,8 +105,9 @@ struct FrameValue: Equatable {
             output.writeStreamHead(
                 id: stream.id, offset: stream.offset, count: data.count, isFin: stream.isFin, hasLength: true)
             output.write(data.rawBytes)
+        case .pathStatus(let status): output.write(status)
         case .unknownExtension:
-            output.writeVarInt(FrameType.firstExtension)
+            output.writeVarInt(FrameType.firstExtension + 1)
             output.writeVarInt(0)
         }
     }

@@ -83,7 +83,11 @@ struct FrameVector {
             "end of a stream without data", "17 ffffffffffffffff ffffffffffffffff 00",
             FrameValue(
                 stream: StreamID(rawValue: VarInt.maximum), offset: VarInt.maximum, isFin: true, data: [])),
-        FrameVector("empty extension", "4040 00", FrameValue(.unknownExtension)),
+        FrameVector("empty extension", "4041 00", FrameValue(.unknownExtension)),
+        FrameVector(
+            "path status", "4040 03 03 07 02",
+            FrameValue(
+                .pathStatus(PathStatusFrame(id: PathID(rawValue: 3), sequence: 7, preference: .metered)))),
     ]
 
     /// Other forms of the same, which a decoder must take too.
@@ -116,7 +120,15 @@ struct FrameVector {
             "open with the largest share", "0a 02 00000007 ff ffffffffffffffff 00",
             FrameValue(
                 .open(OpenFrame(id: StreamID(rawValue: 2), internalPort: 7, streamClass: .bulk, share: 256)))),
-        FrameVector("extension", "4040 03 aabbcc", FrameValue(.unknownExtension)),
+        FrameVector("extension", "4041 03 aabbcc", FrameValue(.unknownExtension)),
+        FrameVector(
+            "path status with a field of a later version", "4040 05 03 07 01 aabb",
+            FrameValue(
+                .pathStatus(PathStatusFrame(id: PathID(rawValue: 3), sequence: 7, preference: .backup)))),
+        FrameVector(
+            "path status, a wish of a later version", "4040 03 03 07 09",
+            FrameValue(
+                .pathStatus(PathStatusFrame(id: PathID(rawValue: 3), sequence: 7, preference: .metered)))),
         FrameVector("extension of the highest type", "ffffffffffffffff 4001 aa", FrameValue(.unknownExtension)),
         FrameVector(
             "close with a reason that is not UTF-8", "0e 00 02 fffe", FrameValue(close: .none, reason: [0xff, 0xfe])),
@@ -126,7 +138,7 @@ struct FrameVector {
     static let sequences: [[UInt8]] = [
         hex("02 00 43e8 800061a8 03 00 01 04 00 00  12 04 02 6869  16 06 4040 02 6869  10 08 616263"),
         hex("0a 02 deadbeef 01 01 00  12 02 03 616263  06 00 05 0401024142  07 80100000  08 02 80040000  09 4064"),
-        hex("01 00000000 0b 0102030405060708 0c 0102030405060708 0f 03 4040 03 aabbcc 04 04 01 05 05 05 00"),
+        hex("01 00000000 0b 0102030405060708 0c 0102030405060708 0f 03 4041 03 aabbcc 04 04 01 05 05 05 00"),
         hex("03 05 3f 00 02 01 00 02 4040 01 7fff 0d 07 02 cafe 0e 05 03 626164 000000"),
     ]
 }

@@ -1,0 +1,253 @@
+import DXSimulator
+import DXStream
+import DXWire
+import Testing
+
+/// Two networks between two gateways (`docs/transport.md` §11): one is cut, is bad in every way that networks are, or comes
+/// back; and the transfer goes on.
+@Suite struct MultipathTests {
+    /// Either path is cut at random moments, never both: nothing stands still for longer than 300 ms.
+    @Test(arguments: [MultipathMode.standby, .redundant, .aggregate], [ChannelRole.lower, .upper])
+    func cutsAreHardlyNoticed(mode: MultipathMode, sender: ChannelRole) throws {
+        try Replay.run("MultipathTests/cutsAreHardlyNoticed(\(mode)-\(sender))", seeds: Replay.seeds(count: 3)) {
+            seed, log in
+            var random = RandomSource(seed: seed)
+            let (first, second) = Self.alternatingCuts(&random, count: 8)
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(24_000_000, from: sender)]
+            let networks = try TwoNetworks(
+                mode, plan, seed: seed, log: log,
+                first: .init(upward: [Blackhole(first)], downward: [Blackhole(first)]),
+                second: .init(upward: [Blackhole(second)], downward: [Blackhole(second)]))
+            let silence = try networks.longestSilence()
+            try SimulationFailure.unless(silence <= .milliseconds(300), "nothing came for \(silence)")
+        }
+    }
+
+    /// Cuts of 1 to 3 s, each after both paths were there for 1 to 3 s, of one and the other in turn.
+    private static func alternatingCuts(
+        _ random: inout RandomSource, count: Int
+    ) -> ([Range<Instant>], [Range<Instant>]) {
+        var cuts: ([Range<Instant>], [Range<Instant>]) = ([], [])
+        var time = VirtualClock().now + .seconds(1)
+        for number in 0..<count {
+            let begin = time + .milliseconds(Int64(1_000 + random.below(2_000)))
+            let end = begin + .milliseconds(Int64(1_000 + random.below(2_000)))
+            if number % 2 == 0 { cuts.0.append(begin..<end) } else { cuts.1.append(begin..<end) }
+            time = end
+        }
+        return cuts
+    }
+
+    /// A keystroke each 50 ms, and its echo, while the path in use is cut: both ways notice by themselves.
+    @Test(arguments: [MultipathMode.standby, .redundant]) func keystrokesGoOn(mode: MultipathMode) throws {
+        var longest = Interval.zero
+        try Replay.run("MultipathTests/keystrokesGoOn", seeds: Replay.seeds(count: 4)) { seed, log in
+            var random = RandomSource(seed: seed)
+            let (first, second) = Self.alternatingCuts(&random, count: 6)
+            var keys = TrafficPlan.HalfPlan(byteCount: 20_000)
+            keys.writeSize = 40...80
+            keys.writePause = .milliseconds(50)
+            var stream = TrafficPlan.StreamPlan(opener: .lower, forward: keys, backward: keys)
+            stream.streamClass = .interactive
+            var plan = TrafficPlan()
+            plan.streams = [stream]
+            let networks = try TwoNetworks(
+                mode, plan, seed: seed, log: log,
+                first: .init(upward: [Blackhole(first)], downward: [Blackhole(first)]),
+                second: .init(upward: [Blackhole(second)], downward: [Blackhole(second)]))
+            longest = max(longest, try networks.longestSilence())
+        }
+        // Twice over, a cut is not seen at all: what is left are the pauses between keystrokes.
+        #expect(longest <= (mode == .redundant ? .milliseconds(160) : .milliseconds(300)), "\(longest)")
+    }
+
+    /// One direction of the path in use goes dead: to the other end it looks alive.
+    @Test(arguments: [true, false], [ChannelRole.lower, .upper])
+    func aOneWayPathIsLeft(isUpwardDead: Bool, sender: ChannelRole) throws {
+        try Replay.run("MultipathTests/aOneWayPathIsLeft") { seed, log in
+            let cut = VirtualClock().now + .seconds(1)
+            let hole = Blackhole([cut..<Instant.distantFuture])
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(6_000_000, from: sender)]
+            let networks = try TwoNetworks(
+                .standby, plan, seed: seed, log: log,
+                first: .init(upward: isUpwardDead ? [hole] : [], downward: isUpwardDead ? [] : [hole]),
+                second: .init())
+            #expect(try networks.longestSilence() <= .milliseconds(300))
+        }
+    }
+
+    /// The path in use begins to pass small packets only: what asks whether it works is small, and must not be taken for an answer.
+    @Test func aPathOfSmallPacketsIsLeftForGood() throws {
+        try Replay.run("MultipathTests/aPathOfSmallPacketsIsLeftForGood") { seed, log in
+            let shrink = VirtualClock().now + .seconds(1)
+            func limit() -> MTULimit {
+                MTULimit([(from: Instant.zero, payloadByteCount: 1_472), (from: shrink, payloadByteCount: 400)])
+            }
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(40_000_000)]
+            let networks = try TwoNetworks(
+                .standby, plan, seed: seed, log: log,
+                first: .init(upward: [limit()], downward: [limit()]), second: .init())
+            let silence = try networks.longestSilence()
+            #expect(silence <= .milliseconds(500), "\(silence)")
+            #expect(networks.pair.lower.channel.activePath == networks.second)
+        }
+    }
+
+    /// 30 % of the packets of the path in use get lost from some moment on: whatever path is used, the transfer ends.
+    @Test func aPathThatLosesAThirdIsSurvived() throws {
+        try Replay.run("MultipathTests/aPathThatLosesAThirdIsSurvived", seeds: Replay.seeds(count: 4)) { seed, log in
+            var random = RandomSource(seed: seed)
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(10_000_000), .bulk(2_000_000, from: .upper)]
+            func loss() -> any Node { RandomLoss(0.3, random: RandomSource(seed: random.next())) }
+            let networks = try TwoNetworks(
+                .standby, plan, seed: seed, log: log, first: .init(upward: [loss()], downward: [loss()]),
+                second: .init())
+            let silence = try networks.longestSilence()
+            try SimulationFailure.unless(silence <= .seconds(3), "nothing came for \(silence)")
+        }
+    }
+
+    /// The path that is preferred carries the data again once it has worked for a while, and one that flaps is left alone.
+    @Test func thePreferredPathComesBackAndFlappingIsDamped() throws {
+        try Replay.run("MultipathTests/thePreferredPathComesBack") { seed, log in
+            let start = VirtualClock().now
+            // 20 times 2 s away and 2 s there.
+            let holes = (0..<20).map { number in
+                let begin = start + .seconds(Int64(2 + 4 * number))
+                return begin..<(begin + .seconds(2))
+            }
+            var keys = TrafficPlan.HalfPlan(byteCount: 400_000)
+            keys.writeSize = 100...200
+            keys.writePause = .milliseconds(100)
+            var plan = TrafficPlan()
+            plan.streams = [.init(opener: .lower, forward: keys, backward: .init(byteCount: 0))]
+            let networks = try TwoNetworks(
+                .standby, plan, seed: seed, log: log,
+                first: .init(upward: [Blackhole(holes)], downward: [Blackhole(holes)]), second: .init(),
+                preference: .backup)
+            try networks.pair.run(for: .seconds(82))
+            let downs = networks.pair.lower.pathEvents.count { $0 == .pathDown(networks.first) }
+            #expect((1...6).contains(downs), "went down \(downs) times")
+            // Two minutes of peace later it carries the data again.
+            try networks.pair.run(for: .seconds(60))
+            #expect(networks.pair.lower.channel.activePath == networks.first)
+        }
+    }
+
+    /// A metered path costs no more than keepalives while the other works, and carries everything while it does not.
+    @Test func aMeteredPathCarriesOnlyWhatItMust() throws {
+        try Replay.run("MultipathTests/aMeteredPath") { seed, log in
+            let start = VirtualClock().now
+            let hole = Blackhole([(start + .seconds(20))..<(start + .seconds(24))])
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(60_000_000), .bulk(2_000_000, from: .upper)]
+            let networks = try TwoNetworks(
+                .standby, plan, seed: seed, log: log,
+                first: .init(upward: [hole, RandomLoss(0.01, random: RandomSource(seed: seed))], downward: [hole]),
+                second: .init(), preference: .metered)
+            try networks.pair.run(for: .seconds(19))
+            // Handed over with PATH_STATUS: the upper end was told by the lower only.
+            for host in networks.pair.hosts {
+                let path = try #require(host.channel.pathSnapshots.first { $0.id == networks.second })
+                #expect(path.preference == .metered)
+                #expect(path.statistics.bytesSent < 1_000, "\(host.name): \(path.statistics.bytesSent)")
+            }
+            #expect(try networks.longestSilence() <= .milliseconds(500))
+            #expect(networks.bytesSent(on: networks.second).lower > 1_000_000)
+            try networks.pair.run(for: .seconds(10))
+            #expect(networks.pair.lower.channel.activePath == networks.first)
+        }
+    }
+
+    /// Two equal links carry nearly twice what one does, and a slow one beside a quick one costs nothing.
+    @Test(arguments: [(Int64(50), Int64(10), Int64(170)), (5, 100, 97)])
+    func linksAddUp(megabits: Int64, milliseconds: Int64, percent: Int64) throws {
+        let second = TwoNetworks.Wire(megabitsPerSecond: megabits, delay: .milliseconds(milliseconds))
+        func time(_ mode: MultipathMode) throws -> Interval {
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(60_000_000)]
+            let networks = try TwoNetworks(
+                mode, plan, seed: 1, log: nil, first: .init(megabitsPerSecond: 50), second: second,
+                // The other link as a backup that is never needed: one link alone.
+                preference: mode == .aggregate ? .primary : .backup)
+            let start = networks.pair.now
+            try networks.pair.runUntilDone()
+            return networks.upper.streams[0].receivedAt.map { $0 - start } ?? .max
+        }
+        let alone = try time(.standby)
+        let together = try time(.aggregate)
+        #expect(alone.nanoseconds * 100 / together.nanoseconds >= percent, "alone \(alone), together \(together)")
+    }
+
+    /// Nothing to carry: a second path costs at most 1 MB in a day, and is known to work or not.
+    @Test func anIdlePathStaysKnownAtLittleCost() throws {
+        try Replay.run("MultipathTests/anIdlePath") { seed, log in
+            let cut = VirtualClock().now + .seconds(86_400)
+            let hole = Blackhole([cut..<Instant.distantFuture])
+            let networks = try TwoNetworks(
+                .standby, TrafficPlan(), seed: seed, log: log, first: .init(),
+                second: .init(upward: [hole], downward: [hole]), limit: .seconds(100_000))
+            try networks.pair.run(for: .seconds(86_399))
+            for path in [networks.first, networks.second] {
+                let sent = networks.bytesSent(on: path)
+                let packets = networks.pair.hosts.reduce(0) { sum, host in
+                    sum + (host.channel.pathSnapshots.first { $0.id == path }?.statistics.packetsSent ?? 0)
+                }
+                // IP and UDP headers are 28 bytes.
+                let total = sent.lower + sent.upper + 28 * packets
+                #expect(total <= 1_000_000, "\(path): \(total)")
+            }
+            try networks.pair.run(for: .seconds(60))
+            for host in networks.pair.hosts {
+                #expect(host.pathEvents.contains(.pathDown(networks.second)), "\(host.name)")
+            }
+        }
+    }
+
+    /// The owner knows that a network is gone: what was on the way there goes on at once.
+    @Test func anAbandonedPathHandsOverAtOnce() throws {
+        try Replay.run("MultipathTests/anAbandonedPath") { seed, log in
+            let cut = VirtualClock().now + .seconds(1)
+            let hole = Blackhole([cut..<Instant.distantFuture])
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(5_000_000)]
+            let networks = try TwoNetworks(
+                .standby, plan, seed: seed, log: log, first: .init(upward: [hole], downward: [hole]), second: .init())
+            networks.pair.after(.seconds(1)) { $0.lower.channel.abandonPath(networks.first, now: $0.now) }
+            // A round trip is 20 ms.
+            #expect(try networks.longestSilence() <= .milliseconds(100))
+            try networks.pair.run(for: .seconds(5))
+            for host in networks.pair.hosts { #expect(host.pathIDs == [networks.second], "\(host.name)") }
+        }
+    }
+
+    /// Loss, reordering, copies and cuts on both networks: every byte arrives once.
+    @Test(arguments: [MultipathMode.standby, .redundant, .aggregate]) func survivesTrouble(mode: MultipathMode) throws {
+        try Replay.run("MultipathTests/survivesTrouble", seeds: Replay.seeds(count: 6)) { seed, log in
+            var random = RandomSource(seed: seed)
+            func trouble() -> [any Node] {
+                [
+                    RandomLoss(random.unit() * 0.1, random: RandomSource(seed: random.next())),
+                    Reorder(0.1, by: .milliseconds(30), random: RandomSource(seed: random.next())),
+                    Duplicate(0.05, copyWithin: .milliseconds(80), random: RandomSource(seed: random.next())),
+                ]
+            }
+            let (first, second) = Self.alternatingCuts(&random, count: 6)
+            var plan = TrafficPlan(random: &random, byteCount: 4_000_000)
+            plan.controlByteCounts = (20_000, 20_000)
+            let networks = try TwoNetworks(
+                mode, plan, seed: seed, log: log,
+                first: .init(
+                    delay: .milliseconds(Int64(1 + random.below(60))), upward: trouble() + [Blackhole(first)],
+                    downward: trouble() + [Blackhole(first)]),
+                second: .init(
+                    megabitsPerSecond: Int64(2 + random.below(30)), delay: .milliseconds(Int64(1 + random.below(120))),
+                    upward: trouble() + [Blackhole(second)], downward: trouble() + [Blackhole(second)]))
+            try networks.pair.runUntilDone()
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import DXSimulator
+import DXStream
+import DXWire
+
+/// Two channels with two networks between them, each with a path: the lower end's addresses are 1 and 31, the upper's 2 and 32.
+struct TwoNetworks {
+    let pair: Pair
+    let lower: Traffic
+    let upper: Traffic
+    let first = PathID(count: 0, role: .lower)
+    let second: PathID
+
+    /// What a network is like, each way.
+    struct Wire {
+        var megabitsPerSecond: Int64 = 20
+        var delay = Interval.milliseconds(10)
+        var queue = Interval.milliseconds(40)
+        var upward: [any Node] = []
+        var downward: [any Node] = []
+    }
+
+    init(
+        _ mode: MultipathMode, _ plan: TrafficPlan, seed: UInt64, log: FlowLog?, first: Wire, second: Wire,
+        preference: PathPreference = .primary, limit: Interval = .seconds(3_600)
+    ) throws {
+        var setup = Pair.Setup()
+        setup.seed = seed
+        setup.log = log
+        setup.limit = limit
+        setup.maximumStepCount = 20_000_000
+        setup.lower.multipath = mode
+        setup.upper.multipath = mode
+        let start = setup.clock.now
+        lower = Traffic(plan, role: .lower, seed: seed, start: start)
+        upper = Traffic(plan, role: .upper, seed: seed, start: start)
+        func link(_ wire: Wire, _ nodes: [any Node]) -> Link {
+            .steady(megabitsPerSecond: wire.megabitsPerSecond, delay: wire.delay, queue: wire.queue, nodes)
+        }
+        pair = try Pair(
+            setup, upward: link(first, first.upward), downward: link(first, first.downward), lower: lower, upper: upper)
+        pair.network.route(from: 31, to: 32, over: link(second, second.upward))
+        pair.network.route(from: 32, to: 31, over: link(second, second.downward))
+        self.second = try pair.addSession(inheriting: nil, between: (31, 32), preference: preference)
+    }
+
+    /// The bytes that either end has read.
+    var readByteCount: UInt64 {
+        (lower.streams + upper.streams).reduce(0) { $0 + $1.readByteCount }
+    }
+
+    /// Runs until all is done and tells the longest time in which nobody read a byte, after `from`.
+    func longestSilence(from: Interval = .milliseconds(500)) throws -> Interval {
+        try pair.run(for: from)
+        var (longest, last, count) = (Interval.zero, pair.now, readByteCount)
+        while !(lower.isDone && upper.isDone) {
+            try pair.run(for: .milliseconds(5))
+            if readByteCount != count { (last, count) = (pair.now, readByteCount) }
+            longest = max(longest, pair.now - last)
+            for host in pair.hosts {
+                if let end = host.end { throw SimulationFailure("\(host.name): the channel ended: \(end)") }
+            }
+            try SimulationFailure.unless(longest < .seconds(60), "nothing moves any more")
+        }
+        return longest
+    }
+
+    /// Datagram bytes that the lower and the upper end sent on a path.
+    func bytesSent(on path: PathID) -> (lower: UInt64, upper: UInt64) {
+        func sent(_ host: Host) -> UInt64 {
+            host.channel.pathSnapshots.first { $0.id == path }?.statistics.bytesSent ?? 0
+        }
+        return (sent(pair.lower), sent(pair.upper))
+    }
+}
