@@ -27,18 +27,24 @@ struct TunnelAddCommand: AsyncParsableCommand {
               dxgateway tunnel add logs --origin label:kind=plc@127.0.0.1:514 --destination hq@127.0.0.1:6514
               dxgateway tunnel add web --origin edge-1@127.0.0.1:8080 --confirm 60s \\
                 --destination a@127.0.0.1:80,weight=3 --destination b@127.0.0.1:80 --destination c@127.0.0.1:80,order=1
+              dxgateway tunnel add db --origin edge-1@unix:/run/app/db.sock,mode=0660 \\
+                --destination hq@unix:/run/postgresql/.s.PGSQL.5432
+              dxgateway tunnel add media --origin edge-1@:8000-8009 --destination hq@10.0.0.5:8000-8009
             """)
 
     @Argument(help: "The tunnel's name.")
     var name: String
 
-    @Option(help: ArgumentHelp("Where applications connect; any number.", valueName: "gateway@host:port"))
+    @Option(
+        help: ArgumentHelp(
+            "Where applications connect; any number. HOST:PORT, HOST:FIRST-LAST or unix:/PATH; behind this ,mode=0660:"
+                + " who may connect.", valueName: "gateway@address"))
     var origin: [String]
 
     @Option(
         help: ArgumentHelp(
-            "Where connections come out; any number. Behind the port ,order=N: the lowest that is there is used;"
-                + " ,weight=N: how many of the connections among those of one order.", valueName: "gateway@host:port"))
+            "Where connections come out; any number. Behind the address ,order=N: the lowest that is there is used;"
+                + " ,weight=N: how many of the connections among those of one order.", valueName: "gateway@address"))
     var destination: [String]
 
     @Option(help: ArgumentHelp("From where clients may connect; any number.", valueName: "cidr"))
@@ -55,6 +61,15 @@ struct TunnelAddCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("The most that each end sends, as 500K, 20M or 1G bits a second.", valueName: "rate"))
     var rate: String?
+
+    @Option(help: ArgumentHelp("Reset a connection after so long without a byte, as 10m.", valueName: "time"))
+    var idleTimeout: String?
+
+    @Flag(help: "Tell the target who the client is (PROXY protocol, version 2).")
+    var proxyProtocol = false
+
+    @Option(help: ArgumentHelp("deflate; docs/threat-model.md says what it leaks.", valueName: "method"))
+    var compression: String?
 
     @Option(
         help: ArgumentHelp(
@@ -77,6 +92,9 @@ struct TunnelAddCommand: AsyncParsableCommand {
         guard rate == nil || rate.flatMap(Quantity.bitsPerSecond) != nil else {
             throw ValidationError("--rate is bits a second, as 500K, 20M or 1G")
         }
+        guard idleTimeout == nil || idleTimeout.flatMap(InviteMakeCommand.seconds) != nil else {
+            throw ValidationError("--idle-timeout is a number and s, m, h or d, as in 10m")
+        }
         guard confirm == nil || confirm.flatMap(InviteMakeCommand.seconds) != nil else {
             throw ValidationError("--confirm is a number and s, m, h or d, as in 60s")
         }
@@ -86,7 +104,8 @@ struct TunnelAddCommand: AsyncParsableCommand {
         let request = TunnelRequest(
             name: name, origins: origin, destinations: destination, allow: allow.isEmpty ? nil : allow, share: share,
             schedulingClass: schedulingClass, maximumConnections: maxConnections,
-            rate: rate.flatMap(Quantity.bitsPerSecond), until: until.flatMap(Timestamp.init),
+            rate: rate.flatMap(Quantity.bitsPerSecond), idleSeconds: idleTimeout.flatMap(InviteMakeCommand.seconds),
+            proxyProtocol: proxyProtocol ? true : nil, compression: compression, until: until.flatMap(Timestamp.init),
             confirmSeconds: confirm.flatMap(InviteMakeCommand.seconds))
         let (reply, text) = try await options.group(.put, "/v1/tunnels", request, as: ChangeReply.self)
         Output.line(json ? text : "tunnel \(name) is in the group, revision \(reply.revision)")
@@ -154,6 +173,9 @@ struct TunnelShowCommand: AsyncParsableCommand {
             "at most \(definition.maximumConnections ?? 0) connections",
         ]
         if let rate = definition.rate { properties.append("at most \(rate) bit/s") }
+        if let seconds = definition.idleSeconds { properties.append("reset after \(seconds) s without a byte") }
+        if definition.proxyProtocol == true { properties.append("PROXY protocol") }
+        if let compression = definition.compression { properties.append("compression \(compression)") }
         if let until = definition.until { properties.append("until \(until)") }
         if !reply.tunnel.enabled { properties.append("disabled") }
         Output.line("  " + properties.joined(separator: ", "))

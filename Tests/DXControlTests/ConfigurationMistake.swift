@@ -24,7 +24,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
         after("peers:\n  - {name: cloud-1, id: \(idText("b"))}\n" + rest)
     }
 
-    static let all: [ConfigurationMistake] = keys + values + peers + tunnels + rates + several
+    static let all: [ConfigurationMistake] = keys + values + peers + tunnels + rates + options + several
 
     private static let known =
         "use name, identity, veil, listen, control, peers, tunnels or limits"
@@ -218,7 +218,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
                 "edge.yaml:15:46: \"h:0\" has port 0; name the port to connect to",
                 "edge.yaml:16:5: tunnel \"d\" has no end at this gateway, \"edge-1\"; remove it here, or list this"
                     + " gateway as origin or destination",
-                "edge.yaml:17:34: unknown key \"target\"; use gateway or listen",
+                "edge.yaml:17:34: unknown key \"target\"; use gateway, listen or mode",
                 "edge.yaml:18:30: gateway \"cloud-1\" is origin and destination of tunnel \"d\"; connect to the target"
                     + " directly, or name another gateway",
             ]),
@@ -288,6 +288,78 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
                 """),
             ["edge.yaml:8:\(value.isEmpty ? 10 : 11): \(problem)"])
     }
+
+    private static let options: [ConfigurationMistake] =
+        [
+            ("idle_timeout: 10", "\"tunnels[0].idle_timeout\" is \"10\"; write a time such as 30s, 10m or 12h"),
+            (
+                "idle_timeout: 500ms",
+                "0.5 seconds is outside 1 second to 168 hours; write a time in that range, as 10m, or remove the key"
+            ),
+            ("proxy_protocol: v1", "\"tunnels[0].proxy_protocol\" is \"v1\"; write true or false"),
+            ("compression: gzip", "\"tunnels[0].compression\" is \"gzip\"; write deflate"),
+            ("compression:", "\"tunnels[0].compression\" has no value; write deflate"),
+        ].map { line, problem in
+            let column = line.hasSuffix(":") ? line.count + 5 : line.split(separator: ":")[0].count + 7
+            return ConfigurationMistake(
+                line,
+                withPeer(
+                    """
+                    tunnels:
+                      - name: a
+                        \(line)
+                        origins: [{gateway: edge-1, listen: "127.0.0.1:80"}]
+                        destinations: [{gateway: cloud-1}]
+                    """),
+                ["edge.yaml:8:\(column): \(problem)"])
+        } + ends
+
+    private static let ends: [ConfigurationMistake] =
+        [
+            (
+                "listen: \"unix:app.sock\"",
+                "\"unix:app.sock\" has a path that does not begin with /; write all of it, as in unix:/run/app.sock"
+            ),
+            (
+                "listen: \"unix:/a/../b\"",
+                "\"unix:/a/../b\" has a path with an empty part, . or ..; write it straight, as in unix:/run/app.sock"
+            ),
+            (
+                "listen: \":9-8\"",
+                "\":9-8\" has a range of ports that is none; write the first port, from 1 on, and the last, as in 127.0.0.1:8000-8009"
+            ),
+            ("listen: \":1-1025\"", "\":1-1025\" has 1025 ports; take at most 1024, or make several tunnels"),
+        ].map { listen, problem in
+            ConfigurationMistake(
+                listen,
+                withPeer(
+                    """
+                    tunnels:
+                      - name: a
+                        origins: [{gateway: edge-1, \(listen)}]
+                        destinations: [{gateway: cloud-1}]
+                    """),
+                ["edge.yaml:8:41: \(problem)"])
+        } + [
+            ConfigurationMistake(
+                "a mode and an address range",
+                withPeer(
+                    """
+                    tunnels:
+                      - name: a
+                        allow: ["10.0.0.0/8", "10.0.0.1/8"]
+                        origins: [{gateway: edge-1, listen: "unix:/run/a", mode: 0888}]
+                        destinations: [{gateway: cloud-1}]
+                      - name: b
+                        origins: [{gateway: edge-1, listen: "127.0.0.1:80", mode: 0600}]
+                        destinations: [{gateway: cloud-1}]
+                    """),
+                [
+                    "edge.yaml:8:27: \"tunnels[0].allow[1]\" is \"10.0.0.1/8\"; write an address or a range, such as \"10.0.0.0/8\"",
+                    "edge.yaml:9:62: \"tunnels[0].origins[0].mode\" is \"0888\"; write the permissions of a file in octal, such as 0660",
+                    "edge.yaml:12:63: a mode without a unix socket; remove it, or listen at one, as unix:/run/app.sock",
+                ])
+        ]
 
     /// A mistake must not be told again as its own consequences.
     private static let several: [ConfigurationMistake] = [

@@ -52,6 +52,34 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
             destinations: [{gateway: cloud-1, target: "127.0.0.1:80"}]
         """
 
+    /// What a tunnel may say beside its ends.
+    @Test func readsTheOptionsOfTunnels() throws {
+        let text =
+            Self.good + """
+
+                  - name: db
+                    origins: [{gateway: edge-1, listen: "unix:/run/app/db.sock", mode: 0660}]
+                    destinations: [{gateway: cloud-1, target: "unix:/run/postgresql/.s.PGSQL.5432"}]
+                    idle_timeout: 10m
+                    compression: deflate
+                  - name: media
+                    origins: [{gateway: edge-1, listen: "127.0.0.1:8000-8009"}]
+                    destinations: [{gateway: cloud-1, target: "10.0.0.5:8000-8009"}]
+                    allow: ["10.0.0.0/8", "::1"]
+                    proxy_protocol: true
+                """
+        let tunnels = try ConfigurationFolder().read(text).tunnels
+        #expect(tunnels[0].allowed.isEmpty && tunnels[0].idleTimeout == nil && !tunnels[0].proxyProtocol)
+        #expect(tunnels[0].compression == nil && tunnels[0].origins[0].socketMode == nil)
+        #expect(tunnels[1].origins[0].address == .unix(path: "/run/app/db.sock"))
+        #expect(tunnels[1].origins[0].socketMode == 0o660)
+        #expect(tunnels[1].destinations[0].address == .unix(path: "/run/postgresql/.s.PGSQL.5432"))
+        #expect(tunnels[1].idleTimeout == .seconds(600) && tunnels[1].compression == .deflate)
+        #expect(tunnels[2].origins[0].address == .tcp(HostAddress(host: "127.0.0.1", port: 8_000), portCount: 10))
+        #expect(tunnels[2].allowed.map(\.description) == ["10.0.0.0/8", "::1/128"])
+        #expect(tunnels[2].proxyProtocol)
+    }
+
     @Test func readsTheFileOfTheManual() throws {
         let folder = try ConfigurationFolder()
         let configuration = try folder.read(Self.good)

@@ -279,8 +279,9 @@ private struct GatewayReading {
                 if let rule = LocalPolicy.Rule(text) { return rule }
                 if !reader.broken.contains(path) {
                     reader.fail(
-                        path, "\"\(text)\" is not an address, a range of addresses or *, with a port or ports",
-                        "write it as \"127.0.0.1:22\", \"10.0.0.0/8:8000-8999\" or \"*:443\"")
+                        path,
+                        "\"\(text)\" is not an address, a range of addresses or *, with a port or ports, nor a unix socket",
+                        "write it as \"127.0.0.1:22\", \"10.0.0.0/8:8000-8999\", \"*:443\" or \"unix:/run/app.sock\"")
                 }
                 return nil
             }.compactMap { $0 }
@@ -366,16 +367,15 @@ private struct GatewayReading {
                 .required("origins", example: "[{gateway: edge-1, listen: \"127.0.0.1:8080\"}]"),
                 .required("destinations", example: "[{gateway: cloud-1, target: \"127.0.0.1:80\"}]"),
                 .optional("class"), .optional("share"), .optional("max_connections"), .optional("rate"),
+                .optional("allow"), .optional("idle_timeout"), .optional("proxy_protocol"), .optional("compression"),
             ])
-        return GatewayConfiguration.Tunnel(
+        var tunnel = GatewayConfiguration.Tunnel(
             name: reader.text(fields["name"], at: path.key("name")),
             origins: reader.list(fields["origins"], at: path.key("origins")) { reader, node, path in
-                let (gateway, listen) = readEnd(&reader, node, at: path, addressKey: "listen", isTarget: false)
-                return GatewayConfiguration.Origin(gateway: gateway, listen: listen)
+                readOrigin(&reader, node, at: path)
             },
             destinations: reader.list(fields["destinations"], at: path.key("destinations")) { reader, node, path in
-                let (gateway, target) = readEnd(&reader, node, at: path, addressKey: "target", isTarget: true)
-                return GatewayConfiguration.Destination(gateway: gateway, target: target)
+                readDestination(&reader, node, at: path)
             },
             schedulingClass: reader.value(
                 fields["class"], at: path.key("class"), fallback: .bulk,
@@ -391,16 +391,61 @@ private struct GatewayReading {
                 form: "bits per second such as 500K, 20M or 1G",
                 parse: { Quantity.bitsPerSecond($0).map(Optional.some) }
             ))
+        tunnel.allowed = reader.list(fields["allow"], at: path.key("allow")) { reader, node, path in
+            reader.value(
+                node, at: path, fallback: nil, form: "an address or a range, such as \"10.0.0.0/8\"",
+                parse: { AddressRange($0).map(Optional.some) })
+        }.compactMap { $0 }
+        tunnel.idleTimeout = reader.value(
+            fields["idle_timeout"], at: path.key("idle_timeout"), fallback: nil, form: "a time such as 30s, 10m or 12h",
+            parse: { Quantity.duration($0).map(Optional.some) })
+        tunnel.proxyProtocol = reader.value(
+            fields["proxy_protocol"], at: path.key("proxy_protocol"), fallback: false, form: "true or false",
+            parse: { ["true": true, "false": false][$0] })
+        tunnel.compression = reader.value(
+            fields["compression"], at: path.key("compression"), fallback: nil,
+            form: choices(of: GatewayConfiguration.Compression.self),
+            parse: { GatewayConfiguration.Compression(rawValue: $0).map(Optional.some) })
+        return tunnel
+    }
+
+    private static func readOrigin(
+        _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath
+    ) -> GatewayConfiguration.Origin {
+        let (gateway, listen, mode) = readEnd(
+            &reader, node, at: path, addressKey: "listen", isTarget: false, further: "mode")
+        return GatewayConfiguration.Origin(
+            gateway: gateway, address: listen,
+            socketMode: reader.value(
+                mode, at: path.key("mode"), fallback: nil, form: "the permissions of a file in octal, such as 0660",
+                parse: { TunnelAddress.mode($0).map(Optional.some) }))
+    }
+
+    private static func readDestination(
+        _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath
+    ) -> GatewayConfiguration.Destination {
+        let (gateway, target, _) = readEnd(&reader, node, at: path, addressKey: "target", isTarget: true)
+        return GatewayConfiguration.Destination(gateway: gateway, address: target)
     }
 
     private static func readEnd(
-        _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath, addressKey: String, isTarget: Bool
-    ) -> (gateway: String, address: HostAddress?) {
-        let fields = reader.fields(
-            of: node, at: path, keys: [.required("gateway", example: "edge-1"), .optional(addressKey)])
+        _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath, addressKey: String, isTarget: Bool,
+        further: String? = nil
+    ) -> (gateway: String, address: TunnelAddress?, further: Node?) {
+        let keys: [YAMLReader.Key] = [.required("gateway", example: "edge-1"), .optional(addressKey)]
+        let fields = reader.fields(of: node, at: path, keys: keys + (further.map { [.optional($0)] } ?? []))
         let gateway = reader.text(fields["gateway"], at: path.key("gateway"))
-        guard let node = fields[addressKey] else { return (gateway, nil) }
-        return (gateway, address(&reader, node, at: path.key(addressKey), isTarget: isTarget))
+        let rest = further.flatMap { fields[$0] }
+        guard let node = fields[addressKey] else { return (gateway, nil, rest) }
+        let place = path.key(addressKey)
+        let text = reader.text(node, at: place)
+        do throws(TunnelAddressError) { return (gateway, try TunnelAddress(text), rest) } catch {
+            // Text that is no text was reported already.
+            if !reader.broken.contains(place) {
+                reader.fail(place, "\"\(text)\" \(error)", error.remedy(isTarget: isTarget))
+            }
+            return (gateway, .tcp(HostAddress(host: "", port: 0)), rest)
+        }
     }
 
     // MARK: Addresses and paths
@@ -432,18 +477,19 @@ private struct GatewayReading {
 
     // MARK: Meaning of a file
 
-    /// A program has no other way in or out of a tunnel than a TCP address, unlike an embedding program.
+    /// A program has no other way in or out of a tunnel than an address, unlike an embedding program.
     private mutating func requireOwnAddresses(_ configuration: GatewayConfiguration) {
         for (index, tunnel) in configuration.tunnels.enumerated() {
             let path = root.key("tunnels").index(index)
             for (index, origin) in tunnel.origins.enumerated()
-            where origin.gateway == configuration.name && origin.listen == nil && !origin.gateway.isEmpty {
+            where origin.gateway == configuration.name && origin.address == nil && !origin.gateway.isEmpty {
                 report(
                     path.key("origins").index(index), "missing key \"listen\" at this gateway's own end",
                     "add listen: \"127.0.0.1:8080\", where applications connect")
             }
             for (index, destination) in tunnel.destinations.enumerated()
-            where destination.gateway == configuration.name && destination.target == nil && !destination.gateway.isEmpty
+            where destination.gateway == configuration.name && destination.address == nil
+                && !destination.gateway.isEmpty
             {
                 report(
                     path.key("destinations").index(index), "missing key \"target\" at this gateway's own end",

@@ -1,7 +1,7 @@
 import DXWire
 
 /// Addresses that begin alike, as `192.0.2.0/24` or `2001:db8::/32` (RFC 4632 §3.1, RFC 4291 §2.3).
-struct AddressRange: Hashable, Sendable {
+public struct AddressRange: Hashable, Sendable {
     /// The first of them; port 0.
     let base: Endpoint
     /// How many bits are the same, 0 to 32 for IPv4, to 128 for IPv6.
@@ -9,7 +9,7 @@ struct AddressRange: Hashable, Sendable {
 
     /// Reads an address, and a slash and a length unless it is one address alone; nil for anything else, also for an address
     /// that has bits behind the prefix: that is mostly a mistake.
-    init?(_ text: String) {
+    public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let base = Endpoint(address: String(parts[0]), port: 0), base.scope == 0 else {
             return nil
@@ -55,5 +55,5 @@ struct AddressRange: Hashable, Sendable {
 
 extension AddressRange: CustomStringConvertible {
     /// The text form, with the length.
-    var description: String { "\(base.addressText)/\(prefixLength)" }
+    public var description: String { "\(base.addressText)/\(prefixLength)" }
 }

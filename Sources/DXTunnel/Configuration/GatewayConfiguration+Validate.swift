@@ -170,7 +170,7 @@ private struct Validation {
         }
         let gateways = Set(configuration.peers.map(\.name)).union([configuration.name])
         var names: Set<String> = []
-        var listeners: [String: [(address: HostAddress, tunnel: String)]] = [:]
+        var listeners: [String: [(address: TunnelAddress, tunnel: String)]] = [:]
         for (index, tunnel) in configuration.tunnels.enumerated() {
             let path = path.index(index)
             checkName(tunnel.name, at: path.key("name"))
@@ -179,10 +179,8 @@ private struct Validation {
             }
             checkEnds(of: tunnel, at: path, gateways: gateways)
             checkListeners(of: tunnel, at: path.key("origins"), listeners: &listeners)
-            for (index, destination) in tunnel.destinations.enumerated() {
-                guard let target = destination.target else { continue }
-                checkAddress(target, at: path.key("destinations").index(index).key("target"), isTarget: true)
-            }
+            checkTargets(of: tunnel, at: path.key("destinations"))
+            checkOptions(of: tunnel, at: path)
             checkRange(tunnel.share, 1...256, "share", at: path)
             checkRange(tunnel.maximumConnections, 1...65_536, "max_connections", at: path)
             checkRate(tunnel.maximumRate, at: path.key("rate"))
@@ -240,28 +238,88 @@ private struct Validation {
         return sorted.prefix(8).joined(separator: ", ") + (sorted.count > 8 ? ", ..." : "")
     }
 
+    private mutating func checkTargets(of tunnel: GatewayConfiguration.Tunnel, at path: ConfigurationPath) {
+        for (index, destination) in tunnel.destinations.enumerated() {
+            guard let target = destination.address else { continue }
+            let path = path.index(index).key("target")
+            checkAddress(target, at: path, isTarget: true)
+            guard target.portCount > 1 else { continue }
+            for origin in tunnel.origins where origin.address.map({ $0.portCount != target.portCount }) ?? false {
+                add(
+                    .conflict, path,
+                    "\(target.portCount) ports, and gateway \"\(origin.gateway)\" listens at"
+                        + " \(origin.address?.portCount ?? 0)",
+                    "give both ranges the same length, or the target one port")
+            }
+        }
+    }
+
+    private mutating func checkOptions(of tunnel: GatewayConfiguration.Tunnel, at path: ConfigurationPath) {
+        if tunnel.allowed.count > TunnelRecord.mostEnds {
+            add(
+                .outOfRange, path.key("allow"), "\(tunnel.allowed.count) address ranges",
+                "at most \(TunnelRecord.mostEnds)")
+        }
+        if let timeout = tunnel.idleTimeout, !GatewayConfiguration.Tunnel.idleTimeouts.contains(timeout) {
+            add(
+                .outOfRange, path.key("idle_timeout"), "\(timeout) is outside 1 second to 168 hours",
+                "write a time in that range, as 10m, or remove the key")
+        }
+    }
+
+    private mutating func checkAddress(_ address: TunnelAddress, at path: ConfigurationPath, isTarget: Bool) {
+        do throws(TunnelAddressError) { try address.check() } catch {
+            return add(.badAddress, path, "\"\(address)\" \(error)", error.remedy(isTarget: isTarget))
+        }
+        if let host = address.host { checkAddress(host, at: path, isTarget: isTarget) }
+    }
+
+    private mutating func checkSocketMode(of origin: GatewayConfiguration.Origin, at path: ConfigurationPath) {
+        guard let mode = origin.socketMode else { return }
+        if case .unix = origin.address {
+        } else {
+            add(.conflict, path, "a mode without a unix socket", "remove it, or listen at one, as unix:/run/app.sock")
+        }
+        if mode > 0o777 {
+            add(.outOfRange, path, "\(mode) is no file mode", "write three octal digits, as 0660")
+        }
+    }
+
     private mutating func checkListeners(
         of tunnel: GatewayConfiguration.Tunnel, at path: ConfigurationPath,
-        listeners: inout [String: [(address: HostAddress, tunnel: String)]]
+        listeners: inout [String: [(address: TunnelAddress, tunnel: String)]]
     ) {
         for (index, origin) in tunnel.origins.enumerated() {
-            guard let listen = origin.listen else { continue }
+            checkSocketMode(of: origin, at: path.index(index).key("mode"))
+            guard let listen = origin.address else { continue }
             let path = path.index(index).key("listen")
             checkAddress(listen, at: path, isTarget: false)
             if let other = listeners[origin.gateway]?.first(where: { Self.collide($0.address, listen) }) {
                 let whom = other.tunnel == tunnel.name ? "given twice" : "already taken by tunnel \"\(other.tunnel)\""
-                add(.duplicate, path, "\"\(listen)\" of gateway \"\(origin.gateway)\" is \(whom)", "use another port")
+                add(
+                    .duplicate, path, "\"\(listen)\" of gateway \"\(origin.gateway)\" is \(whom)",
+                    listen.host == nil ? "use another path" : "use another port")
             }
             listeners[origin.gateway, default: []].append((listen, tunnel.name))
         }
     }
 
-    /// Whether the kernel would refuse the second of two listeners: one port, and one address or a wildcard.
-    private static func collide(_ left: HostAddress, _ right: HostAddress) -> Bool {
-        guard left.port == right.port, left.port != 0 else { return false }
+    /// Whether the kernel would refuse the second of two listeners: one path; or one port, and one address or a wildcard.
+    private static func collide(_ left: TunnelAddress, _ right: TunnelAddress) -> Bool {
+        switch (left, right) {
+        case (.unix(let left), .unix(let right)): left == right
+        case (.unix, .tcp), (.tcp, .unix): false
+        case (.tcp(let left, let leftCount), .tcp(let right, let rightCount)):
+            // What has a wrong count is refused for that, whatever comes out here.
+            left.port != 0 && right.port != 0 && Int(left.port) < Int(right.port) &+ rightCount
+                && Int(right.port) < Int(left.port) &+ leftCount && haveOneHost(left, right)
+        }
+    }
+
+    private static func haveOneHost(_ left: HostAddress, _ right: HostAddress) -> Bool {
         if left.host == right.host || left.host.isEmpty || right.host.isEmpty { return true }
         guard let a = left.endpoint, let b = right.endpoint else { return false }
-        return a == b || a.family == b.family && (a.isUnspecified || b.isUnspecified)
+        return a.hasSameAddress(as: b) || a.family == b.family && (a.isUnspecified || b.isUnspecified)
     }
 
     // MARK: Limits

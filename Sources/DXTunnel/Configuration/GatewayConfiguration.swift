@@ -92,8 +92,15 @@ public struct GatewayConfiguration: Sendable, Hashable {
         public var maximumRate: UInt64?
         /// What the two gateways call it; nil: its name. In a group its id, which stays when it is renamed.
         var wireName: String?
-        /// From where clients may connect to its origins; empty: from anywhere.
-        var allowed: [AddressRange] = []
+        /// From where clients may connect to this gateway's TCP addresses, at most 256; empty: from anywhere. Who may connect to a
+        /// unix socket the mode of its file says.
+        public var allowed: [AddressRange] = []
+        /// A connection of which no byte came or went for so long is reset at both ends, 1 second to a week; nil: never.
+        public var idleTimeout: Duration?
+        /// Whether the destination tells the target who the client is, before all else (PROXY protocol version 2).
+        public var proxyProtocol = false
+        /// How the bytes of each connection are made fewer on their way, if both ends want it; nil: not at all.
+        public var compression: Compression?
 
         /// A tunnel from its parts.
         public init(
@@ -115,20 +122,36 @@ public struct GatewayConfiguration: Sendable, Hashable {
         public static let defaultShare = 16
         /// The connections when no number is given: more than one application needs, few enough that a leak shows.
         public static let defaultMaximumConnections = 1_024
+        /// Shorter ones would end what only waits for an answer; longer ones do not happen.
+        static let idleTimeouts: ClosedRange<Duration> = .seconds(1)...(.seconds(604_800))
     }
 
     /// The origin end of a tunnel.
     public struct Origin: Sendable, Hashable {
         /// The name of the gateway.
         public var gateway: String
-        /// The TCP address where that gateway listens; an empty host is every address, port 0 a random free one. Nil
-        /// when connections come from the embedding program alone, by `Gateway.dial`.
-        public var listen: HostAddress?
+        /// Where that gateway listens; an empty host is every address, port 0 a random free one. Nil when connections come
+        /// from the embedding program alone, by `Gateway.dial`.
+        public var address: TunnelAddress?
+        /// Who may connect to a unix socket: the permissions of its file, at most 0o777; nil for 0o600, its owner alone.
+        public var socketMode: UInt16?
+
+        /// An origin that listens at one TCP address, or at none.
+        public init(gateway: String, listen: HostAddress? = nil) {
+            self.init(gateway: gateway, address: listen.map { .tcp($0) })
+        }
 
         /// An origin from its parts.
-        public init(gateway: String, listen: HostAddress? = nil) {
+        public init(gateway: String, address: TunnelAddress?, socketMode: UInt16? = nil) {
             self.gateway = gateway
-            self.listen = listen
+            self.address = address
+            self.socketMode = socketMode
+        }
+
+        /// The TCP address, of a range its first port's; nil where there is none. To set one makes it the only one.
+        public var listen: HostAddress? {
+            get { address?.host }
+            set { address = newValue.map { .tcp($0) } }
         }
     }
 
@@ -136,19 +159,36 @@ public struct GatewayConfiguration: Sendable, Hashable {
     public struct Destination: Sendable, Hashable {
         /// The name of the gateway.
         public var gateway: String
-        /// The TCP address to which that gateway connects. Nil at the origin, which need not know, and when the
-        /// embedding program itself is the target, by `Gateway.serve`.
-        public var target: HostAddress?
+        /// To where that gateway connects. Of a range the port whose place in it is that of the origin's. Nil at the origin,
+        /// which need not know, and when the embedding program itself is the target, by `Gateway.serve`.
+        public var address: TunnelAddress?
         /// Lower ones first; nil for the place in the list.
         var order: UInt64?
         /// Of those of one order, the part of the connections that it gets.
         var weight: UInt64 = 1
 
-        /// A destination from its parts.
+        /// A destination with one TCP address, or none.
         public init(gateway: String, target: HostAddress? = nil) {
-            self.gateway = gateway
-            self.target = target
+            self.init(gateway: gateway, address: target.map { .tcp($0) })
         }
+
+        /// A destination from its parts.
+        public init(gateway: String, address: TunnelAddress?) {
+            self.gateway = gateway
+            self.address = address
+        }
+
+        /// The TCP address, of a range its first port's; nil where there is none. To set one makes it the only one.
+        public var target: HostAddress? {
+            get { address?.host }
+            set { address = newValue.map { .tcp($0) } }
+        }
+    }
+
+    /// How the bytes of a connection are made fewer.
+    public enum Compression: String, Sendable, Hashable, CaseIterable {
+        /// DEFLATE (RFC 1951), each direction of each connection by itself, so that what two connections carry never meets.
+        case deflate
     }
 
     /// How a tunnel's bytes are scheduled among others of the same channel.

@@ -245,18 +245,13 @@ public final class Gateway: Service {
     /// The addresses of this gateway's origins, looked up.
     private func listenEndpoints(
         on loop: any EventLoop
-    ) async throws -> [(tunnel: String, address: HostAddress, endpoint: Endpoint)] {
-        var result: [(tunnel: String, address: HostAddress, endpoint: Endpoint)] = []
+    ) async throws -> [(tunnel: String, place: ListenerPlace)] {
+        var result: [(tunnel: String, place: ListenerPlace)] = []
         for tunnel in configuration.tunnels {
             for origin in tunnel.origins where origin.gateway == configuration.name {
-                guard let address = origin.listen else { continue }
-                if address.host.isEmpty {
-                    // Every address of the machine: one IPv6 socket takes both versions.
-                    result.append((tunnel.name, address, Endpoint(v6High: 0, low: 0, port: address.port)))
-                    continue
+                for place in try await ListenerPlace.lookUp(origin, on: loop).get() {
+                    result.append((tunnel.name, place))
                 }
-                let endpoints = try await NameResolver.resolve(address, on: loop).get()
-                for endpoint in endpoints { result.append((tunnel.name, address, endpoint)) }
             }
         }
         return result

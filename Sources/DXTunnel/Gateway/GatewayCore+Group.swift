@@ -91,9 +91,9 @@ extension GatewayCore {
 
     private func applyDestination(_ tunnel: GatewayConfiguration.Tunnel, _ end: GatewayConfiguration.Destination) {
         if let known = destinations.first(where: { $0.wireName == tunnel.wireName ?? tunnel.name }) {
-            known.update(tunnel, target: end.target)
+            known.update(tunnel, target: end.address)
         } else {
-            destinations.append(DestinationTunnel(tunnel, target: end.target, core: self))
+            destinations.append(DestinationTunnel(tunnel, target: end.address, core: self))
         }
     }
 
@@ -111,15 +111,12 @@ extension GatewayCore {
 
     /// Takes the addresses of an origin, once they are looked up.
     private func lookUpListeners(of tunnel: GatewayConfiguration.Tunnel, for origin: OriginTunnel) {
-        let addresses = tunnel.origins.filter { $0.gateway == configuration.name }.compactMap(\.listen)
-        if addresses.allSatisfy({ $0.host.isEmpty || $0.endpoint != nil }) {
-            // At once where there is nothing to look up.
-            return origin.listen(at: addresses.map { ($0, $0.endpoint ?? Endpoint(v6High: 0, low: 0, port: $0.port)) })
-        }
+        let own = tunnel.origins.filter { $0.gateway == configuration.name }
+        let known = own.compactMap(ListenerPlace.known)
+        // At once where there is nothing to look up.
+        if known.count == own.count { return origin.listen(at: known.flatMap { $0 }) }
         let bound = NIOLoopBound(origin, eventLoop: eventLoop)
-        let lookUps = addresses.map { address in
-            NameResolver.resolve(address, on: eventLoop).map { endpoints in endpoints.map { (address, $0) } }
-        }
+        let lookUps = own.map { ListenerPlace.lookUp($0, on: eventLoop) }
         EventLoopFuture.whenAllSucceed(lookUps, on: eventLoop).whenComplete { result in
             switch result {
             case .success(let lists): bound.value.listen(at: lists.flatMap { $0 })

@@ -77,10 +77,10 @@ extension GatewayCore {
             return TunnelStatus(
                 name: tunnel.name, role: .origin,
                 state: tunnel.failureText != nil ? .failed : tunnel.isActive ? .active : .waiting,
-                listen: tunnel.listeners.map(\.local.description), openConnections: usage.open,
+                listen: tunnel.listenTexts, openConnections: usage.open,
                 totalConnections: usage.total, refusedConnections: usage.refused, bytesToTarget: usage.bytesIn,
                 bytesToClient: usage.bytesOut, lastError: usage.lastError
-            ).with(usage.limiter)
+            ).with(usage)
         }
             + destinations.map { tunnel in
                 let usage = tunnel.usage
@@ -90,7 +90,7 @@ extension GatewayCore {
                     target: tunnel.targetText, openConnections: usage.open, totalConnections: usage.total,
                     refusedConnections: usage.refused, bytesToTarget: usage.bytesOut, bytesToClient: usage.bytesIn,
                     lastError: tunnel.forbidden ?? usage.lastError
-                ).with(usage.limiter)
+                ).with(usage, proxyProtocol: tunnel.writesProxyHeader)
             }
     }
 
@@ -139,12 +139,15 @@ extension GatewayCore {
 }
 
 extension TunnelStatus {
-    /// The status of a tunnel that this limiter keeps within its rate.
-    fileprivate func with(_ limiter: TunnelLimiter?) -> TunnelStatus {
+    /// The same with what limits the tunnel and what its options are.
+    fileprivate func with(_ usage: TunnelUsage, proxyProtocol: Bool = false) -> TunnelStatus {
         var status = self
+        let limiter = usage.limiter
         status.rateBitsPerSecond = limiter?.bitsPerSecond
         status.rateWaits = limiter?.waitCount
         status.rateWaitMilliseconds = limiter.map { UInt64(max(0, $0.waited.milliseconds)) }
+        status.idleTimeoutSeconds = usage.idle.timeout?.secondsAsDouble
+        status.proxyProtocol = proxyProtocol ? true : nil
         return status
     }
 }

@@ -161,23 +161,23 @@ final class GatewayCore {
                 origins.append(OriginTunnel(tunnel, core: self))
             }
             if let own = tunnel.destinations.first(where: { $0.gateway == configuration.name }) {
-                destinations.append(DestinationTunnel(tunnel, target: own.target, core: self))
+                destinations.append(DestinationTunnel(tunnel, target: own.address, core: self))
             }
         }
     }
 
     // MARK: Start and stop
 
-    /// Opens the UDP sockets and takes the origins' TCP addresses.
+    /// Opens the UDP sockets and takes the origins' addresses.
     ///
     /// - Parameter listeners: the addresses of the origins' listeners, by tunnel, looked up.
     func open(
         listen: ListenAddress, orAt lastPort: UInt16? = nil,
-        listeners: [(tunnel: String, address: HostAddress, endpoint: Endpoint)]
+        listeners: [(tunnel: String, place: ListenerPlace)]
     ) throws(GatewayError) {
         for listener in listeners {
             guard let tunnel = origins.first(where: { $0.name == listener.tunnel }) else { continue }
-            try tunnel.reserve(listener.address, endpoint: listener.endpoint)
+            try tunnel.reserve(listener.place)
         }
         var settings = SocketConfiguration()
         settings.receiveBufferByteCount = configuration.limits.socketBufferBytes
@@ -222,7 +222,7 @@ final class GatewayCore {
         isStopping = true
         for tunnel in origins { tunnel.release() }
         timer?.cancel()
-        for usage in origins.map(\.usage) + destinations.map(\.usage) { usage.limiter?.cancel() }
+        for usage in origins.map(\.usage) + destinations.map(\.usage) { usage.cancel() }
         for session in sessions {
             session.channel = nil
             session.session.close()

@@ -54,6 +54,11 @@ extension GroupAgent {
                 "this gateway's clock is behind \(newest), when an admin said something: tunnels that end stay closed here"
                     + " until the clock, here or there, is set")
         }
+        for tunnel in state.tunnels where !tunnel.record.unknownNeeds.isEmpty {
+            problems.append(
+                "the tunnel \(tunnel.name) needs what this version of dxgateway does not know, and is not served here:"
+                    + " install a newer one")
+        }
         for tunnel in state.tunnels where tunnel.trial != nil {
             problems.append(
                 lapsed.contains(tunnel.hash)

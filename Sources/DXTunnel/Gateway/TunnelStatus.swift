@@ -24,7 +24,7 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     public var role: Role
     /// Whether connections can be made.
     public var state: State
-    /// At the origin: the TCP addresses that listen, with their real ports.
+    /// At the origin: the addresses that listen, TCP with their real ports and unix sockets.
     public var listen: [String]
     /// At the destination: the target.
     public var target: String?
@@ -46,6 +46,10 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     public var rateWaits: UInt64?
     /// For how long in all something waited at this end because of the rate, in milliseconds.
     public var rateWaitMilliseconds: UInt64?
+    /// After how long without a byte this end resets a connection, in seconds; nil for never.
+    public var idleTimeoutSeconds: Double?
+    /// At the destination: true when the target is told who the client is; else nil.
+    public var proxyProtocol: Bool?
 
     /// A value from its parts.
     public init(
@@ -94,5 +98,7 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         case rateBitsPerSecond = "rate_bits_per_second"
         case rateWaits = "rate_waits"
         case rateWaitMilliseconds = "rate_wait_ms"
+        case idleTimeoutSeconds = "idle_timeout_seconds"
+        case proxyProtocol = "proxy_protocol"
     }
 }

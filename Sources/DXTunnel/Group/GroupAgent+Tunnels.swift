@@ -16,7 +16,11 @@ extension GroupAgent {
     func request(_ tunnel: GroupState.Tunnel) -> TunnelRequest {
         let record = tunnel.record
         return TunnelRequest(
-            name: tunnel.name, origins: record.origins.map { text($0.selector, $0.listen) },
+            name: tunnel.name,
+            origins: record.origins.map { origin in
+                text(origin.selector, origin.listen)
+                    + (origin.socketMode.map { ",mode=\(TunnelAddress.text(ofMode: $0))" } ?? "")
+            },
             destinations: record.destinations.map { destination in
                 text(destination.selector, destination.target)
                     + (destination.weight == 1 ? "" : ",weight=\(destination.weight)")
@@ -24,11 +28,12 @@ extension GroupAgent {
             },
             allow: record.allowed.map(\.description), share: record.share,
             schedulingClass: record.schedulingClass.rawValue, maximumConnections: record.maximumConnections,
-            rate: record.maximumRate,
+            rate: record.maximumRate, idleSeconds: record.idleSeconds,
+            proxyProtocol: record.proxyProtocol ? true : nil, compression: record.compression?.rawValue,
             until: record.until.map { Timestamp(claimed: $0) })
     }
 
-    private func text(_ selector: TunnelRecord.Selector, _ address: HostAddress?) -> String {
+    private func text(_ selector: TunnelRecord.Selector, _ address: TunnelAddress?) -> String {
         let end =
             switch selector {
             case .member(let id): state.members.first { $0.id == id }?.name ?? "(removed)"
@@ -41,6 +46,11 @@ extension GroupAgent {
     func set(_ request: TunnelRequest) throws(GroupError) -> EventLoopFuture<UInt64> {
         try requireAdmin()
         let known = state.tunnels.first { $0.name == request.name }
+        guard known?.record.unknownNeeds.isEmpty ?? true else {
+            throw GroupError(
+                .conflict, "\(request.name) has what this version of dxgateway does not know",
+                "change it at a gateway with a newer one, or remove it first")
+        }
         let record = try record(request, in: known?.record)
         try say(.tunnel, id: (known?.id ?? .random()).bytes, body: record.body)
         return commit()
@@ -83,10 +93,7 @@ extension GroupAgent {
             throw GroupError(.badRequest, "\"\(request.name)\" is no name", "use letters, digits, '.', '-' and '_'")
         }
         var record = TunnelRecord(name: request.name, keepingUnknownOf: known)
-        for text in request.origins {
-            let (selector, address) = try end(text)
-            record.origins.append(TunnelRecord.Origin(selector: selector, listen: address))
-        }
+        for text in request.origins { record.origins.append(try origin(text)) }
         for text in request.destinations { record.destinations.append(try destination(text)) }
         guard !record.origins.isEmpty, !record.destinations.isEmpty else {
             throw GroupError(
@@ -118,9 +125,28 @@ extension GroupAgent {
             }
             record.schedulingClass = value
         }
+        try readOptions(request, into: &record)
         record.until = request.until.map { UInt64(clamping: $0.wholeSeconds) }
         record.trialSeconds = try Self.number(request.confirmSeconds, "confirm_s", 5...86_400).map { UInt64($0) }
         return record
+    }
+
+    private func readOptions(_ request: TunnelRequest, into record: inout TunnelRecord) throws(GroupError) {
+        record.idleSeconds = try Self.number(request.idleSeconds, "idle_timeout_s", 1...604_800)
+        record.proxyProtocol = request.proxyProtocol ?? false
+        if let text = request.compression {
+            guard let value = GatewayConfiguration.Compression(rawValue: text) else {
+                throw GroupError(.badRequest, "\"\(text)\" is no compression", "give deflate")
+            }
+            record.compression = value
+        }
+        for target in record.destinations.compactMap(\.target) where target.portCount > 1 {
+            for listen in record.origins.compactMap(\.listen) where listen.portCount != target.portCount {
+                throw GroupError(
+                    .badRequest, "\(listen) and \(target) have different numbers of ports",
+                    "give both ranges the same length, or the target one port")
+            }
+        }
     }
 
     private static func number(
@@ -134,11 +160,26 @@ extension GroupAgent {
         return value
     }
 
+    private func origin(_ text: String) throws(GroupError) -> TunnelRecord.Origin {
+        let (selector, address, options) = try end(text)
+        var origin = TunnelRecord.Origin(selector: selector, listen: address)
+        for option in options {
+            let words = option.split(separator: "=", maxSplits: 1)
+            guard case .unix = address, words.count == 2, words[0] == "mode",
+                let mode = TunnelAddress.mode(String(words[1]))
+            else {
+                throw GroupError(
+                    .badRequest, "\"\(option)\" makes no sense", "write ,mode=0660 behind a unix socket, or nothing")
+            }
+            origin.socketMode = mode
+        }
+        return origin
+    }
+
     private func destination(_ text: String) throws(GroupError) -> TunnelRecord.Destination {
-        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
-        let (selector, address) = try end(String(parts[0]))
+        let (selector, address, options) = try end(text)
         var destination = TunnelRecord.Destination(selector: selector, target: address)
-        for option in parts.dropFirst() {
+        for option in options {
             let words = option.split(separator: "=", maxSplits: 1)
             guard words.count == 2, let value = UInt64(words[1]), value <= 65_535 else {
                 throw GroupError(.badRequest, "\"\(option)\" makes no sense", "write ,weight=2 or ,order=1")
@@ -152,17 +193,24 @@ extension GroupAgent {
         return destination
     }
 
-    /// `GATEWAY@HOST:PORT`.
-    private func end(_ text: String) throws(GroupError) -> (TunnelRecord.Selector, HostAddress) {
-        guard let at = text.lastIndex(of: "@") else {
-            throw GroupError(.badRequest, "\"\(text)\" has no @", "write it as in edge-1@127.0.0.1:8080")
+    /// `GATEWAY@ADDRESS`, and options behind it, each with a comma before it.
+    private func end(
+        _ text: String
+    ) throws(GroupError) -> (TunnelRecord.Selector, TunnelAddress, options: [Substring]) {
+        // No name of a gateway and no label has an @, but the path of a unix socket may.
+        guard let at = text.firstIndex(of: "@") else {
+            throw GroupError(
+                .badRequest, "\"\(text)\" has no @", "write it as in edge-1@127.0.0.1:8080 or edge-1@unix:/run/app.sock"
+            )
         }
         let gateway = String(text[..<at])
-        let address: HostAddress
-        do throws(HostAddressError) { address = try HostAddress(String(text[text.index(after: at)...])) } catch {
+        let parts = text[text.index(after: at)...].split(separator: ",", omittingEmptySubsequences: false)
+        let address: TunnelAddress
+        do throws(TunnelAddressError) { address = try TunnelAddress(String(parts[0])) } catch {
             throw GroupError(.badRequest, "\"\(text)\" \(error)", error.remedy(isTarget: true))
         }
-        guard gateway.hasPrefix("label:") else { return (.member(try member(named: gateway).id), address) }
-        return (.label(try Self.label(String(gateway.dropFirst(6)))), address)
+        let options = Array(parts.dropFirst())
+        guard gateway.hasPrefix("label:") else { return (.member(try member(named: gateway).id), address, options) }
+        return (.label(try Self.label(String(gateway.dropFirst(6)))), address, options)
     }
 }

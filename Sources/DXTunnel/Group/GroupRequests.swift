@@ -96,9 +96,10 @@ public struct MemberChange: Codable, Hashable, Sendable {
 public struct TunnelRequest: Codable, Hashable, Sendable {
     /// Its name; one that is there already is changed.
     public var name: String
-    /// `GATEWAY@HOST:PORT`, where GATEWAY is a member's name or `label:key=value`.
+    /// `GATEWAY@ADDRESS`, where GATEWAY is a member's name or `label:key=value`, and ADDRESS `HOST:PORT`, `HOST:FIRST-LAST` or
+    /// `unix:/PATH`; behind this `,mode=0660` says who may connect, its owner alone when absent.
     public var origins: [String]
-    /// `GATEWAY@HOST:PORT`, with `,weight=N` and `,order=N` behind it where there are several.
+    /// `GATEWAY@ADDRESS`, with `,weight=N` and `,order=N` behind it where there are several.
     public var destinations: [String]
     /// From where clients may connect (`192.0.2.0/24`); everywhere when absent.
     public var allow: [String]?
@@ -110,6 +111,12 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
     public var maximumConnections: Int?
     /// Bits a second.
     public var rate: UInt64?
+    /// After how many seconds without a byte a connection is reset, 1 to 604,800; never when absent.
+    public var idleSeconds: Int?
+    /// Whether the target is told who the client is, by version 2 of the PROXY protocol; not when absent.
+    public var proxyProtocol: Bool?
+    /// `deflate`; none when absent.
+    public var compression: String?
     /// When it ends; never when absent.
     public var until: Timestamp?
     /// For how many seconds it holds unless it is confirmed, 5 to 86,400; then what was there before holds again. For good when
@@ -119,8 +126,8 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
     /// A tunnel from its parts.
     public init(
         name: String, origins: [String], destinations: [String], allow: [String]? = nil, share: Int? = nil,
-        schedulingClass: String? = nil, maximumConnections: Int? = nil, rate: UInt64? = nil, until: Timestamp? = nil,
-        confirmSeconds: Int? = nil
+        schedulingClass: String? = nil, maximumConnections: Int? = nil, rate: UInt64? = nil, idleSeconds: Int? = nil,
+        proxyProtocol: Bool? = nil, compression: String? = nil, until: Timestamp? = nil, confirmSeconds: Int? = nil
     ) {
         self.name = name
         self.origins = origins
@@ -130,13 +137,18 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
         self.schedulingClass = schedulingClass
         self.maximumConnections = maximumConnections
         self.rate = rate
+        self.idleSeconds = idleSeconds
+        self.proxyProtocol = proxyProtocol
+        self.compression = compression
         self.until = until
         self.confirmSeconds = confirmSeconds
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, origins, destinations, allow, share, rate, until
+        case name, origins, destinations, allow, share, rate, compression, until
         case confirmSeconds = "confirm_s"
+        case idleSeconds = "idle_timeout_s"
+        case proxyProtocol = "proxy_protocol"
         case schedulingClass = "class"
         case maximumConnections = "max_connections"
     }

@@ -90,14 +90,19 @@ struct GroupView: Equatable, Sendable {
     ) {
         for tunnel in state.tunnels {
             let isOver = tunnel.trial != nil && lapsed.contains(tunnel.hash)
-            guard let record = isOver ? tunnel.trial?.fallback : tunnel.record, record.isEnabled else { continue }
+            guard let record = isOver ? tunnel.trial?.fallback : tunnel.record, record.isEnabled,
+                record.unknownNeeds.isEmpty
+            else { continue }
             if let until = record.until {
                 guard let calendar, Int64(clamping: until) > calendar else { continue }
             }
             var origins: [GatewayConfiguration.Origin] = []
             for origin in record.origins {
                 for end in state.members(origin.selector) {
-                    origins.append(.init(gateway: end.name, listen: end.id == own.id ? origin.listen : nil))
+                    origins.append(
+                        .init(
+                            gateway: end.name, address: end.id == own.id ? origin.listen : nil,
+                            socketMode: end.id == own.id ? origin.socketMode : nil))
                 }
             }
             var destinations: [GatewayConfiguration.Destination] = []
@@ -108,7 +113,7 @@ struct GroupView: Equatable, Sendable {
                 for end in state.members(destination.selector)
                 where !destinations.contains(where: { $0.gateway == end.name }) {
                     var place = GatewayConfiguration.Destination(
-                        gateway: end.name, target: end.id == own.id ? destination.target : nil)
+                        gateway: end.name, address: end.id == own.id ? destination.target : nil)
                     (place.order, place.weight) = (destination.order, destination.weight)
                     destinations.append(place)
                 }
@@ -121,6 +126,9 @@ struct GroupView: Equatable, Sendable {
                 maximumConnections: record.maximumConnections, maximumRate: record.maximumRate)
             result.wireName = tunnel.id.text
             result.allowed = record.allowed
+            result.idleTimeout = record.idleSeconds.map { .seconds($0) }
+            result.proxyProtocol = record.proxyProtocol
+            result.compression = record.compression
             tunnels.append(result)
             if let until = record.until { nextEnd = min(nextEnd ?? until, until) }
         }

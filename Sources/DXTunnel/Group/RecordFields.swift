@@ -58,7 +58,12 @@ struct RecordFields: Hashable, Sendable {
     /// A field that is one integer.
     func integer(_ number: UInt64) throws(DecodeError) -> UInt64? {
         guard let value = try only(number) else { return nil }
-        var reader = unsafe ByteReader(value.span.bytes)
+        return try Self.integer(value)
+    }
+
+    /// Bytes as one integer.
+    static func integer(_ bytes: [UInt8]) throws(DecodeError) -> UInt64 {
+        var reader = unsafe ByteReader(bytes.span.bytes)
         let integer = try reader.readVarInt()
         guard reader.remaining == 0 else { throw .invalidValue }
         return integer

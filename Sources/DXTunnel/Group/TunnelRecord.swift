@@ -15,15 +15,17 @@ struct TunnelRecord: Hashable, Sendable {
     /// Members where applications connect.
     struct Origin: Hashable, Sendable {
         var selector: Selector
-        /// The TCP address; nil when connections come from the program alone.
-        var listen: HostAddress?
+        /// Where they connect; nil when connections come from the program alone.
+        var listen: TunnelAddress?
+        /// The permissions of a unix socket's file; nil for 0600.
+        var socketMode: UInt16?
     }
 
     /// Members where connections come out.
     struct Destination: Hashable, Sendable {
         var selector: Selector
-        /// The TCP address, or a name that only the destination knows; nil when the program is the target.
-        var target: HostAddress?
+        /// The address, or a name that only the destination knows; nil when the program is the target.
+        var target: TunnelAddress?
         /// Among those of the same order, how much of the connections it gets.
         var weight: UInt64 = 1
         /// Lower ones first.
@@ -45,6 +47,14 @@ struct TunnelRecord: Hashable, Sendable {
     var until: UInt64?
     /// For how many seconds it is in force unless it is said again without this; then what was there before is again.
     var trialSeconds: UInt64?
+    /// After how many seconds without a byte a connection is reset; nil is never.
+    var idleSeconds: Int?
+    /// Whether the target is told who the client is (PROXY protocol version 2).
+    var proxyProtocol = false
+    /// As `GatewayConfiguration.Tunnel`.
+    var compression: GatewayConfiguration.Compression?
+    /// What a newer version says that a gateway must know to serve the tunnel, and this one does not (`docs/group.md` §3.4).
+    private(set) var unknownNeeds: Set<UInt64> = []
     private var unknown = RecordFields()
 
     /// At most so many origins, destinations and address ranges, each.
@@ -62,7 +72,38 @@ struct TunnelRecord: Hashable, Sendable {
         static let rate: UInt64 = 9
         static let until: UInt64 = 10
         static let trial: UInt64 = 11
-        static let all = Set<UInt64>(1...11)
+        static let idle: UInt64 = 20
+        static let proxyProtocol: UInt64 = 21
+        static let compression: UInt64 = 22
+        static let need: UInt64 = 23
+        static let demandingOrigin: UInt64 = 24
+        static let demandingDestination: UInt64 = 25
+        static let all = Set<UInt64>(1...11).union(20...25)
+        static let demands: Set = [need, demandingOrigin, demandingDestination]
+    }
+
+    /// What a gateway must know to serve a tunnel that has it (`docs/group.md` §3.4).
+    enum Need {
+        /// Unix sockets.
+        static let unixSockets: UInt64 = 1
+        /// Ranges of ports.
+        static let portRanges: UInt64 = 2
+        /// The PROXY protocol.
+        static let proxyProtocol: UInt64 = 3
+        static let known = Set<UInt64>(1...3)
+    }
+
+    /// What of it a gateway must know, as far as this one knows it itself.
+    private var needs: Set<UInt64> {
+        var needs: Set<UInt64> = []
+        for address in origins.compactMap(\.listen) + destinations.compactMap(\.target) {
+            switch address {
+            case .unix: needs.insert(Need.unixSockets)
+            case .tcp(_, let count): if count > 1 { needs.insert(Need.portRanges) }
+            }
+        }
+        if proxyProtocol { needs.insert(Need.proxyProtocol) }
+        return needs
     }
 
     private enum EndField {
@@ -71,6 +112,7 @@ struct TunnelRecord: Hashable, Sendable {
         static let address: UInt64 = 3
         static let weight: UInt64 = 4
         static let order: UInt64 = 5
+        static let socketMode: UInt64 = 20
     }
 
     /// A tunnel without ends; with what a newer version said of one that it takes the place of.
@@ -85,11 +127,15 @@ struct TunnelRecord: Hashable, Sendable {
         guard let name = try fields.text(Field.name), NameRule.isValid(name) else { throw .invalidValue }
         self.name = name
         isEnabled = try fields.integer(Field.disabled) != 1
-        for value in fields.all(Field.origin) {
+        let demands = try readNeeds(fields)
+        for value in fields.all(Field.origin) + demands.all(Field.demandingOrigin) {
             let end = try RecordFields(value)
-            origins.append(Origin(selector: try Self.selector(end), listen: try Self.address(end)))
+            origins.append(
+                Origin(
+                    selector: try Self.selector(end), listen: try Self.address(end),
+                    socketMode: try end.integer(EndField.socketMode).map { UInt16(clamping: $0 & 0o777) }))
         }
-        for value in fields.all(Field.destination) {
+        for value in fields.all(Field.destination) + demands.all(Field.demandingDestination) {
             let end = try RecordFields(value)
             destinations.append(
                 Destination(
@@ -107,7 +153,24 @@ struct TunnelRecord: Hashable, Sendable {
         maximumRate = try fields.integer(Field.rate)
         until = try fields.integer(Field.until)
         trialSeconds = try fields.integer(Field.trial)
+        idleSeconds = try Self.number(fields, Field.idle, in: 1...604_800)
+        proxyProtocol = try fields.integer(Field.proxyProtocol) == 2
+        if try fields.integer(Field.compression) == 1 { compression = .deflate }
+    }
+
+    /// Finds out what a gateway must know, and returns the fields of it; none where this one does not know all: then it cannot
+    /// tell what the ends mean, and keeps them as they are.
+    private mutating func readNeeds(_ fields: RecordFields) throws(DecodeError) -> RecordFields {
+        for value in fields.all(Field.need) {
+            let need = try RecordFields.integer(value)
+            if !Need.known.contains(need) { unknownNeeds.insert(need) }
+        }
+        guard unknownNeeds.isEmpty else {
+            unknown = fields.without(Field.all.subtracting(Field.demands))
+            return RecordFields()
+        }
         unknown = fields.without(Field.all)
+        return fields
     }
 
     /// The body of a record that says this.
@@ -115,14 +178,18 @@ struct TunnelRecord: Hashable, Sendable {
         var fields = RecordFields()
         fields.add(Field.name, name)
         if !isEnabled { fields.add(Field.disabled, 1) }
+        // What is not known is written as it was read, with what belongs to it.
+        let needs = unknownNeeds.isEmpty ? self.needs : []
         for origin in origins {
-            fields.add(Field.origin, Self.end(origin.selector, origin.listen).encoded)
+            var end = Self.end(origin.selector, origin.listen)
+            if let mode = origin.socketMode { end.add(EndField.socketMode, UInt64(mode)) }
+            fields.add(needs.isEmpty ? Field.origin : Field.demandingOrigin, end.encoded)
         }
         for destination in destinations {
             var end = Self.end(destination.selector, destination.target)
             if destination.weight != 1 { end.add(EndField.weight, destination.weight) }
             if destination.order != 0 { end.add(EndField.order, destination.order) }
-            fields.add(Field.destination, end.encoded)
+            fields.add(needs.isEmpty ? Field.destination : Field.demandingDestination, end.encoded)
         }
         for range in allowed { fields.add(Field.allowed, range.description) }
         if schedulingClass == .interactive { fields.add(Field.interactive, 1) }
@@ -133,11 +200,15 @@ struct TunnelRecord: Hashable, Sendable {
         if let maximumRate { fields.add(Field.rate, maximumRate) }
         if let until { fields.add(Field.until, until) }
         if let trialSeconds { fields.add(Field.trial, trialSeconds) }
+        if let idleSeconds { fields.add(Field.idle, UInt64(idleSeconds)) }
+        if proxyProtocol { fields.add(Field.proxyProtocol, 2) }
+        if compression != nil { fields.add(Field.compression, 1) }
+        for need in needs.sorted() { fields.add(Field.need, need) }
         fields.add(unknown)
         return fields.encoded
     }
 
-    private static func end(_ selector: Selector, _ address: HostAddress?) -> RecordFields {
+    private static func end(_ selector: Selector, _ address: TunnelAddress?) -> RecordFields {
         var end = RecordFields()
         switch selector {
         case .member(let id): end.add(EndField.member, id.bytes)
@@ -157,9 +228,9 @@ struct TunnelRecord: Hashable, Sendable {
         }
     }
 
-    private static func address(_ end: RecordFields) throws(DecodeError) -> HostAddress? {
+    private static func address(_ end: RecordFields) throws(DecodeError) -> TunnelAddress? {
         guard let text = try end.text(EndField.address) else { return nil }
-        guard let address = try? HostAddress(text) else { throw .invalidValue }
+        guard let address = try? TunnelAddress(text) else { throw .invalidValue }
         return address
     }
 

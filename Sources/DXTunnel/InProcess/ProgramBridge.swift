@@ -5,7 +5,7 @@ import NIOCore
 /// Joins one stream and the embedding program. Bound to the gateway's event loop; `TunnelStream` is its other side.
 ///
 /// At most one read and one write wait at a time: `TunnelStream` sees to that.
-final class ProgramBridge: RateLimitedSender {
+final class ProgramBridge: RateLimitedSender, IdleConnection {
     private let channel: PeerChannel
     private let id: StreamID
     let usage: TunnelUsage
@@ -17,13 +17,22 @@ final class ProgramBridge: RateLimitedSender {
     private var failure: TunnelStreamError?
     private var isOver = false
     var isWaitingForTurn = false
+    /// When a byte last came or went.
+    private(set) var lastActivity: Instant
+    /// What the program reads before all that the stream has.
+    private var lead: ByteBuffer
 
-    init(channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore) {
+    init(
+        channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore, lead: ByteBuffer = ByteBuffer()
+    ) {
         self.channel = channel
         self.id = id
         self.usage = usage
         self.core = core
+        self.lead = lead
+        lastActivity = core.currentTime()
         usage.opened()
+        usage.idle.add(self)
     }
 
     /// Whether both a read and a write wait.
@@ -60,6 +69,9 @@ final class ProgramBridge: RateLimitedSender {
         endIfDone()
     }
 
+    /// No byte came or went for as long as the tunnel allows.
+    func onIdle() { fail(.reset(.aborted)) }
+
     /// Gives the stream up.
     func reset() { fail(.reset(.aborted)) }
 
@@ -71,10 +83,17 @@ final class ProgramBridge: RateLimitedSender {
     /// The stream has something to read.
     func onReadable() {
         guard let promise = reader else { return }
+        if lead.readableBytes > 0 {
+            let bytes = lead
+            lead = ByteBuffer()
+            reader = nil
+            return promise.succeed(bytes)
+        }
         switch channel.read(id) {
         case .none: return
         case .bytes(let bytes):
             usage.countToClient(bytes.readableBytes)
+            lastActivity = core.latest
             reader = nil
             promise.succeed(bytes)
         case .finished:
@@ -103,6 +122,7 @@ final class ProgramBridge: RateLimitedSender {
         let count = min(limit, sendableByteCount)
         guard count > 0, var waiting = writer, let part = waiting.bytes.readSlice(length: count) else { return 0 }
         channel.write(part, to: id)
+        lastActivity = core.latest
         if waiting.bytes.readableBytes == 0 {
             writer = nil
             waiting.promise.succeed()
@@ -139,6 +159,7 @@ final class ProgramBridge: RateLimitedSender {
         guard !isOver else { return }
         isOver = true
         usage.closed()
+        usage.idle.remove(self)
     }
 }
 

@@ -3,9 +3,9 @@ import DXWire
 /// One control message (`docs/wire-format.md` §7).
 enum TunnelMessage: Equatable, Sendable {
     /// Asks the destination for a listener block for the tunnel of this name.
-    case activate(request: UInt64, tunnel: String)
+    case activate(request: UInt64, tunnel: String, terms: ActivationTerms = ActivationTerms())
     /// The block is there.
-    case activated(request: UInt64, internalPort: UInt32)
+    case activated(request: UInt64, internalPort: UInt32, terms: ActivationTerms = ActivationTerms())
     /// There will be none.
     case refused(request: UInt64, code: RefusalCode, reason: String)
     /// The destination withdrew a block.
@@ -25,6 +25,8 @@ enum TunnelMessage: Equatable, Sendable {
         static let notAllowed = RefusalCode(rawValue: 1)
         /// The destination has as many listener blocks as it may.
         static let limit = RefusalCode(rawValue: 2)
+        /// The tunnel has what the asker's program does not know, or not as the asker has it.
+        static let unsupported = RefusalCode(rawValue: 3)
     }
 
     private enum Kind {
@@ -43,9 +45,13 @@ enum TunnelMessage: Equatable, Sendable {
     init(reading reader: inout ByteReader) throws(DecodeError) {
         switch try reader.readVarInt() {
         case Kind.activate:
-            self = .activate(request: try reader.readVarInt(), tunnel: try Self.readText(&reader))
+            self = .activate(
+                request: try reader.readVarInt(), tunnel: try Self.readText(&reader),
+                terms: ActivationTerms(reading: &reader))
         case Kind.activated:
-            self = .activated(request: try reader.readVarInt(), internalPort: try reader.readUInt32())
+            self = .activated(
+                request: try reader.readVarInt(), internalPort: try reader.readUInt32(),
+                terms: ActivationTerms(reading: &reader))
         case Kind.refused:
             let request = try reader.readVarInt()
             let code = RefusalCode(rawValue: try reader.readVarInt())
@@ -70,14 +76,16 @@ enum TunnelMessage: Equatable, Sendable {
     @_lifetime(output: copy output)
     private func write(to output: inout OutputRawSpan) {
         switch self {
-        case .activate(let request, let tunnel):
+        case .activate(let request, let tunnel, let terms):
             output.writeVarInt(Kind.activate)
             output.writeVarInt(request)
             Self.writeText(tunnel, to: &output)
-        case .activated(let request, let internalPort):
+            terms.write(to: &output)
+        case .activated(let request, let internalPort, let terms):
             output.writeVarInt(Kind.activated)
             output.writeVarInt(request)
             output.write(internalPort)
+            terms.write(to: &output)
         case .refused(let request, let code, let reason):
             output.writeVarInt(Kind.refused)
             output.writeVarInt(request)

@@ -29,7 +29,7 @@ final class PeerChannel {
     private var replaced: [PathID] = []
     private var owners: [StreamID: StreamOwner] = [:]
     private var messageReader = TunnelMessageReader()
-    private var blocks: [UInt32: DestinationTunnel] = [:]
+    private var blocks: [UInt32: ListenerBlock] = [:]
     private var requests: [UInt64: OriginTunnel] = [:]
     private var nextRequest: UInt64 = 1
     private var echoes: [UInt64: (sentAt: Instant, promise: EventLoopPromise<Interval>)] = [:]
@@ -60,10 +60,19 @@ final class PeerChannel {
         case tcp(TCPBridge)
         /// The embedding program.
         case program(ProgramBridge)
+        /// What the origin says of the client has not arrived whole.
+        case beginning(HeadedStream)
         /// The connection to the target is being made.
         case connecting(DestinationTunnel)
         /// The exchange of the group's document.
         case group(GroupStream)
+    }
+
+    /// What this gateway has set up for a tunnel of the peer's.
+    private struct ListenerBlock {
+        let tunnel: DestinationTunnel
+        /// What its streams are like.
+        let features: ActivationTerms.Features
     }
 
     // MARK: Commands of stream owners
@@ -128,7 +137,7 @@ final class PeerChannel {
             owners[frame.id] = .group(stream)
             return
         }
-        guard let tunnel = blocks[frame.internalPort] else {
+        guard let block = blocks[frame.internalPort] else {
             core.complain(
                 "stream refused: unknown internal port",
                 ["peer": peer.name, "internal_port": "\(frame.internalPort)"], limit: &peer.complaints)
@@ -136,8 +145,29 @@ final class PeerChannel {
             abort(frame.id, code: .refused)
             return
         }
-        owners[frame.id] = .connecting(tunnel)
-        tunnel.accept(frame.id, on: self)
+        guard block.features.contains(.head) else {
+            owners[frame.id] = .connecting(block.tunnel)
+            return block.tunnel.accept(frame.id, StreamBeginning(features: block.features), on: self)
+        }
+        let stream = HeadedStream(tunnel: block.tunnel, features: block.features)
+        owners[frame.id] = .beginning(stream)
+        readHead(stream, of: frame.id)
+    }
+
+    /// More of a stream has come whose head is awaited.
+    private func readHead(_ stream: HeadedStream, of id: StreamID) {
+        switch stream.read(id, on: self) {
+        case .none: break
+        case .head(let beginning):
+            owners[id] = .connecting(stream.tunnel)
+            stream.tunnel.accept(id, beginning, on: self)
+        case .ended: abort(id, code: .refused)
+        case .broken:
+            core.complain(
+                "stream refused: it does not begin as agreed", ["peer": peer.name, "tunnel": stream.tunnel.name],
+                limit: &peer.complaints)
+            abort(id, code: .refused)
+        }
     }
 
     // MARK: Events
@@ -161,7 +191,7 @@ final class PeerChannel {
             case .tcp(let bridge): bridge.onWritable()
             case .program(let bridge): bridge.onWritable()
             case .group(let stream): stream.pump()
-            case .connecting, nil: break
+            case .beginning, .connecting, nil: break
             }
         case .streamOpened(let frame): accept(frame)
         case .stopped(let id, let code):
@@ -169,8 +199,8 @@ final class PeerChannel {
             case .tcp(let bridge): bridge.onStopped()
             case .program(let bridge): bridge.onStopped(code)
             case .group(let stream): stream.end()
-            // The connection to the target finds out when it asks the stream.
-            case .connecting, nil: break
+            // Whoever waits for a head or the target finds out when it asks the stream.
+            case .beginning, .connecting, nil: break
             }
         case .streamEnded(let id): owners[id] = nil
         case .controlReadable: readControl()
@@ -190,6 +220,7 @@ final class PeerChannel {
         case .tcp(let bridge): bridge.onReadable()
         case .program(let bridge): bridge.onReadable()
         case .group(let stream): stream.onReadable()
+        case .beginning(let stream): readHead(stream, of: id)
         case .connecting, nil: break
         }
     }
@@ -203,7 +234,7 @@ final class PeerChannel {
             case .tcp(let bridge): bridge.onChannelClosed()
             case .program(let bridge): bridge.onChannelClosed()
             case .group(let stream): stream.end()
-            case .connecting: break
+            case .beginning, .connecting: break
             }
         }
         for echo in echoes.values { echo.promise.fail(GatewayError.notConnected(peer.name)) }
@@ -328,10 +359,10 @@ final class PeerChannel {
 
     private func receive(_ message: TunnelMessage) {
         switch message {
-        case .activate(let request, let name): receiveActivate(request, name)
-        case .activated(let request, let port):
+        case .activate(let request, let name, let offer): receiveActivate(request, name, offer)
+        case .activated(let request, let port, let terms):
             guard let tunnel = requests.removeValue(forKey: request) else { return }
-            tunnel.onActivated(by: self, internalPort: port)
+            tunnel.onActivated(by: self, internalPort: port, features: terms.features)
         case .refused(let request, _, let reason):
             guard let tunnel = requests.removeValue(forKey: request) else { return }
             core.complain(
@@ -351,13 +382,13 @@ final class PeerChannel {
     func activate(_ tunnel: OriginTunnel) {
         guard !requests.values.contains(where: { $0 === tunnel }) else { return }
         requests[nextRequest] = tunnel
-        send(.activate(request: nextRequest, tunnel: tunnel.wireName))
+        send(.activate(request: nextRequest, tunnel: tunnel.wireName, terms: tunnel.offer))
         nextRequest &+= 1
     }
 
     /// Makes a listener block if this gateway's own file lets the peer reach the tunnel; says no in the same words whether
     /// the tunnel does not exist or is not for the peer.
-    private func receiveActivate(_ request: UInt64, _ name: String) {
+    private func receiveActivate(_ request: UInt64, _ name: String, _ offer: ActivationTerms) {
         guard let tunnel = core.destination(named: name, for: peer) else {
             core.drops.refusedActivations &+= 1
             core.complain(
@@ -372,32 +403,41 @@ final class PeerChannel {
         if let reason = tunnel.forbidden {
             return send(.refused(request: request, code: .notAllowed, reason: reason))
         }
+        let features: ActivationTerms.Features
+        switch tunnel.answer(to: offer) {
+        case .features(let found): features = found
+        case .impossible(let reason):
+            core.complain(
+                "activation refused", ["tunnel": tunnel.name, "peer": peer.name, "reason": reason],
+                limit: &peer.complaints)
+            return send(.refused(request: request, code: .unsupported, reason: reason))
+        }
         guard blocks.count < Self.maximumBlocks else {
             send(.refused(request: request, code: .limit, reason: "too many listener blocks"))
             return
         }
-        let wasActivated = blocks.contains { $0.value === tunnel }
-        blocks = blocks.filter { $0.value !== tunnel }
+        let wasActivated = blocks.contains { $0.value.tunnel === tunnel }
+        blocks = blocks.filter { $0.value.tunnel !== tunnel }
         var port: UInt32
         repeat { port = core.secretRandomPort() } while blocks[port] != nil || port == GroupStream.internalPort
-        blocks[port] = tunnel
+        blocks[port] = ListenerBlock(tunnel: tunnel, features: features)
         tunnel.isActivated = true
         if !wasActivated {
             core.logger.info("tunnel activated", metadata: ["tunnel": "\(tunnel.name)", "origin": "\(peer.name)"])
         }
-        send(.activated(request: request, internalPort: port))
+        send(.activated(request: request, internalPort: port, terms: ActivationTerms(features: features)))
     }
 
     /// Takes the peer's listener block for a tunnel away, if it has one.
     func withdraw(_ tunnel: DestinationTunnel, reason: String) {
-        for (port, owner) in blocks where owner === tunnel {
+        for (port, block) in blocks where block.tunnel === tunnel {
             blocks[port] = nil
             send(.deactivated(internalPort: port, reason: reason))
         }
     }
 
     /// Ends all streams of a tunnel, or those of clients that came at one address.
-    func endStreams(of usage: TunnelUsage, from entrance: Endpoint? = nil) {
+    func endStreams(of usage: TunnelUsage, from entrance: ListenerPlace? = nil) {
         for (id, owner) in owners {
             switch owner {
             case .tcp(let bridge):
@@ -406,6 +446,7 @@ final class PeerChannel {
             case .program(let bridge):
                 guard bridge.usage === usage, entrance == nil else { continue }
                 bridge.onChannelClosed()
+            case .beginning(let stream): guard stream.tunnel.usage === usage, entrance == nil else { continue }
             case .connecting(let tunnel): guard tunnel.usage === usage, entrance == nil else { continue }
             case .group: continue
             }

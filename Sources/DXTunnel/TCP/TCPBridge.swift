@@ -3,7 +3,8 @@ import DXWire
 import NIOCore
 import NIOPosix
 
-/// Joins one TCP connection and one stream, both ways, with backpressure end to end and FIN and RST as they are.
+/// Joins one connection of an application, TCP or a unix socket, and one stream, both ways, with backpressure end to end and FIN
+/// and RST as they are.
 ///
 /// Reads from TCP only while the stream takes bytes; reads from the stream only while TCP takes them. So the memory of a
 /// connection is bounded by the stream's windows, one socket read, and the water mark. One exception is SwiftNIO's: when TCP's FIN
@@ -11,6 +12,9 @@ import NIOPosix
 ///
 /// In a tunnel with a rate a read is held here until the tunnel's limiter has let all of it go; only then the next one is
 /// made. The rate may come, change and go meanwhile.
+///
+/// A unix socket has no RST: its application sees the end where a TCP one sees a reset, unless something that it sent was not read
+/// (ECONNRESET then). And it has no FIN alone when its application closes it whole: see `endWithApplication`.
 final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -18,9 +22,14 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     let channel: PeerChannel
     let id: StreamID
     let usage: TunnelUsage
-    /// The listener's address at which the client came; nil at a destination.
-    let entrance: Endpoint?
+    /// Where the client came in; nil at a destination.
+    let entrance: ListenerPlace?
+    private let isUnix: Bool
+    /// When a byte last came or went.
+    private(set) var lastActivity: Instant
     private var context: ChannelHandlerContext?
+    /// What goes to the application before all that the stream has.
+    private var lead: ByteBuffer
     /// What was read from TCP and waits for the tunnel's rate.
     private var held = ByteBuffer()
     var isWaitingForTurn = false
@@ -32,6 +41,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     private var isOutputClosed = false
     /// TCP has closed in good order while something was held.
     private var isDraining = false
+    /// The application has closed a unix socket whole, in good order, and takes no more.
+    private var isApplicationGone = false
     private var hasFailed = false
     private var isOver = false
 
@@ -48,11 +59,20 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     /// At 256 KiB of bytes that the kernel has not taken the stream is read no more; again below 64 KiB.
     static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 65_536, high: 262_144)
 
-    init(channel: PeerChannel, id: StreamID, usage: TunnelUsage, entrance: Endpoint? = nil) {
+    /// - Parameters:
+    ///   - isUnix: whether the application is at a unix socket.
+    ///   - lead: what goes to the application before all that the stream has.
+    init(
+        channel: PeerChannel, id: StreamID, usage: TunnelUsage, entrance: ListenerPlace? = nil, isUnix: Bool,
+        lead: ByteBuffer = ByteBuffer()
+    ) {
         self.channel = channel
         self.id = id
         self.usage = usage
         self.entrance = entrance
+        self.isUnix = isUnix
+        self.lead = lead
+        lastActivity = channel.core.currentTime()
         usage.opened()
     }
 
@@ -71,6 +91,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     }
 
     private func begin() {
+        lastActivity = channel.core.currentTime()
+        usage.idle.add(self)
         pump()
         requestRead()
     }
@@ -79,7 +101,12 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
         let bytes = unwrapInboundIn(data)
         guard !inputEnded else { return }
         usage.countFromClient(bytes.readableBytes)
-        guard usage.limiter != nil || held.readableBytes > 0 else { return channel.write(bytes, to: id) }
+        guard usage.limiter != nil || held.readableBytes > 0 else {
+            channel.write(bytes, to: id)
+            lastActivity = channel.core.latest
+            return
+        }
+        lastActivity = channel.core.currentTime()
         // More than one read is held only when SwiftNIO reads all there is because TCP's FIN came.
         if held.readableBytes == 0 { held = bytes } else { held.writeImmutableBuffer(bytes) }
         sendHeld()
@@ -112,6 +139,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     func send(atMost limit: Int) -> Int {
         guard let part = held.readSlice(length: min(limit, sendableByteCount)) else { return 0 }
         channel.write(part, to: id)
+        lastActivity = channel.core.latest
         if held.readableBytes == 0 {
             // Lets the memory go.
             held = ByteBuffer()
@@ -152,6 +180,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     func channelInactive(context: ChannelHandlerContext) {
         guard !isOver else { return }
+        if isUnix, inputEnded, !isOutputClosed, !hasFailed { return endWithApplication() }
         guard isOutputClosed && !hasFailed else {
             over()
             return channel.abort(id, code: .aborted)
@@ -161,6 +190,30 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
         isDraining = true
         endInput()
         closeIfDone()
+    }
+
+    /// The application closed its unix socket, and all that it sent was read. The kernel says so at once; of TCP it would say FIN,
+    /// and reset only who sends to an application that is gone. So it is here: what was read goes on, and the stream has until its end
+    /// to say nothing.
+    private func endWithApplication() {
+        context = nil
+        isDraining = true
+        isApplicationGone = true
+        if outputEnded { isOutputClosed = true }
+        readForNobody()
+        closeIfDone()
+    }
+
+    private func readForNobody() {
+        guard !isOver, !outputEnded else { return }
+        switch channel.read(id) {
+        case .none: break
+        case .finished:
+            outputEnded = true
+            isOutputClosed = true
+            closeIfDone()
+        case .bytes, .reset: abortConnection()
+        }
     }
 
     // MARK: From the stream
@@ -183,13 +236,19 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     /// Moves bytes from the stream to TCP while TCP takes them.
     private func pump() {
+        if isApplicationGone { return readForNobody() }
         guard let context, !isOver, context.channel.isActive, !outputEnded else { return }
-        var wrote = false
+        var wrote = lead.readableBytes > 0
+        if wrote {
+            context.write(wrapOutboundOut(lead), promise: nil)
+            lead = ByteBuffer()
+        }
         loop: while context.channel.isWritable {
             switch channel.read(id) {
             case .none: break loop
             case .bytes(let bytes):
                 usage.countToClient(bytes.readableBytes)
+                lastActivity = channel.core.latest
                 context.write(wrapOutboundOut(bytes), promise: nil)
                 wrote = true
             case .finished:
@@ -240,9 +299,15 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     private func over() {
         isOver = true
         usage.closed()
+        usage.idle.remove(self)
         context = nil
         held = ByteBuffer()
+        lead = ByteBuffer()
     }
+}
+
+extension TCPBridge: IdleConnection {
+    func onIdle() { abortConnection() }
 }
 
 @available(*, unavailable)

@@ -15,30 +15,44 @@ final class DestinationTunnel {
     /// An origin has asked for its listener block.
     var isActivated = false
     private let core: GatewayCore
-    private var target: HostAddress?
+    private var target: TunnelAddress?
+    /// Whether the target is told who its client is.
+    private var proxyProtocol: Bool
+    private var compression: GatewayConfiguration.Compression?
     /// The embedding program, when it is the target.
     var acceptor: (@Sendable (TunnelStream) -> Void)?
 
-    init(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?, core: GatewayCore) {
+    init(_ tunnel: GatewayConfiguration.Tunnel, target: TunnelAddress?, core: GatewayCore) {
         name = tunnel.name
         wireName = tunnel.wireName ?? tunnel.name
         origins = Set(tunnel.origins.map(\.gateway))
         usage = core.share.usage(of: tunnel, limiter: core.limiter(for: tunnel))
+        usage.idle.update(tunnel.idleTimeout, on: core.eventLoop)
         self.target = target
+        proxyProtocol = tunnel.proxyProtocol
+        compression = tunnel.compression
         self.core = core
     }
 
     /// The group says something else of it. Connections to another target, and of gateways that are origins no more, end;
     /// the others go on, under new limits.
-    func update(_ tunnel: GatewayConfiguration.Tunnel, target: HostAddress?) {
+    func update(_ tunnel: GatewayConfiguration.Tunnel, target: TunnelAddress?) {
         let newOrigins = Set(tunnel.origins.map(\.gateway))
         let isMoved = target != self.target
+        let isOtherwise = (proxyProtocol, compression) != (tunnel.proxyProtocol, tunnel.compression)
         for channel in core.peers.compactMap(\.channel) {
             let isOut = !newOrigins.contains(channel.peer.name)
-            guard isMoved || isOut else { continue }
-            channel.withdraw(self, reason: isOut ? "not for this origin any more" : "it has another target now")
-            channel.endStreams(of: usage)
+            guard isMoved || isOut || isOtherwise else { continue }
+            channel.withdraw(
+                self,
+                reason: isOut
+                    ? "not for this origin any more"
+                    : isMoved ? "it has another target now" : "it has other options now")
+            // Connections that are open go on as they began.
+            if isMoved || isOut { channel.endStreams(of: usage) }
         }
+        proxyProtocol = tunnel.proxyProtocol
+        compression = tunnel.compression
         name = tunnel.name
         origins = newOrigins
         self.target = target
@@ -51,31 +65,64 @@ final class DestinationTunnel {
             channel.withdraw(self, reason: "the tunnel was removed")
             channel.endStreams(of: usage)
         }
-        usage.limiter?.cancel()
+        usage.cancel()
     }
 
     /// The target as text, for status.
     var targetText: String? { target?.description }
 
+    /// Whether the target is told who its client is; the program itself is not.
+    var writesProxyHeader: Bool { proxyProtocol && target != nil }
+
     /// Why the owner of this gateway does not let it lead to its target, as far as that can be told from the address.
     var forbidden: String? {
-        guard let endpoint = target?.endpoint, core.localPolicy?.allowsTarget(endpoint) == false else { return nil }
-        return "the destination's local policy does not allow \(endpoint)"
+        guard let target, core.localPolicy?.allowsTarget(target) == false else { return nil }
+        return "the destination's local policy does not allow \(target)"
     }
 
-    /// An origin opened a stream.
-    func accept(_ id: StreamID, on channel: PeerChannel) {
+    /// What becomes of an activation.
+    enum Answer {
+        /// Streams will have these.
+        case features(ActivationTerms.Features)
+        /// The origin has not what the tunnel needs, in words.
+        case impossible(String)
+    }
+
+    /// What streams of an origin will be like that offers this.
+    func answer(to offer: ActivationTerms) -> Answer {
+        var features: ActivationTerms.Features = []
+        let portCount = target?.portCount ?? 1
+        if portCount > 1 {
+            guard offer.portCount == UInt64(portCount) else {
+                return .impossible("the target has \(portCount) ports, and the origin listens at \(offer.portCount)")
+            }
+            features.insert(.head)
+        }
+        if writesProxyHeader { features.insert(.head) }
+        guard offer.features.isSuperset(of: features) else {
+            return .impossible("the origin's program is too old for the PROXY protocol and ranges of ports: update it")
+        }
+        return .features(features)
+    }
+
+    /// An origin opened a stream, and this is how it begins.
+    func accept(_ id: StreamID, _ beginning: StreamBeginning, on channel: PeerChannel) {
         guard usage.hasRoom else {
             return refuse(id, on: channel, code: .limit, "as many connections are open as may be")
         }
         if let target {
-            guard core.localPolicy?.targets != nil else { return connect(id, to: target, on: channel) }
-            return connectIfAllowed(id, to: target, on: channel)
+            guard beginning.head.port < UInt64(target.portCount) || target.portCount == 1 else {
+                return refuse(id, on: channel, code: .refused, "the origin names a port that the target has not")
+            }
+            let address = target.port(Int(clamping: beginning.head.port))
+            guard core.localPolicy?.targets != nil else { return connect(id, beginning, to: address, on: channel) }
+            return connectIfAllowed(id, beginning, to: address, on: channel)
         }
         guard let acceptor else {
             return refuse(id, on: channel, code: .refused, "the program does not serve the tunnel")
         }
-        let bridge = ProgramBridge(channel: channel, id: id, usage: usage, core: core)
+        usage.countToClient(beginning.bytes.readableBytes)
+        let bridge = ProgramBridge(channel: channel, id: id, usage: usage, core: core, lead: beginning.bytes)
         channel.setOwner(.program(bridge), of: id)
         acceptor(TunnelStream(bridge: bridge, gate: core.gate))
     }
@@ -89,44 +136,66 @@ final class DestinationTunnel {
     }
 
     /// Looks the target up first: what a name means is for the policy to judge, not the name.
-    private func connectIfAllowed(_ id: StreamID, to target: HostAddress, on channel: PeerChannel) {
+    private func connectIfAllowed(
+        _ id: StreamID, _ beginning: StreamBeginning, to target: TunnelAddress, on channel: PeerChannel
+    ) {
+        guard let host = target.host else {
+            guard core.localPolicy?.allowsTarget(target) ?? true else { return refuseByPolicy(id, target, on: channel) }
+            return connect(id, beginning, to: target, on: channel)
+        }
         let bound = NIOLoopBound((self, channel), eventLoop: core.eventLoop)
-        NameResolver.resolve(target, on: core.eventLoop).whenComplete { result in
+        NameResolver.resolve(host, on: core.eventLoop).whenComplete { result in
             let (tunnel, channel) = bound.value
             guard channel.isOwned(id) else { return }
             switch result {
             case .success(let endpoints):
                 guard let allowed = endpoints.first(where: { tunnel.core.localPolicy?.allowsTarget($0) ?? true }) else {
-                    return tunnel.refuse(
-                        id, on: channel, code: .refused, "this gateway's local policy does not allow \(target)")
+                    return tunnel.refuseByPolicy(id, target, on: channel)
                 }
                 tunnel.connect(
-                    id, to: HostAddress(host: allowed.addressText, port: allowed.port), on: channel)
+                    id, beginning, to: .tcp(HostAddress(host: allowed.addressText, port: allowed.port)),
+                    on: channel)
             case .failure(let error): tunnel.refuse(id, on: channel, code: .unreachable, "\(error)")
             }
         }
     }
 
-    private func connect(_ id: StreamID, to target: HostAddress, on channel: PeerChannel) {
+    private func refuseByPolicy(_ id: StreamID, _ target: TunnelAddress, on channel: PeerChannel) {
+        refuse(id, on: channel, code: .refused, "this gateway's local policy does not allow \(target)")
+    }
+
+    private func connect(
+        _ id: StreamID, _ beginning: StreamBeginning, to target: TunnelAddress, on channel: PeerChannel
+    ) {
+        var lead = ByteBuffer()
+        if proxyProtocol { lead.writeBytes(ProxyHeader.bytes(for: beginning.head.client)) }
+        usage.countToClient(beginning.bytes.readableBytes)
+        lead.writeImmutableBuffer(beginning.bytes)
         // Counted from here on, so that a flood of connections to a slow target meets the limit.
-        let bridge = TCPBridge(channel: channel, id: id, usage: usage)
+        let bridge = TCPBridge(channel: channel, id: id, usage: usage, isUnix: target.host == nil, lead: lead)
         let bound = NIOLoopBound((self, channel, bridge), eventLoop: core.eventLoop)
-        ClientBootstrap(group: core.eventLoop)
+        let bootstrap = ClientBootstrap(group: core.eventLoop)
             .connectTimeout(core.connectTimeout)
             .channelOption(.autoRead, value: false)
             .channelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
             .channelOption(.allowRemoteHalfClosure, value: true)
+            // Which SwiftNIO leaves out for a unix socket.
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
-            .connect(host: target.host, port: Int(target.port))
-            .whenComplete { result in
-                let (tunnel, channel, bridge) = bound.value
-                tunnel.connected(result, id, bridge, on: channel)
+        let connecting =
+            switch target {
+            case .tcp(let host, _): bootstrap.connect(host: host.host, port: Int(host.port))
+            case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
             }
+        connecting.whenComplete { result in
+            let (tunnel, channel, bridge) = bound.value
+            tunnel.connected(result, id, bridge, to: target, on: channel)
+        }
     }
 
     private func connected(
-        _ result: Result<any Channel, any Error>, _ id: StreamID, _ bridge: TCPBridge, on channel: PeerChannel
+        _ result: Result<any Channel, any Error>, _ id: StreamID, _ bridge: TCPBridge, to target: TunnelAddress,
+        on channel: PeerChannel
     ) {
         switch result {
         case .success(let tcp):
@@ -143,13 +212,14 @@ final class DestinationTunnel {
         case .failure(let error):
             usage.closed()
             let code = Self.code(for: error)
-            refuse(id, on: channel, code: code, "target \(targetText ?? ""): \(Self.words(for: error))")
+            refuse(id, on: channel, code: code, "target \(target): \(Self.words(for: error))")
         }
     }
 
     /// A refusal is a refusal; everything else is a target that cannot be reached.
     private static func code(for error: any Error) -> StreamCode {
-        errno(of: error) == ECONNREFUSED ? .refused : .unreachable
+        // Of a unix socket there is no file while nobody listens.
+        [ECONNREFUSED, ENOENT].contains(errno(of: error)) ? .refused : .unreachable
     }
 
     private static func errno(of error: any Error) -> CInt? {

@@ -14,7 +14,9 @@ final class OriginTunnel {
     private var ends: [GatewayConfiguration.Destination]
     /// Their names.
     var destinations: [String] { ends.map(\.gateway) }
-    private(set) var listeners: [TCPListener] = []
+    private(set) var listeners: [TunnelListener] = []
+    /// What is said of its streams when a destination is asked for them.
+    private(set) var offer: ActivationTerms
     private let core: GatewayCore
     private var streamClass: StreamClass
     private var share: Int
@@ -23,7 +25,7 @@ final class OriginTunnel {
     /// How long to wait before a destination that refused is asked again.
     private var pauses: [ObjectIdentifier: Interval] = [:]
     /// Addresses that could not be had.
-    private var missing: [(address: HostAddress, endpoint: Endpoint)] = []
+    private var missing: [ListenerPlace] = []
     private var isRemoved = false
     private var active: [Activation] = []
     private var failure: String?
@@ -34,6 +36,8 @@ final class OriginTunnel {
     private struct Activation {
         var channel: PeerChannel
         var internalPort: UInt32
+        /// What the streams to it are like.
+        var features: ActivationTerms.Features
         /// The channel is silent: nothing new is sent there until it is heard again.
         var isSuspended = false
         /// How much it is owed among those of one order.
@@ -48,13 +52,21 @@ final class OriginTunnel {
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
         usage = core.share.usage(of: tunnel, limiter: core.limiter(for: tunnel))
+        usage.idle.update(tunnel.idleTimeout, on: core.eventLoop)
+        offer = Self.offer(tunnel, at: core.configuration.name)
         self.core = core
     }
 
-    /// Takes a local address. Throws `GatewayError.listen`.
-    func reserve(_ address: HostAddress, endpoint: Endpoint) throws(GatewayError) {
-        listeners.append(try TCPListener(address, endpoint: endpoint))
+    private static func offer(_ tunnel: GatewayConfiguration.Tunnel, at name: String) -> ActivationTerms {
+        let places = tunnel.origins.lazy.filter { $0.gateway == name }.compactMap(\.address)
+        return ActivationTerms(features: .head, portCount: UInt64(places.map(\.portCount).max() ?? 1))
     }
+
+    /// Takes a local address. Throws `GatewayError.listen`.
+    func reserve(_ place: ListenerPlace) throws(GatewayError) { listeners.append(try TunnelListener(place)) }
+
+    /// Where it listens, as text.
+    var listenTexts: [String] { ListenerPlace.texts(listeners.map { ($0.local, $0.place.offset) }) }
 
     /// The destinations that have activated it and are heard, in the order of their names.
     var activeNames: [String] { active.filter { !$0.isSuspended }.map(\.channel.peer.name).sorted() }
@@ -70,10 +82,13 @@ final class OriginTunnel {
         if destinations.contains(channel.peer.name) { channel.activate(self) }
     }
 
-    /// The destination has a listener block.
-    func onActivated(by channel: PeerChannel, internalPort: UInt32) {
+    /// The destination has a listener block, whose streams are to be like that.
+    func onActivated(by channel: PeerChannel, internalPort: UInt32, features: ActivationTerms.Features) {
+        guard offer.features.isSuperset(of: features) else {
+            return onRefused(by: channel, reason: "it asks for what this gateway has not offered")
+        }
         active.removeAll { $0.channel === channel }
-        active.append(Activation(channel: channel, internalPort: internalPort))
+        active.append(Activation(channel: channel, internalPort: internalPort, features: features))
         pauses[ObjectIdentifier(channel)] = nil
         usage.lastError = nil
         open()
@@ -143,7 +158,7 @@ final class OriginTunnel {
         if missing.isEmpty { failure = nil }
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         for listener in listeners {
-            let entrance = listener.wanted
+            let entrance = listener.place
             listener.open(
                 on: core.eventLoop,
                 accepted: { bound.value.accept($0, at: entrance) },
@@ -176,49 +191,69 @@ final class OriginTunnel {
             channel.endStreams(of: usage)
         }
         ends = tunnel.destinations
+        let offer = Self.offer(tunnel, at: core.configuration.name)
+        if offer != self.offer {
+            // Those that have answered the old one are asked again, and used meanwhile.
+            self.offer = offer
+            for activation in active { activation.channel.activate(self) }
+        }
         for channel in core.peers.compactMap(\.channel) { ask(channel) }
         closeUnlessActive()
     }
 
     /// Takes these local addresses and gives up all others, with the connections that came there. One that cannot be had is
     /// named, and tried again.
-    func listen(at addresses: [(address: HostAddress, endpoint: Endpoint)]) {
+    func listen(at places: [ListenerPlace]) {
         guard !isRemoved else { return }
-        let wanted = addresses.map(\.endpoint)
-        for listener in listeners where !wanted.contains(listener.wanted) {
+        let wanted = Dictionary(places.map { ($0, $0.mode) }, uniquingKeysWith: { first, _ in first })
+        for listener in listeners {
+            if let mode = wanted[listener.place] {
+                listener.setMode(mode)
+                continue
+            }
             listener.release()
             for channel in core.peers.compactMap(\.channel) {
-                channel.endStreams(of: usage, from: listener.wanted)
+                channel.endStreams(of: usage, from: listener.place)
             }
         }
-        listeners.removeAll { !wanted.contains($0.wanted) }
-        missing = addresses.filter { address in !listeners.contains { $0.wanted == address.endpoint } }
+        listeners.removeAll { wanted[$0.place] == nil }
+        let taken = Set(listeners.map(\.place))
+        missing = places.filter { !taken.contains($0) }
         takeMissing()
     }
 
     /// Tries again to take the addresses that could not be had.
     func takeMissing() {
-        var left: [(address: HostAddress, endpoint: Endpoint)] = []
+        var left: [ListenerPlace] = []
         failure = nil
-        for (address, endpoint) in missing {
-            if core.localPolicy?.allowsListener(endpoint) == false {
-                left.append((address, endpoint))
-                failure = "this gateway's local policy does not allow it to listen at \(endpoint)"
+        for place in missing {
+            if !isAllowed(place) {
+                left.append(place)
+                failure = "this gateway's local policy does not allow it to listen at \(place.address)"
                 usage.lastError = failure
                 continue
             }
-            do throws(GatewayError) { try reserve(address, endpoint: endpoint) } catch {
-                left.append((address, endpoint))
+            do throws(GatewayError) { try reserve(place) } catch {
+                left.append(place)
                 failure = "\(error)"
                 usage.lastError = failure
             }
         }
         missing = left
+        listeners.sort { $0.place.offset < $1.place.offset }
         if isActive { open() }
     }
 
+    private func isAllowed(_ place: ListenerPlace) -> Bool {
+        guard let policy = core.localPolicy else { return true }
+        switch place.address {
+        case .tcp(let endpoint): return policy.allowsListener(endpoint)
+        case .unix(let path): return policy.allowsListener(unixSocket: path)
+        }
+    }
+
     /// Whether an address could not be had.
-    var isMissing: Bool { !missing.isEmpty }
+    var isMissing: Bool { !missing.isEmpty || failure != nil }
 
     /// The tunnel is no more.
     func remove() {
@@ -226,14 +261,14 @@ final class OriginTunnel {
         release()
         active.removeAll()
         for channel in core.peers.compactMap(\.channel) { channel.endStreams(of: usage) }
-        usage.limiter?.cancel()
+        usage.cancel()
     }
 
     // MARK: Connections
 
     /// A client connected.
-    private func accept(_ tcp: any Channel, at entrance: Endpoint) -> EventLoopFuture<Void> {
-        guard isAllowed(tcp) else {
+    private func accept(_ tcp: any Channel, at entrance: ListenerPlace) -> EventLoopFuture<Void> {
+        guard isAllowed(tcp, at: entrance) else {
             let client = tcp.remoteAddress?.ipAddress ?? "unknown"
             usage.refuse("client \(client) is not allowed")
             core.complain(
@@ -242,8 +277,9 @@ final class OriginTunnel {
             return tcp.eventLoop.makeSucceededVoidFuture()
         }
         do {
-            try connect { channel, id in
-                let bridge = TCPBridge(channel: channel, id: id, usage: self.usage, entrance: entrance)
+            try connect(head: head(of: tcp, at: entrance)) { channel, id in
+                let bridge = TCPBridge(
+                    channel: channel, id: id, usage: self.usage, entrance: entrance, isUnix: entrance.isUnix)
                 try? tcp.pipeline.syncOperations.addHandler(bridge)
                 return .tcp(bridge)
             }
@@ -255,13 +291,21 @@ final class OriginTunnel {
         return tcp.eventLoop.makeSucceededVoidFuture()
     }
 
-    /// Whether a client comes from where it may.
-    private func isAllowed(_ tcp: any Channel) -> Bool {
-        if allowed.isEmpty { return true }
-        guard let text = tcp.remoteAddress?.ipAddress, let client = Endpoint(address: text, port: 0) else {
-            return false
-        }
+    /// Whether a client comes from where it may. Whoever may open a unix socket's file may connect.
+    private func isAllowed(_ tcp: any Channel, at entrance: ListenerPlace) -> Bool {
+        guard !entrance.isUnix, !allowed.isEmpty else { return true }
+        guard let client = tcp.remoteAddress.flatMap(Endpoint.init(ofClient:)) else { return false }
         return allowed.contains { $0.contains(client) }
+    }
+
+    /// What the destination may want to know of a client.
+    private func head(of tcp: any Channel, at entrance: ListenerPlace) -> StreamHead {
+        let port = UInt64(entrance.offset)
+        if entrance.isUnix { return StreamHead(port: port, client: .unixSocket) }
+        guard let client = tcp.remoteAddress.flatMap(Endpoint.init(ofClient:)),
+            let own = tcp.localAddress.flatMap(Endpoint.init(ofClient:))
+        else { return StreamHead(port: port) }
+        return StreamHead(port: port, client: .tcp(client, entrance: own))
     }
 
     /// Chooses the destination of a connection: of those that are there the lowest order, of these in turn by weight (as smooth
@@ -286,17 +330,22 @@ final class OriginTunnel {
         return active[best.index]
     }
 
-    /// Opens a stream to the best destination, or to the one of that name.
-    func connect(to member: String? = nil, _ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner)
-        throws(GatewayError)
-    {
+    /// Opens a stream to the best destination, or to the one of that name, which is told `head` if it wants to know.
+    func connect(
+        to member: String? = nil, head: StreamHead, _ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner
+    ) throws(GatewayError) {
         guard usage.hasRoom else { throw .connectionLimit(name) }
         if let member, !destinations.contains(member) { throw .notADestination(member, tunnel: name) }
         guard let destination = choose(member) else { throw .notConnected(member ?? destinations.first ?? name) }
         do throws(StreamError) {
             _ = try destination.channel.openStream(
                 internalPort: destination.internalPort, streamClass: streamClass, share: share
-            ) { id in makeOwner(destination.channel, id) }
+            ) { id in
+                if destination.features.contains(.head) {
+                    destination.channel.write(ByteBuffer(bytes: head.encoded), to: id)
+                }
+                return makeOwner(destination.channel, id)
+            }
         } catch {
             throw error == .streamLimit ? .connectionLimit(name) : .notConnected(destination.channel.peer.name)
         }
@@ -305,3 +354,11 @@ final class OriginTunnel {
 
 @available(*, unavailable)
 extension OriginTunnel: Sendable {}
+
+extension Endpoint {
+    /// Where a client is, or where it came to; nil for a unix socket.
+    fileprivate init?(ofClient address: SocketAddress) {
+        guard let text = address.ipAddress, let port = address.port else { return nil }
+        self.init(address: text, port: UInt16(clamping: port))
+    }
+}

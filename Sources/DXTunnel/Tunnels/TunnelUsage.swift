@@ -7,6 +7,8 @@ import NIOCore
 final class TunnelUsage {
     /// What every connection asks before it sends; nil in a tunnel without a rate.
     private(set) var limiter: TunnelLimiter?
+    /// Ends connections that are idle for too long.
+    let idle = IdleWatch()
     private(set) var open = 0
     private(set) var total: UInt64 = 0
     private(set) var bytesIn: UInt64 = 0
@@ -27,6 +29,7 @@ final class TunnelUsage {
     /// open than new ones may be.
     func update(_ tunnel: GatewayConfiguration.Tunnel, on eventLoop: any EventLoop) {
         ofTunnel.maximum = tunnel.maximumConnections
+        idle.update(tunnel.idleTimeout, on: eventLoop)
         switch (limiter, tunnel.maximumRate) {
         case (nil, nil): break
         case (nil, let rate?): limiter = TunnelLimiter(bitsPerSecond: rate, on: eventLoop)
@@ -36,6 +39,12 @@ final class TunnelUsage {
             limiter = nil
             old.release()
         }
+    }
+
+    /// The tunnel, or the gateway, ends.
+    func cancel() {
+        limiter?.cancel()
+        idle.cancel()
     }
 
     /// Whether neither the tunnel nor the gateway has as many connections as it may have.

@@ -25,7 +25,7 @@ import Testing
 
     @Test(arguments: [
         "", ":22", "host:22", "127.0.0.1:", "127.0.0.1:0-", "127.0.0.1:9-8", "127.0.0.1:65536", "10.0.0.1/8:1",
-        "[::1", "[::1]22", "127.0.0.1:1-2-3", "*:*",
+        "[::1", "[::1]22", "127.0.0.1:1-2-3", "*:*", "unix:", "unix:run", "unix:/run/../x", "unix:*/x", "unix:/run//",
     ])
     func nothingElseIsARule(text: String) { #expect(LocalPolicy.Rule(text) == nil, "\(text)") }
 
@@ -33,5 +33,31 @@ import Testing
         let policy = LocalPolicy(targets: [], listeners: [])
         let any = try endpoint("127.0.0.1:1")
         #expect(!policy.allowsTarget(any) && !policy.allowsListener(any))
+    }
+
+    /// A list that names no unix socket allows none, and one that names no address none of these.
+    @Test(arguments: [
+        ("unix:/run/app.sock", ["/run/app.sock"], ["/run/app.sock2", "/run/app"]),
+        ("unix:/run/app/", ["/run/app/a", "/run/app/b/c"], ["/run/app", "/run/application/a", "/run/other"]),
+        ("unix:*", ["/run/app", "/a"], []),
+        ("*", [], ["/run/app"]), ("127.0.0.1", [], ["/run/app"]),
+    ])
+    func unixSocketsAreAllowedByTheirPaths(rule: String, allowed: [String], refused: [String]) throws {
+        let rule = try #require(LocalPolicy.Rule(rule))
+        let policy = LocalPolicy(targets: [rule], listeners: [rule])
+        for path in allowed {
+            #expect(policy.allowsTarget(.unix(path: path)) && policy.allowsListener(unixSocket: path), "\(path)")
+        }
+        for path in refused {
+            #expect(!policy.allowsTarget(.unix(path: path)) && !policy.allowsListener(unixSocket: path), "\(path)")
+        }
+        if rule.description.hasPrefix("unix:") { #expect(!policy.allowsTarget(try endpoint("127.0.0.1:1"))) }
+        #expect(LocalPolicy().allowsTarget(.unix(path: "/run/app")))
+    }
+
+    @Test(arguments: [("10.0.0.5:8000-8009", true), ("10.0.0.5:8001-8010", false), ("10.0.0.5:7999-8000", false)])
+    func aRangeIsAllowedWhenAllOfItIs(range: String, isAllowed: Bool) throws {
+        let policy = LocalPolicy(targets: [try #require(LocalPolicy.Rule("10.0.0.0/8:8000-8009"))])
+        #expect(policy.allowsTarget(try TunnelAddress(range)) == isAllowed)
     }
 }

@@ -85,21 +85,83 @@ import Testing
         tunnel.isEnabled = false
         let id = try GroupReplicas.id(3)
         tunnel.origins = [
-            .init(selector: .member(id), listen: HostAddress(host: "127.0.0.1", port: 2_222)),
+            .init(selector: .member(id), listen: .tcp(HostAddress(host: "127.0.0.1", port: 2_222))),
             .init(selector: .label(try Label("role=ops"))),
         ]
         tunnel.destinations = [
             .init(
-                selector: .label(try Label("site=north")), target: HostAddress(host: "::1", port: 22), weight: 3,
+                selector: .label(try Label("site=north")), target: .tcp(HostAddress(host: "::1", port: 22)), weight: 3,
                 order: 1),
-            .init(selector: .member(id), target: HostAddress(host: "local.example", port: 22)),
+            .init(selector: .member(id), target: .tcp(HostAddress(host: "local.example", port: 22))),
         ]
         tunnel.allowed = [try #require(AddressRange("10.0.0.0/8")), try #require(AddressRange("2001:db8::/32"))]
         tunnel.schedulingClass = .interactive
         (tunnel.share, tunnel.maximumConnections) = (3, 7)
         (tunnel.maximumRate, tunnel.until) = (20_000_000, 1_800_000_000)
+        tunnel.idleSeconds = 600
         #expect(try TunnelRecord(tunnel.body) == tunnel)
         #expect(try TunnelRecord(TunnelRecord(name: "t").body) == TunnelRecord(name: "t"))
+    }
+
+    /// A tunnel between unix sockets, with all that older versions do not know.
+    private func demandingTunnel() throws -> TunnelRecord {
+        let id = try GroupReplicas.id(3)
+        var tunnel = TunnelRecord(name: "db")
+        tunnel.origins = [
+            .init(selector: .member(id), listen: try TunnelAddress("unix:/run/app.sock"), socketMode: 0o660),
+            .init(selector: .label(try Label("a=b")), listen: try TunnelAddress(":8000-8009")),
+        ]
+        tunnel.destinations = [.init(selector: .member(id), target: try TunnelAddress("unix:/run/db.sock"), weight: 2)]
+        tunnel.proxyProtocol = true
+        tunnel.compression = .deflate
+        return tunnel
+    }
+
+    /// What an older version must not serve is a tunnel without ends to it.
+    @Test func olderVersionsSeeNoEnds() throws {
+        let tunnel = try demandingTunnel()
+        #expect(try TunnelRecord(tunnel.body) == tunnel)
+        let fields = try RecordFields(tunnel.body)
+        #expect(fields.all(3).isEmpty && fields.all(4).isEmpty)
+        #expect(fields.all(23) == [[1], [2], [3]])
+        var plain = tunnel
+        plain.origins = [.init(selector: .label(try Label("a=b")), listen: try TunnelAddress(":80"))]
+        plain.destinations = []
+        plain.proxyProtocol = false
+        // Compression is agreed upon; nobody has to know it.
+        let plainFields = try RecordFields(plain.body)
+        #expect(plainFields.all(3).count == 1 && plainFields.all(23).isEmpty && plainFields.all(24).isEmpty)
+        #expect(try TunnelRecord(plain.body) == plain)
+    }
+
+    /// A newer version's need: the tunnel has no ends here, and all that was said of them stays.
+    @Test func whatIsNeededAndNotKnownIsKept() throws {
+        var fields = try RecordFields(try demandingTunnel().body)
+        fields.add(23, UInt64(77))
+        fields.add(24, [1, 2, 3])
+        var tunnel = try TunnelRecord(fields.encoded)
+        #expect(tunnel.unknownNeeds == [77])
+        #expect(tunnel.origins.isEmpty && tunnel.destinations.isEmpty)
+        #expect(tunnel.compression == .deflate)
+        tunnel.isEnabled = false
+        let again = try RecordFields(tunnel.body)
+        for field: UInt64 in [23, 24, 25] { #expect(again.all(field) == fields.all(field)) }
+        #expect(try TunnelRecord(tunnel.body) == tunnel)
+        #expect(try TunnelRecord(tunnel.body).isEnabled == false)
+    }
+
+    @Test func refusesNonsenseInOptions() throws {
+        for (field, value) in [(20, 0), (20, 604_801)] as [(UInt64, UInt64)] {
+            var fields = try RecordFields(TunnelRecord(name: "t").body)
+            fields.add(field, value)
+            #expect(throws: DecodeError.self) { _ = try TunnelRecord(fields.encoded) }
+        }
+        var end = RecordFields()
+        end.add(2, "a=b")
+        end.add(3, ":1-2000")
+        var fields = try RecordFields(TunnelRecord(name: "t").body)
+        fields.add(24, end.encoded)
+        #expect(throws: DecodeError.self) { _ = try TunnelRecord(fields.encoded) }
     }
 
     /// What a newer version says stays when an older one changes the rest.
@@ -118,9 +180,12 @@ import Testing
     @Test(arguments: 1...20 as ClosedRange<UInt64>) func randomBytesAreReadOrRefused(seed: UInt64) throws {
         var random = RandomSource(seed: seed)
         var tunnel = TunnelRecord(name: "t")
-        tunnel.origins = [.init(selector: .member(try GroupReplicas.id(1)), listen: HostAddress(host: "", port: 1))]
+        tunnel.origins = [
+            .init(selector: .member(try GroupReplicas.id(1)), listen: .tcp(HostAddress(host: "", port: 1)))
+        ]
         let bodies = [
-            tunnel.body, MemberRecord(name: "m", key: admin.publicKey).body,
+            random.chance(0.5) ? tunnel.body : try demandingTunnel().body,
+            MemberRecord(name: "m", key: admin.publicKey).body,
             AddressRecord(addresses: [HostAddress(host: "192.0.2.1", port: 1)]).body,
             AdminRecord(id: try GroupReplicas.id(1), name: "a").body,
         ]

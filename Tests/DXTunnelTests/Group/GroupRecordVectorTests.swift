@@ -42,11 +42,12 @@ import Testing
     @Test func aTunnel() throws {
         var tunnel = TunnelRecord(name: "ssh")
         tunnel.origins = [
-            .init(selector: .label(try Label("role=ops")), listen: HostAddress(host: "127.0.0.1", port: 2_222))
+            .init(selector: .label(try Label("role=ops")), listen: .tcp(HostAddress(host: "127.0.0.1", port: 2_222)))
         ]
         tunnel.destinations = [
             .init(
-                selector: .member(try GroupReplicas.id(3)), target: HostAddress(host: "127.0.0.1", port: 22), weight: 3,
+                selector: .member(try GroupReplicas.id(3)), target: .tcp(HostAddress(host: "127.0.0.1", port: 22)),
+                weight: 3,
                 order: 1)
         ]
         tunnel.allowed = [try #require(AddressRange("10.0.0.0/8"))]

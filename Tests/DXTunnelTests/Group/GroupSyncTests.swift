@@ -199,8 +199,12 @@ import Testing
 
     private func tunnel(_ name: String, revision: UInt64) throws -> GroupRecord {
         var tunnel = TunnelRecord(name: name)
-        tunnel.origins = [.init(selector: .label(try Label("site=1")), listen: HostAddress(host: "", port: 2_222))]
-        tunnel.destinations = [.init(selector: .member(try id(3)), target: HostAddress(host: "127.0.0.1", port: 22))]
+        tunnel.origins = [
+            .init(selector: .label(try Label("site=1")), listen: .tcp(HostAddress(host: "", port: 2_222)))
+        ]
+        tunnel.destinations = [
+            .init(selector: .member(try id(3)), target: .tcp(HostAddress(host: "127.0.0.1", port: 22)))
+        ]
         return try GroupRecord(
             .tunnel, id: try id(20_000).bytes, revision: revision, body: tunnel.body, signedBy: admin,
             group: GroupID(rootKey: root.publicKey))

@@ -78,10 +78,14 @@ import Testing
     @Test func tunnelsAreForTheirEndsAlone() throws {
         var group = try Group(labels: [5: "kind=plc", 6: "kind=plc"])
         var tunnel = TunnelRecord(name: "web")
-        tunnel.origins = [.init(selector: .member(group.members[1]), listen: HostAddress(host: "127.0.0.1", port: 80))]
+        tunnel.origins = [
+            .init(selector: .member(group.members[1]), listen: .tcp(HostAddress(host: "127.0.0.1", port: 80)))
+        ]
         tunnel.destinations = [
-            .init(selector: .label(try Label("kind=plc")), target: HostAddress(host: "127.0.0.1", port: 81), order: 1),
-            .init(selector: .member(group.members[3]), target: HostAddress(host: "127.0.0.1", port: 82)),
+            .init(
+                selector: .label(try Label("kind=plc")), target: .tcp(HostAddress(host: "127.0.0.1", port: 81)),
+                order: 1),
+            .init(selector: .member(group.members[3]), target: .tcp(HostAddress(host: "127.0.0.1", port: 82))),
         ]
         try group.add(tunnel, 0x77)
         let origin = try #require(group.view(of: 2).tunnels.first)

@@ -22,7 +22,7 @@ enum TunnelMessageProperty {
 
     /// Valid inputs to start from.
     static var seeds: [[UInt8]] {
-        let vectors = TunnelMessageVector.canonical + TunnelMessageVector.alternative
+        let vectors = TunnelMessageVector.canonical + TunnelMessageVector.withTerms + TunnelMessageVector.alternative
         return vectors.map(\.bytes) + [vectors.flatMap(\.bytes)]
     }
 
@@ -52,7 +52,7 @@ enum TunnelMessageProperty {
 
     private static func isLong(_ message: TunnelMessage) -> Bool {
         switch message {
-        case .activate(_, let text), .refused(_, _, let text), .deactivated(_, let text):
+        case .activate(_, let text, _), .refused(_, _, let text), .deactivated(_, let text):
             text.utf8.count > TunnelMessage.maximumTextByteCount
         case .activated, .echo, .echoed, .unknown: false
         }

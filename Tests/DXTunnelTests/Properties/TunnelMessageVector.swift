@@ -28,12 +28,27 @@ struct TunnelMessageVector: Sendable, CustomStringConvertible {
         TunnelMessageVector(.echoed(token: .max), "09 06 ff ff ff ff ff ff ff ff"),
     ]
 
+    /// As this version writes them where a tunnel has something special.
+    static let withTerms: [TunnelMessageVector] = [
+        TunnelMessageVector(
+            .activate(request: 7, tunnel: "web", terms: ActivationTerms(features: [.head, .deflate], portCount: 300)),
+            "0d 01 07 03 77 65 62 01 01 03 02 02 41 2c"),
+        TunnelMessageVector(
+            .activated(request: 7, internalPort: 1, terms: ActivationTerms(features: .head)),
+            "09 02 07 00 00 00 01 01 01 01"),
+    ]
+
     /// As a newer or less frugal version may write them.
     static let alternative: [TunnelMessageVector] = [
         // Longer forms of length, type, request and text length than needed.
         TunnelMessageVector(.activate(request: 7, tunnel: "web"), "40 0b 40 01 80 00 00 07 40 03 77 65 62"),
         // Bytes after the known fields.
         TunnelMessageVector(.activated(request: 7, internalPort: 1), "09 02 07 00 00 00 01 aa bb cc"),
+        // Terms of a newer version among the known ones; terms that are no integers, and then what is no term at all.
+        TunnelMessageVector(
+            .activate(request: 7, tunnel: "web", terms: ActivationTerms(features: .head)),
+            "0c 01 07 03 77 65 62 09 01 ff 01 01 01"),
+        TunnelMessageVector(.activated(request: 7, internalPort: 1), "0b 02 07 00 00 00 01 01 02 05 06 07"),
         // ECHO with data.
         TunnelMessageVector(.echo(token: 1), "0c 05 00 00 00 00 00 00 00 01 11 22 33"),
         // An unknown type, with and without content.

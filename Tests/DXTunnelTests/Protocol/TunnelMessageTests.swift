@@ -4,7 +4,7 @@ import Testing
 @testable import DXTunnel
 
 @Suite struct TunnelMessageTests {
-    @Test(arguments: TunnelMessageVector.canonical)
+    @Test(arguments: TunnelMessageVector.canonical + TunnelMessageVector.withTerms)
     func isWrittenAndReadAsTheVector(vector: TunnelMessageVector) {
         #expect(vector.message.encoded == vector.bytes)
         #expect(TunnelMessageProperty.read([vector.bytes]).messages == [vector.message])
@@ -26,7 +26,18 @@ import Testing
         }
     }
 
-    @Test(arguments: TunnelMessageVector.canonical + TunnelMessageVector.alternative)
+    /// Terms that end too early are those of a version that says nothing: the message stays what it is.
+    @Test(arguments: TunnelMessageVector.withTerms)
+    func losesTermsThatAreCut(vector: TunnelMessageVector) {
+        let known = vector.bytes.count - 1 - (vector.bytes[1] == 1 ? 7 : 3)
+        for count in known..<vector.bytes.count - 1 {
+            let outcome = TunnelMessageProperty.read([[UInt8(count)] + vector.bytes.dropFirst().prefix(count)])
+            #expect(outcome.error == nil && outcome.messages.count == 1, "\(count) bytes of \(vector)")
+        }
+    }
+
+    @Test(
+        arguments: TunnelMessageVector.canonical + TunnelMessageVector.withTerms + TunnelMessageVector.alternative)
     func holdsWhatItPromisesForEveryChangedBit(vector: TunnelMessageVector) throws {
         for index in vector.bytes.indices {
             for bit in 0..<8 {

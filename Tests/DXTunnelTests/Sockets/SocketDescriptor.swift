@@ -19,6 +19,14 @@ final class SocketDescriptor: Sendable {
         value = NIOLockedValueBox(descriptor)
     }
 
+    /// A new unix socket.
+    convenience init(unixType type: __socket_type) throws {
+        let kind = CInt(type.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(AF_UNIX, kind, 0)
+        guard descriptor >= 0 else { throw SocketFailure(code: errno) }
+        self.init(accepted: descriptor)
+    }
+
     /// One that the kernel gave.
     init(accepted descriptor: CInt) { value = NIOLockedValueBox(descriptor) }
 
@@ -78,6 +86,18 @@ final class SocketDescriptor: Sendable {
         return unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 unsafe body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+    }
+
+    /// Calls `body` with the address of a unix socket.
+    static func withPath<Result>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
+        return unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
     }

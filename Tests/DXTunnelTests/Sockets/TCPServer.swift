@@ -1,6 +1,6 @@
 import Glibc
 
-/// A plain TCP server on loopback, the target of a tunnel.
+/// A plain TCP server on loopback, or one at a unix socket: the target of a tunnel.
 final class TCPServer: Sendable {
     private let socket: SocketDescriptor
     /// Where it listens.
@@ -12,6 +12,14 @@ final class TCPServer: Sendable {
         try socket.bind(port: port, isIPv6: isIPv6)
         self.port = socket.localPort
         guard listen(socket.number, backlog) == 0 else { throw SocketFailure(code: errno) }
+    }
+
+    /// A server at a unix socket.
+    init(path: String, backlog: CInt = 512) throws {
+        socket = try SocketDescriptor(unixType: SOCK_STREAM)
+        port = 0
+        let result = unsafe SocketDescriptor.withPath(path) { unsafe bind(socket.number, $0, $1) }
+        guard result == 0, listen(socket.number, backlog) == 0 else { throw SocketFailure(code: errno) }
     }
 
     /// The next connection, if it is there already.

@@ -1,6 +1,6 @@
 import Glibc
 
-/// One plain TCP connection on loopback, with nothing between the test and the kernel: the test sees FIN, RST and errno as
+/// One plain TCP connection on loopback, or one of a unix socket, with nothing between the test and the kernel: the test sees FIN, RST and errno as
 /// an application does.
 final class TCPSocket: Sendable {
     /// What a read gave.
@@ -40,6 +40,18 @@ final class TCPSocket: Sendable {
         return connection
     }
 
+    /// Connects to a unix socket.
+    static func connect(toPath path: String) async throws -> TCPSocket {
+        let socket = try SocketDescriptor(unixType: SOCK_STREAM)
+        try await Polling.wait(for: "room in the queue of \(path)") {
+            let result = unsafe SocketDescriptor.withPath(path) { unsafe Glibc.connect(socket.number, $0, $1) }
+            if result == 0 { return () }
+            guard errno == EAGAIN || errno == EINTR else { throw SocketFailure(code: errno) }
+            return nil
+        }
+        return TCPSocket(socket)
+    }
+
     private func isReady(_ events: CInt) -> Bool {
         var entry = pollfd(fd: socket.number, events: Int16(events), revents: 0)
         return unsafe poll(&entry, 1, 0) > 0
@@ -51,6 +63,9 @@ final class TCPSocket: Sendable {
         unsafe getsockopt(socket.number, SOL_SOCKET, SO_ERROR, &code, &length)
         return code
     }
+
+    /// The port of this end.
+    var localPort: Int { socket.localPort }
 
     // MARK: Reading
 

@@ -3,19 +3,19 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// One local TCP address of an origin.
+/// One local address of an origin: a TCP port or a unix socket.
 ///
-/// The address is taken when the gateway starts, so that a port in use is named then, but nothing listens before the
-/// destination has activated the tunnel: until then the kernel refuses connections, which tells a client at once.
+/// A TCP address is taken when the gateway starts, so that a port in use is named then, but nothing listens before the
+/// destination has activated the tunnel: until then the kernel refuses connections, which tells a client at once. A unix
+/// socket is looked at when the gateway starts, and is there only while the tunnel is active.
 /// Bound to the gateway's event loop.
-final class TCPListener {
+final class TunnelListener {
     /// What the configuration says.
-    let address: HostAddress
-    /// The same, looked up.
-    let wanted: Endpoint
+    private(set) var place: ListenerPlace
     /// Where it is bound, with the real port.
-    private(set) var local: Endpoint
+    private(set) var local: ListenerPlace.Address
     private var reserved: CInt?
+    private var file: UnixSocketFile?
     private var channel: (any Channel)?
     private var isOpening = false
     private var wantsOpen = false
@@ -24,17 +24,27 @@ final class TCPListener {
     private static let backlog: Int32 = 1_024
 
     /// Takes the address. Throws `GatewayError.listen`.
-    init(_ address: HostAddress, endpoint: Endpoint) throws(GatewayError) {
-        self.address = address
-        wanted = endpoint
-        local = endpoint
-        let (descriptor, bound) = try Self.reserve(endpoint, text: address.description)
-        reserved = descriptor
-        local = bound
+    init(_ place: ListenerPlace) throws(GatewayError) {
+        self.place = place
+        local = place.address
+        switch place.address {
+        case .tcp(let endpoint):
+            let (descriptor, bound) = try Self.reserve(endpoint, text: place.text)
+            reserved = descriptor
+            local = .tcp(bound)
+        case .unix(let path): try UnixSocketFile.check(path)
+        }
     }
 
     /// Whether it listens.
     var isOpen: Bool { channel != nil }
+
+    /// Others may connect from now on than before.
+    func setMode(_ mode: UInt16) {
+        guard mode != place.mode else { return }
+        place.mode = mode
+        file?.setMode(mode)
+    }
 
     /// Listens from now on; `accepted` configures each connection.
     func open(
@@ -43,12 +53,8 @@ final class TCPListener {
     ) {
         wantsOpen = true
         guard channel == nil, !isOpening else { return }
-        if reserved == nil {
-            do { reserved = try Self.reserve(local, text: address.description).0 } catch { return failed("\(error)") }
-        }
-        guard let descriptor = reserved else { return }
-        reserved = nil
-        Self.setReuse(descriptor, true)
+        let descriptor: CInt
+        do throws(GatewayError) { descriptor = try takeSocket() } catch { return failed("\(error)") }
         isOpening = true
         let bound = NIOLoopBound((self, failed), eventLoop: eventLoop)
         ServerBootstrap(group: eventLoop)
@@ -62,6 +68,7 @@ final class TCPListener {
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // Which SwiftNIO leaves out for a unix socket.
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
             .childChannelInitializer(accepted)
@@ -72,36 +79,68 @@ final class TCPListener {
             }
     }
 
+    /// The socket to listen on.
+    private func takeSocket() throws(GatewayError) -> CInt {
+        switch local {
+        case .tcp(let endpoint):
+            let descriptor: CInt
+            if let reserved {
+                descriptor = reserved
+            } else {
+                descriptor = try Self.reserve(endpoint, text: place.text).0
+            }
+            reserved = nil
+            Self.setReuse(descriptor, true)
+            return descriptor
+        case .unix(let path):
+            let (descriptor, made) = try UnixSocketFile.listen(at: path, mode: place.mode, backlog: Self.backlog)
+            file = made
+            return descriptor
+        }
+    }
+
     private func opened(_ result: Result<any Channel, any Error>, failed: (String) -> Void) {
         isOpening = false
         switch result {
         case .success(let opened):
             guard wantsOpen else {
+                removeFile()
                 opened.close(promise: nil)
                 return
             }
             channel = opened
         case .failure(let error):
-            failed("TCP \(address) cannot be listened on: \(error); stop the program that took it")
+            removeFile()
+            failed("\(place.text) cannot be listened on: \(error); stop the program that took it")
         }
     }
 
-    /// Listens no more; connections that are open stay. The address is taken again, so that clients are refused.
+    private func removeFile() {
+        file?.remove()
+        file = nil
+    }
+
+    /// Listens no more; connections that are open stay. A TCP address is taken again, so that clients are refused.
     func close() {
         wantsOpen = false
         guard let channel else { return }
         self.channel = nil
+        removeFile()
         let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
         channel.close().whenComplete { _ in
             let listener = bound.value
-            guard listener.reserved == nil, listener.channel == nil, !listener.isOpening else { return }
-            listener.reserved = (try? Self.reserve(listener.local, text: ""))?.0
+            guard case .tcp(let endpoint) = listener.local, listener.reserved == nil, listener.channel == nil,
+                !listener.isOpening
+            else { return }
+            listener.reserved = (try? Self.reserve(endpoint, text: ""))?.0
         }
     }
 
     /// Gives the address up for good.
     func release() {
         wantsOpen = false
+        // First, so that the name is free when the last client is refused.
+        if !isOpening { removeFile() }
         channel?.close(promise: nil)
         channel = nil
         if let reserved { Glibc.close(reserved) }
@@ -165,7 +204,7 @@ final class TCPListener {
 }
 
 @available(*, unavailable)
-extension TCPListener: Sendable {}
+extension TunnelListener: Sendable {}
 
 extension Endpoint {
     /// Calls `body` with the address as the kernel wants it, byte by byte: which module a C struct's fields belong to depends on
