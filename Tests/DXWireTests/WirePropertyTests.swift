@@ -61,7 +61,7 @@ import Testing
                 bytes += [UInt8(truncatingIfNeeded: random.below(12)), UInt8(value.count)] + value
             }
         case .gatewayText: break
-        case .fragments:
+        case .fragments, .flows:
             for _ in 0..<random.below(4) { bytes += seeds[Int(random.below(UInt64(seeds.count)))] }
         }
         for _ in 0..<random.below(3) where !bytes.isEmpty {

@@ -18,6 +18,8 @@ enum WireProperty: String, CaseIterable, Sendable {
 
     /// Fragments of records, one after the other: each the 16 bytes of its head and a byte that gives its size.
     case fragments
+    /// Messages of UDP flows, one after the other: each a byte that gives the length of its head, and the head.
+    case flows
 
     /// What a decoder said to some bytes.
     enum Outcome: Equatable {
@@ -36,6 +38,7 @@ enum WireProperty: String, CaseIterable, Sendable {
         case .parameters: try Self.checkParameters(bytes)
         case .gatewayText: try Self.checkGatewayText(bytes)
         case .fragments: try Self.checkFragments(bytes)
+        case .flows: try Self.checkFlows(bytes)
         }
     }
 
@@ -47,6 +50,7 @@ enum WireProperty: String, CaseIterable, Sendable {
         case .bind: BindVector.all.map(\.bytes)
         case .parameters: (ParametersVector.canonical + ParametersVector.alternative).map(\.bytes)
         case .fragments: FragmentVector.recipes
+        case .flows: FlowVector.recipes
         case .gatewayText: [Array("aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq".utf8)]
         }
     }
@@ -187,6 +191,55 @@ enum WireProperty: String, CaseIterable, Sendable {
                 throw PropertyFailure("another record than \(run)")
             }
         }
+    }
+
+    private static func checkFlows(_ bytes: [UInt8]) throws(PropertyFailure) -> Outcome {
+        var assembler = FlowAssembler()
+        var isAccepted = false
+        var rest = bytes[...]
+        var now = Instant.zero
+        while let length = rest.popFirst() {
+            let head = Array(rest.prefix(Int(length)))
+            rest = rest.dropFirst(Int(length))
+            let message = flowMessage(head)
+            var reader = ByteReader(message.rawBytes)
+            guard let header = try? FlowHeader(reading: &reader) else { continue }
+            isAccepted = true
+            let written = encoded(capacity: FlowHeader.maximumByteCount) { header.write(to: &$0) }
+            let rewritten = written + message[reader.position...]
+            var again = ByteReader(rewritten.rawBytes)
+            guard written.count == header.byteCount, (try? FlowHeader(reading: &again)) == header else {
+                throw PropertyFailure("head changed: \(header), \(hexText(written))")
+            }
+            now += .milliseconds(100)
+            let data = Array(message[reader.position...])
+            switch assembler.receive(header, of: 3, data.rawBytes, now: now) {
+            case .incomplete: break
+            case .rejected:
+                // A whole datagram is no part; a part may contradict the one before it.
+                continue
+            case .complete(let datagram):
+                guard let part = header.part, datagram.count == part.datagramByteCount,
+                    datagram.indices.allSatisfy({ datagram[$0] == UInt8(truncatingIfNeeded: $0) })
+                else { throw PropertyFailure("another datagram than \(header)") }
+            }
+            guard assembler.count <= FlowAssembler.maximumDatagrams,
+                assembler.heldByteCount <= FlowAssembler.maximumByteCount
+            else { throw PropertyFailure("\(assembler.heldByteCount) bytes are held") }
+        }
+        return isAccepted ? .accepted : .rejected
+    }
+
+    /// A head and as much data as a part says that it has: each byte says where it belongs.
+    private static func flowMessage(_ head: [UInt8]) -> [UInt8] {
+        var reader = ByteReader(head.rawBytes)
+        guard (try? reader.readUInt32()) != nil, (try? reader.readVarInt()) != nil, (try? reader.readUInt8()) == 1,
+            (try? reader.readUInt32()) != nil, let size = try? Int(reader.readUInt16()),
+            let slice = try? Int(reader.readUInt16()), let index = try? Int(reader.readUInt8())
+        else { return head }
+        let start = index * slice
+        let count = max(0, min(slice, size - start))
+        return head + (0..<count).map { UInt8(truncatingIfNeeded: start + $0) }
     }
 
     private static func checkGatewayText(_ bytes: [UInt8]) throws(PropertyFailure) -> Outcome {
