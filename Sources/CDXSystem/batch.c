@@ -139,3 +139,21 @@ int dx_batch_send(dx_batch *batch, int socket, unsigned first, unsigned count) {
         if (errno != EINTR) return -errno;
     }
 }
+
+int dx_udp_send(int socket, const dx_message *message, bool is_connected) {
+    struct mmsghdr header = {0};
+    struct iovec vector;
+    address_storage address;
+    control_storage control;
+    dx_batch batch = {
+        .capacity = 1, .messages = &header, .vectors = &vector, .addresses = &address, .controls = &control};
+    dx_batch_set(&batch, 0, message);
+    if (is_connected) {
+        header.msg_hdr.msg_name = NULL;
+        header.msg_hdr.msg_namelen = 0;
+    }
+    for (;;) {
+        if (sendmsg(socket, &header.msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return 0;
+        if (errno != EINTR) return -errno;
+    }
+}

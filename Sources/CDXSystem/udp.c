@@ -40,6 +40,16 @@ int dx_udp_open(bool is_v6) {
     return descriptor;
 }
 
+int dx_udp_open_fragmenting(bool is_v6) {
+    int descriptor = dx_udp_open(is_v6);
+    if (descriptor < 0) return descriptor;
+    int result = is_v6 ? set_integer(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT)
+                       : set_integer(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+    if (result == 0) return descriptor;
+    close(descriptor);
+    return result;
+}
+
 typedef union {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -75,6 +85,12 @@ int dx_udp_bind(int socket, const dx_message *local) {
     address_t address;
     socklen_t size = write_address(&address, local);
     return bind(socket, &address.any, size) == 0 ? 0 : -errno;
+}
+
+int dx_udp_connect(int socket, const dx_message *remote) {
+    address_t address = {.any.sa_family = AF_UNSPEC};
+    socklen_t size = remote ? write_address(&address, remote) : sizeof address.any;
+    return connect(socket, &address.any, size) == 0 ? 0 : -errno;
 }
 
 int dx_udp_source(const dx_message *destination, dx_message *source) {

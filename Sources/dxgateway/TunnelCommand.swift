@@ -24,6 +24,7 @@ struct TunnelAddCommand: AsyncParsableCommand {
             GATEWAY is a member's name, or label:key=value for all members that have it.
 
               dxgateway tunnel add ssh --origin hq@127.0.0.1:2222 --destination edge-1@127.0.0.1:22
+              dxgateway tunnel add dns --udp --origin edge-1@127.0.0.1:53 --destination hq@10.0.0.53:53
               dxgateway tunnel add logs --origin label:kind=plc@127.0.0.1:514 --destination hq@127.0.0.1:6514
               dxgateway tunnel add web --origin edge-1@127.0.0.1:8080 --confirm 60s \\
                 --destination a@127.0.0.1:80,weight=3 --destination b@127.0.0.1:80 --destination c@127.0.0.1:80,order=1
@@ -62,7 +63,13 @@ struct TunnelAddCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The most that each end sends, as 500K, 20M or 1G bits a second.", valueName: "rate"))
     var rate: String?
 
-    @Option(help: ArgumentHelp("Reset a connection after so long without a byte, as 10m.", valueName: "time"))
+    @Flag(help: "It carries UDP: datagrams, those of each client a flow of their own.")
+    var udp = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Reset a connection after so long without a byte, as 10m; a flow of UDP ends after 60s unless told.",
+            valueName: "time"))
     var idleTimeout: String?
 
     @Flag(help: "Tell the target who the client is (PROXY protocol, version 2).")
@@ -104,8 +111,9 @@ struct TunnelAddCommand: AsyncParsableCommand {
         let request = TunnelRequest(
             name: name, origins: origin, destinations: destination, allow: allow.isEmpty ? nil : allow, share: share,
             schedulingClass: schedulingClass, maximumConnections: maxConnections,
-            rate: rate.flatMap(Quantity.bitsPerSecond), idleSeconds: idleTimeout.flatMap(InviteMakeCommand.seconds),
-            proxyProtocol: proxyProtocol ? true : nil, compression: compression, until: until.flatMap(Timestamp.init),
+            rate: rate.flatMap(Quantity.bitsPerSecond), networkProtocol: udp ? "udp" : nil,
+            idleSeconds: idleTimeout.flatMap(InviteMakeCommand.seconds), proxyProtocol: proxyProtocol ? true : nil,
+            compression: compression, until: until.flatMap(Timestamp.init),
             confirmSeconds: confirm.flatMap(InviteMakeCommand.seconds))
         let (reply, text) = try await options.group(.put, "/v1/tunnels", request, as: ChangeReply.self)
         Output.line(json ? text : "tunnel \(name) is in the group, revision \(reply.revision)")
@@ -133,6 +141,7 @@ struct TunnelListCommand: AsyncParsableCommand {
     private static func line(_ tunnel: GroupTunnel) -> String {
         let definition = tunnel.definition
         var notes: [String] = []
+        if definition.networkProtocol == "udp" { notes.append("UDP") }
         if !tunnel.enabled { notes.append("disabled") }
         if let until = definition.until { notes.append("until \(until)") }
         if let trial = tunnel.trial {
@@ -173,7 +182,12 @@ struct TunnelShowCommand: AsyncParsableCommand {
             "at most \(definition.maximumConnections ?? 0) connections",
         ]
         if let rate = definition.rate { properties.append("at most \(rate) bit/s") }
-        if let seconds = definition.idleSeconds { properties.append("reset after \(seconds) s without a byte") }
+        if definition.networkProtocol == "udp" {
+            properties.insert("UDP", at: 0)
+            properties.append("flows idle for at most \(definition.idleSeconds ?? 60) s")
+        } else if let seconds = definition.idleSeconds {
+            properties.append("reset after \(seconds) s without a byte")
+        }
         if definition.proxyProtocol == true { properties.append("PROXY protocol") }
         if let compression = definition.compression { properties.append("compression \(compression)") }
         if let until = definition.until { properties.append("until \(until)") }

@@ -167,6 +167,28 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
         #expect(configuration.tunnels[0].maximumRate == rate)
     }
 
+    @Test func readsAUDPTunnel() throws {
+        let configuration = try ConfigurationFolder().read(
+            """
+            name: edge-1
+            identity: edge-1.key
+            veil: group.key
+            peers: [{name: cloud-1, id: \(idText("b"))}]
+            tunnels:
+              - name: dns
+                protocol: udp
+                idle_timeout: 30s
+                origins: [{gateway: edge-1, listen: "127.0.0.1:5353"}]
+                destinations: [{gateway: cloud-1}]
+              - name: web
+                protocol: tcp
+                origins: [{gateway: edge-1, listen: "127.0.0.1:5353"}]
+                destinations: [{gateway: cloud-1}]
+            """)
+        #expect(configuration.tunnels.map(\.networkProtocol) == [.udp, .tcp])
+        #expect(configuration.tunnels.map(\.idleTimeout) == [.seconds(30), nil])
+    }
+
     @Test(arguments: ConfigurationMistake.all)
     func namesEveryMistake(_ mistake: ConfigurationMistake) throws {
         #expect(try ConfigurationFolder().problems(mistake.text) == mistake.problems)

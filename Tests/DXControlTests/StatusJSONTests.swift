@@ -127,6 +127,17 @@ import Testing
         #expect(try JSONDecoder().decode(TunnelStatus.self, from: json) == tunnel)
     }
 
+    /// The keys of a UDP tunnel; one of TCP has none of them.
+    @Test func writesWhatAUDPTunnelDropped() throws {
+        var tunnel = TunnelStatus(name: "dns", role: .origin, state: .active)
+        tunnel.networkProtocol = .udp
+        tunnel.datagramsDropped = ["rate": 7]
+        let json = try JSONEncoder().encode(tunnel)
+        let text = String(decoding: json, as: UTF8.self)
+        for pair in ["\"protocol\":\"udp\"", "\"datagrams_dropped\":{\"rate\":7}"] { #expect(text.contains(pair)) }
+        #expect(try JSONDecoder().decode(TunnelStatus.self, from: json) == tunnel)
+    }
+
     @Test func refusesAnotherSchema() throws {
         let other = golden.replacingOccurrences(of: "\"schema\" : 1", with: "\"schema\" : 2")
         #expect(throws: DecodingError.self) { try JSONDecoder().decode(GatewayStatus.self, from: Data(other.utf8)) }

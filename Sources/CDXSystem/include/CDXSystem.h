@@ -63,6 +63,17 @@ int dx_udp_join(int socket, bool is_v6, uint64_t high, uint64_t low, unsigned in
 // modulo `stripes`; all else goes to the first one. 0 or a negative errno.
 int dx_udp_steer(int socket, unsigned loops, unsigned stripes);
 
+// Opens a UDP socket towards applications: as dx_udp_open, but what is larger than the path's MTU goes in fragments, whatever
+// the kernel knows of that path (PMTUDISC_DONT). Returns the descriptor or a negative errno.
+int dx_udp_open_fragmenting(bool is_v6);
+
+// Connects the socket to an address and port, or to none again when `remote` is NULL. A socket gets datagrams of nobody else than
+// of whom it is connected to; senders of others learn that nobody is there (ICMP). 0 or a negative errno.
+int dx_udp_connect(int socket, const dx_message *remote);
+
+// Sends one message without waiting; on a connected socket without an address, whatever the message says. 0 or a negative errno.
+int dx_udp_send(int socket, const dx_message *message, bool is_connected);
+
 // The port that the socket is bound to, or a negative errno.
 int dx_udp_port(int socket, bool is_v6);
 

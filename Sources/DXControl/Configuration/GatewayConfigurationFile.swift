@@ -368,6 +368,7 @@ private struct GatewayReading {
                 .required("destinations", example: "[{gateway: cloud-1, target: \"127.0.0.1:80\"}]"),
                 .optional("class"), .optional("share"), .optional("max_connections"), .optional("rate"),
                 .optional("allow"), .optional("idle_timeout"), .optional("proxy_protocol"), .optional("compression"),
+                .optional("protocol"),
             ])
         var tunnel = GatewayConfiguration.Tunnel(
             name: reader.text(fields["name"], at: path.key("name")),
@@ -391,6 +392,10 @@ private struct GatewayReading {
                 form: "bits per second such as 500K, 20M or 1G",
                 parse: { Quantity.bitsPerSecond($0).map(Optional.some) }
             ))
+        tunnel.networkProtocol = reader.value(
+            fields["protocol"], at: path.key("protocol"), fallback: .tcp,
+            form: choices(of: GatewayConfiguration.NetworkProtocol.self),
+            parse: GatewayConfiguration.NetworkProtocol.init(rawValue:))
         tunnel.allowed = reader.list(fields["allow"], at: path.key("allow")) { reader, node, path in
             reader.value(
                 node, at: path, fallback: nil, form: "an address or a range, such as \"10.0.0.0/8\"",
@@ -479,7 +484,7 @@ private struct GatewayReading {
 
     /// A program has no other way in or out of a tunnel than an address, unlike an embedding program.
     private mutating func requireOwnAddresses(_ configuration: GatewayConfiguration) {
-        for (index, tunnel) in configuration.tunnels.enumerated() {
+        for (index, tunnel) in configuration.tunnels.enumerated() where tunnel.networkProtocol == .tcp {
             let path = root.key("tunnels").index(index)
             for (index, origin) in tunnel.origins.enumerated()
             where origin.gateway == configuration.name && origin.address == nil && !origin.gateway.isEmpty {

@@ -106,7 +106,8 @@ public struct StatusReport: Sendable, CustomStringConvertible {
         // One more column only where there is something to say.
         let hasRate = status.tunnels.contains { $0.rateBitsPerSecond != nil }
         let rows = sorted.prefix(Self.maximumRows).map { tunnel in
-            let address = tunnel.role == .origin ? tunnel.listen.joined(separator: ",") : tunnel.target ?? ""
+            let places = tunnel.role == .origin ? tunnel.listen.joined(separator: ",") : tunnel.target ?? ""
+            let address = tunnel.networkProtocol == .udp && !places.isEmpty ? "udp " + places : places
             return [
                 tunnel.name, tunnel.role.rawValue, tunnel.state.rawValue, address.isEmpty ? "-" : address,
                 String(tunnel.openConnections), String(tunnel.totalConnections), String(tunnel.refusedConnections),
@@ -117,7 +118,22 @@ public struct StatusReport: Sendable, CustomStringConvertible {
             + TextTable.text(
                 ["TUNNEL", "END", "STATE", "ADDRESS", "OPEN", "TOTAL", "REFUSED", "TO TARGET", "TO CLIENT"]
                     + (hasRate ? ["RATE"] : []), rows)
-            + Self.more(status.tunnels.count)
+            + Self.more(status.tunnels.count) + datagramLines
+    }
+
+    /// What UDP tunnels dropped, and why.
+    private var datagramLines: [String] {
+        let lossy = status.tunnels.filter { !($0.datagramsDropped ?? [:]).isEmpty }
+        return lossy.prefix(Self.maximumRows).map { tunnel in
+            let counts = Self.counts(tunnel.datagramsDropped ?? [:])
+            return "  \(tunnel.name) (\(tunnel.role.rawValue)) dropped datagrams: \(counts)"
+        }
+    }
+
+    /// Counts by reason, most frequent first.
+    private static func counts(_ counts: [String: UInt64]) -> String {
+        counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \($0.key)" }
+            .joined(separator: ", ")
     }
 
     /// The reasons of drops, most frequent first.

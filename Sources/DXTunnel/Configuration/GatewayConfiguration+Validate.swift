@@ -184,7 +184,44 @@ private struct Validation {
             checkRange(tunnel.share, 1...256, "share", at: path)
             checkRange(tunnel.maximumConnections, 1...65_536, "max_connections", at: path)
             checkRate(tunnel.maximumRate, at: path.key("rate"))
+            checkAddressesOfUDP(tunnel, at: path)
         }
+    }
+
+    /// A program has no part in flows.
+    private mutating func checkAddressesOfUDP(_ tunnel: GatewayConfiguration.Tunnel, at path: ConfigurationPath) {
+        guard tunnel.networkProtocol == .udp else { return }
+        for (index, origin) in tunnel.origins.enumerated() {
+            let path = path.key("origins").index(index)
+            if origin.gateway == configuration.name && origin.address == nil {
+                add(
+                    .missing, path, "a UDP tunnel without an address to listen at", "add the address, as 127.0.0.1:53")
+            }
+            checkIsPort(origin.address, at: path.key("listen"))
+        }
+        for (index, destination) in tunnel.destinations.enumerated() {
+            let path = path.key("destinations").index(index)
+            if destination.gateway == configuration.name && destination.address == nil {
+                add(
+                    .missing, path, "a UDP tunnel without a target", "add the address of the target, as 127.0.0.1:53")
+            }
+            checkIsPort(destination.address, at: path.key("target"))
+        }
+        if tunnel.proxyProtocol {
+            add(
+                .conflict, path.key("proxy_protocol"), "a UDP tunnel has no PROXY protocol",
+                "remove the key: it is for TCP and unix sockets")
+        }
+        if tunnel.compression != nil {
+            add(
+                .conflict, path.key("compression"), "a UDP tunnel is not compressed",
+                "remove the key: it is for TCP and unix sockets")
+        }
+    }
+
+    private mutating func checkIsPort(_ address: TunnelAddress?, at path: ConfigurationPath) {
+        guard let address, !address.isOnePort else { return }
+        add(.badAddress, path, "\"\(address)\" is no UDP port", "write one address and port, as 127.0.0.1:53")
     }
 
     /// Below 8 kbit/s a datagram takes more than a second; above 100 Gbit/s no machine sends.
@@ -294,13 +331,15 @@ private struct Validation {
             guard let listen = origin.address else { continue }
             let path = path.index(index).key("listen")
             checkAddress(listen, at: path, isTarget: false)
-            if let other = listeners[origin.gateway]?.first(where: { Self.collide($0.address, listen) }) {
+            // TCP and UDP have ports of their own.
+            let taken = origin.gateway + "/" + tunnel.networkProtocol.rawValue
+            if let other = listeners[taken]?.first(where: { Self.collide($0.address, listen) }) {
                 let whom = other.tunnel == tunnel.name ? "given twice" : "already taken by tunnel \"\(other.tunnel)\""
                 add(
                     .duplicate, path, "\"\(listen)\" of gateway \"\(origin.gateway)\" is \(whom)",
                     listen.host == nil ? "use another path" : "use another port")
             }
-            listeners[origin.gateway, default: []].append((listen, tunnel.name))
+            listeners[taken, default: []].append((listen, tunnel.name))
         }
     }
 

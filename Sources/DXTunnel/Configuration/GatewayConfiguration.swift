@@ -90,12 +90,15 @@ public struct GatewayConfiguration: Sendable, Hashable {
         /// second: 8,000 to 100,000,000,000. The other end limits the other direction, by its own configuration. Nil for no
         /// limit but the network's.
         public var maximumRate: UInt64?
+        /// What it carries: connections, or datagrams.
+        public var networkProtocol = NetworkProtocol.tcp
         /// What the two gateways call it; nil: its name. In a group its id, which stays when it is renamed.
         var wireName: String?
         /// From where clients may connect to this gateway's TCP addresses, at most 256; empty: from anywhere. Who may connect to a
         /// unix socket the mode of its file says.
         public var allowed: [AddressRange] = []
-        /// A connection of which no byte came or went for so long is reset at both ends, 1 second to a week; nil: never.
+        /// A connection of which no byte came or went for so long is reset at both ends, 1 second to a week; nil: never. A flow of a
+        /// UDP tunnel ends; nil: after 60 seconds.
         public var idleTimeout: Duration?
         /// Whether the destination tells the target who the client is, before all else (PROXY protocol version 2).
         public var proxyProtocol = false
@@ -124,6 +127,14 @@ public struct GatewayConfiguration: Sendable, Hashable {
         public static let defaultMaximumConnections = 1_024
         /// Shorter ones would end what only waits for an answer; longer ones do not happen.
         static let idleTimeouts: ClosedRange<Duration> = .seconds(1)...(.seconds(604_800))
+    }
+
+    /// What a tunnel carries.
+    public enum NetworkProtocol: String, Sendable, Hashable, CaseIterable, Codable {
+        /// Connections: every byte arrives, in order.
+        case tcp
+        /// Datagrams, each at most once, as UDP does; those of one client are a flow.
+        case udp
     }
 
     /// The origin end of a tunnel.

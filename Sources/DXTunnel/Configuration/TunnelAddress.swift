@@ -58,6 +58,9 @@ public enum TunnelAddress: Hashable, Sendable {
         }
     }
 
+    /// Whether it is a single port, which is all that UDP has.
+    var isOnePort: Bool { host != nil && portCount == 1 }
+
     /// The address of one of its ports, counted from 0; of what has but one it is the same for any number.
     func port(_ offset: Int) -> TunnelAddress {
         switch self {

@@ -16,6 +16,12 @@ struct DropCounters: Sendable {
     var unknownInternalPort: UInt64 = 0
     /// Activations of tunnels that do not exist or are not for the asker.
     var refusedActivations: UInt64 = 0
+    /// Messages of UDP flows that make no sense.
+    var flowMalformed: UInt64 = 0
+    /// Messages of UDP flows to an internal port that is none of a UDP tunnel's, or of a flow that there is not (any more).
+    var flowUnknown: UInt64 = 0
+    /// Datagrams of UDP flows of which a part never came, over channels that have ended.
+    var flowIncomplete: UInt64 = 0
     /// Packets that could not be sealed.
     var sealFailures: UInt64 = 0
 }

@@ -66,10 +66,11 @@ extension GatewayCore {
         let byName = Dictionary(
             tunnels.map { ($0.wireName ?? $0.name, $0) }, uniquingKeysWith: { first, _ in first })
         func stays(_ tunnel: OriginTunnel) -> Bool {
-            byName[tunnel.wireName].map(isOrigin) ?? false
+            byName[tunnel.wireName].map { isOrigin($0) && ($0.networkProtocol == .udp) == (tunnel.udp != nil) } ?? false
         }
         func stays(_ tunnel: DestinationTunnel) -> Bool {
-            byName[tunnel.wireName].map { ownEnd($0) != nil } ?? false
+            byName[tunnel.wireName].map { ownEnd($0) != nil && ($0.networkProtocol == .udp) == (tunnel.udp != nil) }
+                ?? false
         }
         for tunnel in origins where !stays(tunnel) { tunnel.remove() }
         origins.removeAll { !stays($0) }

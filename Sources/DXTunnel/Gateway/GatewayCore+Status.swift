@@ -80,7 +80,7 @@ extension GatewayCore {
                 listen: tunnel.listenTexts, openConnections: usage.open,
                 totalConnections: usage.total, refusedConnections: usage.refused, bytesToTarget: usage.bytesIn,
                 bytesToClient: usage.bytesOut, lastError: usage.lastError
-            ).with(usage)
+            ).with(usage).with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
         }
             + destinations.map { tunnel in
                 let usage = tunnel.usage
@@ -90,7 +90,7 @@ extension GatewayCore {
                     target: tunnel.targetText, openConnections: usage.open, totalConnections: usage.total,
                     refusedConnections: usage.refused, bytesToTarget: usage.bytesOut, bytesToClient: usage.bytesIn,
                     lastError: tunnel.forbidden ?? usage.lastError
-                ).with(usage, proxyProtocol: tunnel.writesProxyHeader)
+                ).with(usage, proxyProtocol: tunnel.writesProxyHeader).with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
             }
     }
 
@@ -101,6 +101,8 @@ extension GatewayCore {
             "session_replayed": drops.replayed, "session_rejected": drops.rejected, "session_unbound": drops.unbound,
             "session_malformed": drops.malformed, "unknown_internal_port": drops.unknownInternalPort,
             "refused_activations": drops.refusedActivations, "seal_failures": drops.sealFailures,
+            "flow_malformed": drops.flowMalformed, "flow_unknown": drops.flowUnknown,
+            "flow_incomplete": incompleteFlowDatagrams,
             "wrong_event_loop": drops.unknownSession, "event_loop_busy": drops.handOverFull,
         ]
         if let group { result.merge(group.exchangeCounts) { first, _ in first } }
@@ -114,6 +116,11 @@ extension GatewayCore {
             result["socket_queue_full"] = counts.queueDrops
         }
         return result.filter { $0.value > 0 }
+    }
+
+    /// Datagrams of UDP flows of which a part never came.
+    private var incompleteFlowDatagrams: UInt64 {
+        peers.reduce(drops.flowIncomplete) { sum, peer in sum &+ (peer.channel?.flows.assembler.abandoned ?? 0) }
     }
 
     private static func snakeCase(_ name: String) -> String {
@@ -148,6 +155,18 @@ extension TunnelStatus {
         status.rateWaitMilliseconds = limiter.map { UInt64(max(0, $0.waited.milliseconds)) }
         status.idleTimeoutSeconds = usage.idle.timeout?.secondsAsDouble
         status.proxyProtocol = proxyProtocol ? true : nil
+        return status
+    }
+}
+
+extension TunnelStatus {
+    /// The status of a UDP tunnel, if it has such counts.
+    fileprivate func with(_ drops: DatagramDrops?, rate: UInt64?) -> TunnelStatus {
+        guard let drops else { return self }
+        var status = self
+        status.networkProtocol = .udp
+        status.datagramsDropped = drops.named
+        status.rateBitsPerSecond = rate
         return status
     }
 }

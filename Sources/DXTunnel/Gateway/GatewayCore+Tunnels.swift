@@ -30,17 +30,22 @@ extension GatewayCore {
         }
     }
 
-    /// The tunnel that a peer may reach here, by this gateway's own file.
-    func destination(named name: String, for peer: PeerLink) -> DestinationTunnel? {
-        destinations.first { $0.wireName == name && $0.origins.contains(peer.name) }
+    /// The tunnel that a peer may reach here, by this gateway's own file, if it is of that protocol.
+    func destination(
+        named name: String, of networkProtocol: GatewayConfiguration.NetworkProtocol, for peer: PeerLink
+    ) -> DestinationTunnel? {
+        destinations.first {
+            $0.wireName == name && $0.origins.contains(peer.name) && ($0.udp != nil) == (networkProtocol == .udp)
+        }
     }
 
     /// What the gateway's owner lets its group do; nil without a group.
     var localPolicy: LocalPolicy? { group?.settings.policy }
 
-    /// What keeps this end of a tunnel within its rate; nil when it has none.
+    /// What keeps this end of a tunnel within its rate; nil when it has none, and in UDP tunnels, whose datagrams do not wait.
     func limiter(for tunnel: GatewayConfiguration.Tunnel) -> TunnelLimiter? {
-        tunnel.maximumRate.map { TunnelLimiter(bitsPerSecond: $0, on: eventLoop) }
+        guard tunnel.networkProtocol == .tcp else { return nil }
+        return tunnel.maximumRate.map { TunnelLimiter(bitsPerSecond: $0, on: eventLoop) }
     }
 
     /// An internal port that nobody can guess (`docs/wire-format.md` §7).

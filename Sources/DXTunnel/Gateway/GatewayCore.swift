@@ -223,6 +223,7 @@ final class GatewayCore {
         for tunnel in origins { tunnel.release() }
         timer?.cancel()
         for usage in origins.map(\.usage) + destinations.map(\.usage) { usage.cancel() }
+        for tunnel in destinations { tunnel.udp?.close() }
         for session in sessions {
             session.channel = nil
             session.session.close()
@@ -420,8 +421,9 @@ final class GatewayCore {
 
     /// What this gateway tells others that it can (`docs/wire-format.md` §4).
     var capabilities: UInt64 {
-        guard group != nil else { return 0 }
-        return Bind.takesAdminRequests | Bind.takesIntroductions | (forwarding.isWilling ? Bind.forwards : 0)
+        guard group != nil else { return Bind.carriesFlows }
+        return Bind.carriesFlows | Bind.takesAdminRequests | Bind.takesIntroductions
+            | (forwarding.isWilling ? Bind.forwards : 0)
     }
 
     /// Datagrams with the session's connection id go to it from now on.

@@ -16,6 +16,8 @@ public enum GatewayError: Error, Hashable, Sendable {
     case unknownTunnel(String)
     /// The tunnel does not lead to that member.
     case notADestination(String, tunnel: String)
+    /// The tunnel carries datagrams, and has no connections.
+    case isUDP(String)
     /// The peer did not answer in time.
     case noAnswer(String)
     /// As many connections are open as may be.
@@ -35,6 +37,7 @@ extension GatewayError: CustomStringConvertible {
         case .notConnected(let name): "\(name) is not connected: `dxgateway status` says why"
         case .unknownTunnel(let name): "there is no tunnel \(name) with that end here: check the configuration"
         case .notADestination(let name, let tunnel): "\(name) is no destination of the tunnel \(tunnel)"
+        case .isUDP(let name): "tunnel \(name) is of UDP: send datagrams to where it listens"
         case .noAnswer(let name): "\(name) did not answer"
         case .connectionLimit(let name): "tunnel \(name) has as many connections open as it may"
         }

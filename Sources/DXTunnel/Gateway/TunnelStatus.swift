@@ -24,7 +24,9 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     public var role: Role
     /// Whether connections can be made.
     public var state: State
-    /// At the origin: the addresses that listen, TCP with their real ports and unix sockets.
+    /// What it carries; nil for TCP.
+    public var networkProtocol: GatewayConfiguration.NetworkProtocol?
+    /// At the origin: the addresses that listen, ports as they really are and unix sockets.
     public var listen: [String]
     /// At the destination: the target.
     public var target: String?
@@ -50,6 +52,9 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     public var idleTimeoutSeconds: Double?
     /// At the destination: true when the target is told who the client is; else nil.
     public var proxyProtocol: Bool?
+    /// Of a UDP tunnel, whose connections are its flows: datagrams dropped at this end since the start, by reason; reasons that
+    /// never occurred are absent. Nil for TCP.
+    public var datagramsDropped: [String: UInt64]?
 
     /// A value from its parts.
     public init(
@@ -85,6 +90,7 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         rateWaits = rateWaits.map { $0 &+ (other.rateWaits ?? 0) }
         rateWaitMilliseconds = rateWaitMilliseconds.map { $0 &+ (other.rateWaitMilliseconds ?? 0) }
         lastError = lastError ?? other.lastError
+        datagramsDropped = datagramsDropped.map { $0.merging(other.datagramsDropped ?? [:], uniquingKeysWith: &+) }
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -100,5 +106,7 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         case rateWaitMilliseconds = "rate_wait_ms"
         case idleTimeoutSeconds = "idle_timeout_seconds"
         case proxyProtocol = "proxy_protocol"
+        case networkProtocol = "protocol"
+        case datagramsDropped = "datagrams_dropped"
     }
 }

@@ -28,8 +28,9 @@ extension GroupAgent {
             },
             allow: record.allowed.map(\.description), share: record.share,
             schedulingClass: record.schedulingClass.rawValue, maximumConnections: record.maximumConnections,
-            rate: record.maximumRate, idleSeconds: record.idleSeconds,
-            proxyProtocol: record.proxyProtocol ? true : nil, compression: record.compression?.rawValue,
+            rate: record.maximumRate, networkProtocol: record.networkProtocol == .udp ? "udp" : nil,
+            idleSeconds: record.idleSeconds, proxyProtocol: record.proxyProtocol ? true : nil,
+            compression: record.compression?.rawValue,
             until: record.until.map { Timestamp(claimed: $0) })
     }
 
@@ -125,6 +126,17 @@ extension GroupAgent {
             }
             record.schedulingClass = value
         }
+        if let text = request.networkProtocol {
+            guard let value = GatewayConfiguration.NetworkProtocol(rawValue: text) else {
+                throw GroupError(.badRequest, "\"\(text)\" is no protocol", "give tcp or udp")
+            }
+            record.networkProtocol = value
+        }
+        if let known, known.networkProtocol != record.networkProtocol {
+            throw GroupError(
+                .conflict, "\(request.name) carries \(known.networkProtocol.rawValue.uppercased())",
+                "remove it first, or give another name")
+        }
         try readOptions(request, into: &record)
         record.until = request.until.map { UInt64(clamping: $0.wholeSeconds) }
         record.trialSeconds = try Self.number(request.confirmSeconds, "confirm_s", 5...86_400).map { UInt64($0) }
@@ -140,12 +152,27 @@ extension GroupAgent {
             }
             record.compression = value
         }
+        try checkUDP(record)
         for target in record.destinations.compactMap(\.target) where target.portCount > 1 {
             for listen in record.origins.compactMap(\.listen) where listen.portCount != target.portCount {
                 throw GroupError(
                     .badRequest, "\(listen) and \(target) have different numbers of ports",
                     "give both ranges the same length, or the target one port")
             }
+        }
+    }
+
+    /// What is for connections only.
+    private func checkUDP(_ record: TunnelRecord) throws(GroupError) {
+        guard record.networkProtocol == .udp else { return }
+        let addresses = record.origins.compactMap(\.listen) + record.destinations.compactMap(\.target)
+        if let address = addresses.first(where: { !$0.isOnePort }) {
+            throw GroupError(
+                .badRequest, "\"\(address)\" is no UDP port", "give one address and port, as 127.0.0.1:53")
+        }
+        guard !record.proxyProtocol, record.compression == nil else {
+            throw GroupError(
+                .badRequest, "a UDP tunnel has no PROXY protocol and is not compressed", "leave these options out")
         }
     }
 

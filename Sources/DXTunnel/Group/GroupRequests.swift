@@ -111,7 +111,10 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
     public var maximumConnections: Int?
     /// Bits a second.
     public var rate: UInt64?
-    /// After how many seconds without a byte a connection is reset, 1 to 604,800; never when absent.
+    /// `udp`, or `tcp` when absent. That of a tunnel which is there cannot be changed.
+    public var networkProtocol: String?
+    /// After how many seconds without a byte a connection is reset, 1 to 604,800, never when absent; a flow of a UDP tunnel ends,
+    /// after 60 when absent.
     public var idleSeconds: Int?
     /// Whether the target is told who the client is, by version 2 of the PROXY protocol; not when absent.
     public var proxyProtocol: Bool?
@@ -126,8 +129,9 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
     /// A tunnel from its parts.
     public init(
         name: String, origins: [String], destinations: [String], allow: [String]? = nil, share: Int? = nil,
-        schedulingClass: String? = nil, maximumConnections: Int? = nil, rate: UInt64? = nil, idleSeconds: Int? = nil,
-        proxyProtocol: Bool? = nil, compression: String? = nil, until: Timestamp? = nil, confirmSeconds: Int? = nil
+        schedulingClass: String? = nil, maximumConnections: Int? = nil, rate: UInt64? = nil,
+        networkProtocol: String? = nil, idleSeconds: Int? = nil, proxyProtocol: Bool? = nil,
+        compression: String? = nil, until: Timestamp? = nil, confirmSeconds: Int? = nil
     ) {
         self.name = name
         self.origins = origins
@@ -137,6 +141,7 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
         self.schedulingClass = schedulingClass
         self.maximumConnections = maximumConnections
         self.rate = rate
+        self.networkProtocol = networkProtocol
         self.idleSeconds = idleSeconds
         self.proxyProtocol = proxyProtocol
         self.compression = compression
@@ -147,6 +152,7 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case name, origins, destinations, allow, share, rate, compression, until
         case confirmSeconds = "confirm_s"
+        case networkProtocol = "protocol"
         case idleSeconds = "idle_timeout_s"
         case proxyProtocol = "proxy_protocol"
         case schedulingClass = "class"

@@ -126,6 +126,7 @@ struct GroupView: Equatable, Sendable {
                 maximumConnections: record.maximumConnections, maximumRate: record.maximumRate)
             result.wireName = tunnel.id.text
             result.allowed = record.allowed
+            result.networkProtocol = record.networkProtocol
             result.idleTimeout = record.idleSeconds.map { .seconds($0) }
             result.proxyProtocol = record.proxyProtocol
             result.compression = record.compression

@@ -47,7 +47,9 @@ struct TunnelRecord: Hashable, Sendable {
     var until: UInt64?
     /// For how many seconds it is in force unless it is said again without this; then what was there before is again.
     var trialSeconds: UInt64?
-    /// After how many seconds without a byte a connection is reset; nil is never.
+    /// What it carries.
+    var networkProtocol = GatewayConfiguration.NetworkProtocol.tcp
+    /// After how many seconds without a byte a connection is reset, or a flow of datagrams ends; nil is never, and the usual time.
     var idleSeconds: Int?
     /// Whether the target is told who the client is (PROXY protocol version 2).
     var proxyProtocol = false
@@ -78,7 +80,8 @@ struct TunnelRecord: Hashable, Sendable {
         static let need: UInt64 = 23
         static let demandingOrigin: UInt64 = 24
         static let demandingDestination: UInt64 = 25
-        static let all = Set<UInt64>(1...11).union(20...25)
+        static let networkProtocol: UInt64 = 26
+        static let all = Set<UInt64>(1...11).union(20...26)
         static let demands: Set = [need, demandingOrigin, demandingDestination]
     }
 
@@ -90,7 +93,9 @@ struct TunnelRecord: Hashable, Sendable {
         static let portRanges: UInt64 = 2
         /// The PROXY protocol.
         static let proxyProtocol: UInt64 = 3
-        static let known = Set<UInt64>(1...3)
+        /// Datagrams.
+        static let udp: UInt64 = 4
+        static let known = Set<UInt64>(1...4)
     }
 
     /// What of it a gateway must know, as far as this one knows it itself.
@@ -103,6 +108,7 @@ struct TunnelRecord: Hashable, Sendable {
             }
         }
         if proxyProtocol { needs.insert(Need.proxyProtocol) }
+        if networkProtocol == .udp { needs.insert(Need.udp) }
         return needs
     }
 
@@ -156,6 +162,7 @@ struct TunnelRecord: Hashable, Sendable {
         idleSeconds = try Self.number(fields, Field.idle, in: 1...604_800)
         proxyProtocol = try fields.integer(Field.proxyProtocol) == 2
         if try fields.integer(Field.compression) == 1 { compression = .deflate }
+        if try fields.integer(Field.networkProtocol) == 1 { networkProtocol = .udp }
     }
 
     /// Finds out what a gateway must know, and returns the fields of it; none where this one does not know all: then it cannot
@@ -203,6 +210,7 @@ struct TunnelRecord: Hashable, Sendable {
         if let idleSeconds { fields.add(Field.idle, UInt64(idleSeconds)) }
         if proxyProtocol { fields.add(Field.proxyProtocol, 2) }
         if compression != nil { fields.add(Field.compression, 1) }
+        if networkProtocol == .udp { fields.add(Field.networkProtocol, 1) }
         for need in needs.sorted() { fields.add(Field.need, need) }
         fields.add(unknown)
         return fields.encoded

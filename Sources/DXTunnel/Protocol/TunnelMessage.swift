@@ -4,6 +4,8 @@ import DXWire
 enum TunnelMessage: Equatable, Sendable {
     /// Asks the destination for a listener block for the tunnel of this name.
     case activate(request: UInt64, tunnel: String, terms: ActivationTerms = ActivationTerms())
+    /// The same for a tunnel that carries UDP; only to peers that carry flows, as others skip it.
+    case activateUDP(request: UInt64, tunnel: String)
     /// The block is there.
     case activated(request: UInt64, internalPort: UInt32, terms: ActivationTerms = ActivationTerms())
     /// There will be none.
@@ -36,6 +38,7 @@ enum TunnelMessage: Equatable, Sendable {
         static let deactivated: UInt64 = 4
         static let echo: UInt64 = 5
         static let echoed: UInt64 = 6
+        static let activateUDP: UInt64 = 10
     }
 
     /// The longest text field, in bytes of UTF-8.
@@ -48,6 +51,8 @@ enum TunnelMessage: Equatable, Sendable {
             self = .activate(
                 request: try reader.readVarInt(), tunnel: try Self.readText(&reader),
                 terms: ActivationTerms(reading: &reader))
+        case Kind.activateUDP:
+            self = .activateUDP(request: try reader.readVarInt(), tunnel: try Self.readText(&reader))
         case Kind.activated:
             self = .activated(
                 request: try reader.readVarInt(), internalPort: try reader.readUInt32(),
@@ -81,6 +86,10 @@ enum TunnelMessage: Equatable, Sendable {
             output.writeVarInt(request)
             Self.writeText(tunnel, to: &output)
             terms.write(to: &output)
+        case .activateUDP(let request, let tunnel):
+            output.writeVarInt(Kind.activateUDP)
+            output.writeVarInt(request)
+            Self.writeText(tunnel, to: &output)
         case .activated(let request, let internalPort, let terms):
             output.writeVarInt(Kind.activated)
             output.writeVarInt(request)

@@ -27,6 +27,10 @@ final class PeerChannel {
 
     /// Paths that a newer session replaces.
     private var replaced: [PathID] = []
+    /// What there is of UDP flows.
+    var flows = FlowState()
+    /// The origins of UDP tunnels by the internal ports that the peer has for them.
+    var flowOrigins: [UInt32: UDPOrigin] = [:]
     private var owners: [StreamID: StreamOwner] = [:]
     private var messageReader = TunnelMessageReader()
     private var blocks: [UInt32: ListenerBlock] = [:]
@@ -210,7 +214,11 @@ final class PeerChannel {
         case .pathValidated(let id): onPathValidated(id)
         case .pathRetired(let id): detach(id)
         case .closed(let end): onClosed(end, now: now)
-        case .message(let flow, let bytes): core.forwarding.receive(flow, bytes, from: self)
+        case .message(let flow, let bytes):
+            guard let direction = FlowDirection(rawValue: flow) else {
+                return core.forwarding.receive(flow, bytes, from: self)
+            }
+            receiveFlow(direction, bytes)
         case .streamsAvailable: break
         }
     }
@@ -239,6 +247,7 @@ final class PeerChannel {
         }
         for echo in echoes.values { echo.promise.fail(GatewayError.notConnected(peer.name)) }
         echoes.removeAll()
+        endFlows()
         blocks.removeAll()
         requests.removeAll()
         peer.onChannelEnded(self, end, now: now)
@@ -359,7 +368,8 @@ final class PeerChannel {
 
     private func receive(_ message: TunnelMessage) {
         switch message {
-        case .activate(let request, let name, let offer): receiveActivate(request, name, offer)
+        case .activate(let request, let name, let offer): receiveActivate(request, name, of: .tcp, offer)
+        case .activateUDP(let request, let name): receiveActivate(request, name, of: .udp, ActivationTerms())
         case .activated(let request, let port, let terms):
             guard let tunnel = requests.removeValue(forKey: request) else { return }
             tunnel.onActivated(by: self, internalPort: port, features: terms.features)
@@ -381,15 +391,25 @@ final class PeerChannel {
     /// Asks the peer for the listener block of a tunnel.
     func activate(_ tunnel: OriginTunnel) {
         guard !requests.values.contains(where: { $0 === tunnel }) else { return }
+        guard tunnel.udp == nil || peerCapabilities & Bind.carriesFlows != 0 else {
+            // Asked for as any other it would be made one of TCP.
+            return tunnel.onRefused(by: self, reason: "its version of dxgateway knows no UDP tunnels")
+        }
         requests[nextRequest] = tunnel
-        send(.activate(request: nextRequest, tunnel: tunnel.wireName, terms: tunnel.offer))
+        send(
+            tunnel.udp == nil
+                ? .activate(request: nextRequest, tunnel: tunnel.wireName, terms: tunnel.offer)
+                : .activateUDP(request: nextRequest, tunnel: tunnel.wireName))
         nextRequest &+= 1
     }
 
     /// Makes a listener block if this gateway's own file lets the peer reach the tunnel; says no in the same words whether
     /// the tunnel does not exist or is not for the peer.
-    private func receiveActivate(_ request: UInt64, _ name: String, _ offer: ActivationTerms) {
-        guard let tunnel = core.destination(named: name, for: peer) else {
+    private func receiveActivate(
+        _ request: UInt64, _ name: String, of networkProtocol: GatewayConfiguration.NetworkProtocol,
+        _ offer: ActivationTerms
+    ) {
+        guard let tunnel = core.destination(named: name, of: networkProtocol, for: peer) else {
             core.drops.refusedActivations &+= 1
             core.complain(
                 "activation refused: no such tunnel for this peer", ["tunnel": name, "peer": peer.name],
@@ -397,7 +417,8 @@ final class PeerChannel {
             send(
                 .refused(
                     request: request, code: .notAllowed,
-                    reason: "the destination has no tunnel of this name for this origin"))
+                    reason: "the destination has no \(networkProtocol == .udp ? "UDP " : "")tunnel of this name for this"
+                        + " origin"))
             return
         }
         if let reason = tunnel.forbidden {
@@ -430,10 +451,22 @@ final class PeerChannel {
 
     /// Takes the peer's listener block for a tunnel away, if it has one.
     func withdraw(_ tunnel: DestinationTunnel, reason: String) {
+        tunnel.udp?.endFlows(on: self)
         for (port, block) in blocks where block.tunnel === tunnel {
             blocks[port] = nil
             send(.deactivated(internalPort: port, reason: reason))
         }
+    }
+
+    /// The UDP tunnel of a listener block of this gateway's.
+    func flowDestination(_ internalPort: UInt32) -> UDPDestination? { blocks[internalPort]?.tunnel.udp }
+
+    /// Ends the flows over the channel, at both ends.
+    private func endFlows() {
+        for block in blocks.values { block.tunnel.udp?.endFlows(on: self) }
+        flowOrigins.removeAll()
+        core.drops.flowIncomplete &+= flows.assembler.abandoned
+        flows = FlowState()
     }
 
     /// Ends all streams of a tunnel, or those of clients that came at one address.

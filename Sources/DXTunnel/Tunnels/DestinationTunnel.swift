@@ -14,8 +14,10 @@ final class DestinationTunnel {
     private(set) var origins: Set<String>
     /// An origin has asked for its listener block.
     var isActivated = false
+    /// Its flows, in a UDP tunnel; nil in one of TCP.
+    private(set) var udp: UDPDestination?
     private let core: GatewayCore
-    private var target: TunnelAddress?
+    private(set) var target: TunnelAddress?
     /// Whether the target is told who its client is.
     private var proxyProtocol: Bool
     private var compression: GatewayConfiguration.Compression?
@@ -32,6 +34,7 @@ final class DestinationTunnel {
         proxyProtocol = tunnel.proxyProtocol
         compression = tunnel.compression
         self.core = core
+        if tunnel.networkProtocol == .udp { udp = UDPDestination(tunnel, of: self, core: core) }
     }
 
     /// The group says something else of it. Connections to another target, and of gateways that are origins no more, end;
@@ -57,6 +60,7 @@ final class DestinationTunnel {
         origins = newOrigins
         self.target = target
         usage.update(tunnel, on: core.eventLoop)
+        udp?.update(tunnel)
     }
 
     /// The tunnel is no more.
@@ -66,6 +70,7 @@ final class DestinationTunnel {
             channel.endStreams(of: usage)
         }
         usage.cancel()
+        udp?.close()
     }
 
     /// The target as text, for status.
@@ -90,6 +95,7 @@ final class DestinationTunnel {
 
     /// What streams of an origin will be like that offers this.
     func answer(to offer: ActivationTerms) -> Answer {
+        guard udp == nil else { return .features([]) }
         var features: ActivationTerms.Features = []
         let portCount = target?.portCount ?? 1
         if portCount > 1 {
@@ -107,6 +113,7 @@ final class DestinationTunnel {
 
     /// An origin opened a stream, and this is how it begins.
     func accept(_ id: StreamID, _ beginning: StreamBeginning, on channel: PeerChannel) {
+        guard udp == nil else { return refuse(id, on: channel, code: .refused, "the tunnel is of UDP") }
         guard usage.hasRoom else {
             return refuse(id, on: channel, code: .limit, "as many connections are open as may be")
         }

@@ -17,6 +17,8 @@ final class OriginTunnel {
     private(set) var listeners: [TunnelListener] = []
     /// What is said of its streams when a destination is asked for them.
     private(set) var offer: ActivationTerms
+    /// Its listeners and flows, in a UDP tunnel; nil in one of TCP.
+    private(set) var udp: UDPOrigin?
     private let core: GatewayCore
     private var streamClass: StreamClass
     private var share: Int
@@ -55,6 +57,7 @@ final class OriginTunnel {
         usage.idle.update(tunnel.idleTimeout, on: core.eventLoop)
         offer = Self.offer(tunnel, at: core.configuration.name)
         self.core = core
+        if tunnel.networkProtocol == .udp { udp = UDPOrigin(tunnel, of: self, core: core) }
     }
 
     private static func offer(_ tunnel: GatewayConfiguration.Tunnel, at name: String) -> ActivationTerms {
@@ -63,10 +66,16 @@ final class OriginTunnel {
     }
 
     /// Takes a local address. Throws `GatewayError.listen`.
-    func reserve(_ place: ListenerPlace) throws(GatewayError) { listeners.append(try TunnelListener(place)) }
+    func reserve(_ place: ListenerPlace) throws(GatewayError) {
+        if let udp { return try udp.reserve(place) }
+        listeners.append(try TunnelListener(place))
+    }
 
     /// Where it listens, as text.
-    var listenTexts: [String] { ListenerPlace.texts(listeners.map { ($0.local, $0.place.offset) }) }
+    var listenTexts: [String] {
+        if let udp { return udp.listeners.map { "\($0.local)" } }
+        return ListenerPlace.texts(listeners.map { ($0.local, $0.place.offset) })
+    }
 
     /// The destinations that have activated it and are heard, in the order of their names.
     var activeNames: [String] { active.filter { !$0.isSuspended }.map(\.channel.peer.name).sorted() }
@@ -87,8 +96,9 @@ final class OriginTunnel {
         guard offer.features.isSuperset(of: features) else {
             return onRefused(by: channel, reason: "it asks for what this gateway has not offered")
         }
-        active.removeAll { $0.channel === channel }
+        forget(channel)
         active.append(Activation(channel: channel, internalPort: internalPort, features: features))
+        if let udp { channel.flowOrigins[internalPort] = udp }
         pauses[ObjectIdentifier(channel)] = nil
         usage.lastError = nil
         open()
@@ -133,9 +143,18 @@ final class OriginTunnel {
         return true
     }
 
+    /// The listener block that a channel had is none any more.
+    private func forget(_ channel: PeerChannel) {
+        for activation in active where activation.channel === channel {
+            channel.flowOrigins[activation.internalPort] = nil
+        }
+        active.removeAll { $0.channel === channel }
+        udp?.endFlows(on: channel)
+    }
+
     /// The channel to a destination ended.
     func onChannelDown(_ channel: PeerChannel) {
-        active.removeAll { $0.channel === channel }
+        forget(channel)
         if channel.end != nil { pauses[ObjectIdentifier(channel)] = nil }
         closeUnlessActive()
     }
@@ -151,11 +170,13 @@ final class OriginTunnel {
 
     private func closeUnlessActive() {
         guard !isActive else { return }
+        udp?.setOpen(false)
         for listener in listeners { listener.close() }
     }
 
     private func open() {
         if missing.isEmpty { failure = nil }
+        udp?.setOpen(true)
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         for listener in listeners {
             let entrance = listener.place
@@ -172,7 +193,10 @@ final class OriginTunnel {
     }
 
     /// Gives the local addresses up.
-    func release() { for listener in listeners { listener.release() } }
+    func release() {
+        for listener in listeners { listener.release() }
+        udp?.close()
+    }
 
     // MARK: Changes
 
@@ -184,10 +208,11 @@ final class OriginTunnel {
         share = tunnel.share
         allowed = tunnel.allowed
         usage.update(tunnel, on: core.eventLoop)
+        udp?.update(tunnel)
         let kept = tunnel.destinations.map(\.gateway)
         for channel in core.peers.compactMap(\.channel)
         where destinations.contains(channel.peer.name) && !kept.contains(channel.peer.name) {
-            active.removeAll { $0.channel === channel }
+            forget(channel)
             channel.endStreams(of: usage)
         }
         ends = tunnel.destinations
@@ -217,7 +242,8 @@ final class OriginTunnel {
             }
         }
         listeners.removeAll { wanted[$0.place] == nil }
-        let taken = Set(listeners.map(\.place))
+        for listener in udp?.listeners ?? [] where wanted[listener.place] == nil { udp?.release(listener) }
+        let taken = Set(listeners.map(\.place) + (udp?.listeners.map(\.place) ?? []))
         missing = places.filter { !taken.contains($0) }
         takeMissing()
     }
@@ -252,6 +278,14 @@ final class OriginTunnel {
         }
     }
 
+    /// An address was lost by an error of the system's; it is tried again as those that could not be had.
+    func lost(_ place: ListenerPlace) {
+        guard !isRemoved else { return }
+        missing.append(place)
+        failure = "\(name) listens at \(place.text) no more: the system closed the socket"
+        usage.lastError = failure
+    }
+
     /// Whether an address could not be had.
     var isMissing: Bool { !missing.isEmpty || failure != nil }
 
@@ -259,6 +293,7 @@ final class OriginTunnel {
     func remove() {
         isRemoved = true
         release()
+        for activation in active { activation.channel.flowOrigins[activation.internalPort] = nil }
         active.removeAll()
         for channel in core.peers.compactMap(\.channel) { channel.endStreams(of: usage) }
         usage.cancel()
@@ -291,11 +326,14 @@ final class OriginTunnel {
         return tcp.eventLoop.makeSucceededVoidFuture()
     }
 
+    /// Whether a client comes from where it may.
+    func isAllowed(_ client: Endpoint) -> Bool { allowed.isEmpty || allowed.contains { $0.contains(client) } }
+
     /// Whether a client comes from where it may. Whoever may open a unix socket's file may connect.
     private func isAllowed(_ tcp: any Channel, at entrance: ListenerPlace) -> Bool {
         guard !entrance.isUnix, !allowed.isEmpty else { return true }
         guard let client = tcp.remoteAddress.flatMap(Endpoint.init(ofClient:)) else { return false }
-        return allowed.contains { $0.contains(client) }
+        return isAllowed(client)
     }
 
     /// What the destination may want to know of a client.
@@ -330,10 +368,21 @@ final class OriginTunnel {
         return active[best.index]
     }
 
+    /// The best destination now, for a flow that begins; nil when none is there.
+    func placeForFlow() -> UDPOrigin.Place? {
+        choose(nil).map { UDPOrigin.Place(channel: $0.channel, internalPort: $0.internalPort) }
+    }
+
+    /// Whether a destination's channel is silent.
+    func isSuspended(_ channel: PeerChannel) -> Bool {
+        active.contains { $0.channel === channel && $0.isSuspended }
+    }
+
     /// Opens a stream to the best destination, or to the one of that name, which is told `head` if it wants to know.
     func connect(
         to member: String? = nil, head: StreamHead, _ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner
     ) throws(GatewayError) {
+        guard udp == nil else { throw .isUDP(name) }
         guard usage.hasRoom else { throw .connectionLimit(name) }
         if let member, !destinations.contains(member) { throw .notADestination(member, tunnel: name) }
         guard let destination = choose(member) else { throw .notConnected(member ?? destinations.first ?? name) }

@@ -29,6 +29,8 @@ final class TunnelUsage {
     /// open than new ones may be.
     func update(_ tunnel: GatewayConfiguration.Tunnel, on eventLoop: any EventLoop) {
         ofTunnel.maximum = tunnel.maximumConnections
+        // Of a UDP tunnel its own table ends idle flows, and datagrams over the rate are dropped (`DatagramPolicer`).
+        guard tunnel.networkProtocol == .tcp else { return }
         idle.update(tunnel.idleTimeout, on: eventLoop)
         switch (limiter, tunnel.maximumRate) {
         case (nil, nil): break

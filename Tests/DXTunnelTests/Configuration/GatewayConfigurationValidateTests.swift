@@ -22,6 +22,25 @@ import Testing
 
     @Test func acceptsAnEmbeddedGateway() { #expect(good.validate().isEmpty) }
 
+    /// A tunnel of UDP has addresses at this gateway's end, and an idle time within bounds.
+    @Test func checksUDPTunnels() {
+        #expect(problems { $0.tunnels[0].networkProtocol = .udp } == ["tunnels[0].origins[0] missing"])
+        for (seconds, isGood) in [(0, false), (1, true), (604_800, true), (604_801, false)] {
+            let found = problems {
+                $0.tunnels[0].networkProtocol = .udp
+                $0.tunnels[0].origins[0].listen = HostAddress(host: "127.0.0.1", port: 53)
+                $0.tunnels[0].idleTimeout = .seconds(seconds)
+            }
+            #expect(found == (isGood ? [] : ["tunnels[0].idle_timeout out_of_range"]))
+        }
+        let found = problems {
+            $0.tunnels[0] = .init(
+                name: "dns", origins: [.init(gateway: "cloud-1")], destinations: [.init(gateway: "edge-1")])
+            $0.tunnels[0].networkProtocol = .udp
+        }
+        #expect(found == ["tunnels[0].destinations[0] missing"])
+    }
+
     @Test func checksWhatAFileCannotSay() {
         #expect(problems { $0.veils = [.secret([1, 2])] } == ["veil out_of_range"])
         #expect(problems { $0.veils = [] } == ["veil missing"])

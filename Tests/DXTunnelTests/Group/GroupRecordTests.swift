@@ -164,6 +164,40 @@ import Testing
         #expect(throws: DecodeError.self) { _ = try TunnelRecord(fields.encoded) }
     }
 
+    @Test func aUDPTunnelIsReadAsItWasWritten() throws {
+        var tunnel = TunnelRecord(name: "dns")
+        tunnel.networkProtocol = .udp
+        tunnel.idleSeconds = 5
+        tunnel.origins = [
+            .init(
+                selector: .member(try GroupReplicas.id(1)), listen: .tcp(HostAddress(host: "127.0.0.1", port: 53)))
+        ]
+        tunnel.destinations = [
+            .init(selector: .label(try Label("role=dns")), target: .tcp(HostAddress(host: "::1", port: 53)), weight: 2)
+        ]
+        #expect(try TunnelRecord(tunnel.body) == tunnel)
+        // Whoever does not know what it needs sees no ends where it looks for them, and serves nothing.
+        let fields = try RecordFields(tunnel.body)
+        #expect(fields.all(3).isEmpty && fields.all(4).isEmpty && fields.all(23) == [[4]])
+    }
+
+    /// What a newer version demands of whoever serves a tunnel: it is not served, and what is said of it stays.
+    @Test func unknownNeedsKeepATunnelFromBeingServed() throws {
+        var fields = RecordFields()
+        fields.add(1, "t")
+        fields.add(23, 99 as UInt64)
+        fields.add(24, [1, 2, 3])
+        fields.add(25, "an end of another form")
+        fields.add(26, 7 as UInt64)
+        var tunnel = try TunnelRecord(fields.encoded)
+        #expect(tunnel.unknownNeeds == [99] && tunnel.origins.isEmpty && tunnel.destinations.isEmpty)
+        tunnel.isEnabled = false
+        let again = try RecordFields(tunnel.body)
+        #expect(again.all(23) == fields.all(23) && again.all(24) == fields.all(24))
+        #expect(again.all(25) == fields.all(25))
+        #expect(try TunnelRecord(tunnel.body) == tunnel)
+    }
+
     /// What a newer version says stays when an older one changes the rest.
     @Test func unknownFieldsStay() throws {
         var fields = RecordFields()

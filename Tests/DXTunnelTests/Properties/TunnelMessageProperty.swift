@@ -52,7 +52,7 @@ enum TunnelMessageProperty {
 
     private static func isLong(_ message: TunnelMessage) -> Bool {
         switch message {
-        case .activate(_, let text, _), .refused(_, _, let text), .deactivated(_, let text):
+        case .activate(_, let text, _), .activateUDP(_, let text), .refused(_, _, let text), .deactivated(_, let text):
             text.utf8.count > TunnelMessage.maximumTextByteCount
         case .activated, .echo, .echoed, .unknown: false
         }

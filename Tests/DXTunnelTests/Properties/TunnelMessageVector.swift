@@ -16,6 +16,7 @@ struct TunnelMessageVector: Sendable, CustomStringConvertible {
         TunnelMessageVector(.activate(request: 7, tunnel: "web"), "06 01 07 03 77 65 62"),
         TunnelMessageVector(.activate(request: 16_384, tunnel: ""), "06 01 80 00 40 00 00"),
         TunnelMessageVector(.activate(request: 0, tunnel: "\u{e9}"), "05 01 00 02 c3 a9"),
+        TunnelMessageVector(.activateUDP(request: 7, tunnel: "dns"), "06 0a 07 03 64 6e 73"),
         TunnelMessageVector(.activated(request: 7, internalPort: 0xdead_beef), "06 02 07 de ad be ef"),
         TunnelMessageVector(
             .activated(request: 1 << 62 - 1, internalPort: 0), "0d 02 ff ff ff ff ff ff ff ff 00 00 00 00"),

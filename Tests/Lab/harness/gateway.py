@@ -66,6 +66,8 @@ class Tunnel:
     listen: str
     target: str
     origin: str = "a"
+    udp: bool = False
+    options: dict = dataclasses.field(default_factory=dict)     # further keys of the file
 
     def __post_init__(self):
         self.listen, self.target = (
@@ -111,6 +113,8 @@ class Gateway:
                 f"  - name: {tunnel.name}",
                 f'    origins: [{{gateway: {NAMES[tunnel.origin]}, listen: "{tunnel.listen}"}}]',
                 f'    destinations: [{{gateway: {NAMES[tunnel.destination]}, target: "{tunnel.target}"}}]']
+            options = ({"protocol": "udp"} if tunnel.udp else {}) | tunnel.options
+            lines += [f"    {key}: {value}" for key, value in options.items()]
         self.config.write_text("\n".join(lines) + "\n" + extra)
 
     def start(self):
@@ -208,9 +212,19 @@ class Pair:
         """Until every tunnel's origin listens: a destination has answered by then."""
         for tunnel in self.tunnels:
             origin = self.gateway(tunnel.origin)
-            wait_until(lambda: self.lab.listening(tunnel.origin, tunnel.port),
-                       f"{origin.name} listens for tunnel {tunnel.name}", seconds,
+            # A UDP port is taken before it is open: the gateway says when it is.
+            ready = ((lambda: self.is_active(origin, tunnel)) if tunnel.udp
+                     else lambda: self.lab.listening(tunnel.origin, tunnel.port))
+            wait_until(ready, f"{origin.name} listens for tunnel {tunnel.name}", seconds,
                        alive=[g.process for g in (self.a, self.b) if g.process and not g.process.expected_dead])
+
+    @staticmethod
+    def is_active(gateway, tunnel):
+        """Does a gateway say that a tunnel is active?"""
+        said = command("status", "--json", "--control", gateway.control, ok=False)
+        if said.returncode != 0:
+            return False
+        return any(each["name"] == tunnel.name and each["state"] == "active" for each in json.loads(said.stdout)["tunnels"])
 
     def connect(self, tunnel, seconds=30.0):
         """A client's connection to the local port of `tunnel`."""
