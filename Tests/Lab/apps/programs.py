@@ -26,7 +26,7 @@ def rate(count, seconds):
     return f"{count * 8 / seconds / 1e6:.0f} Mbit/s"
 
 
-def start_nginx(run, port):
+def start_nginx(run, port, listen_options="", extra="access_log off;"):
     """nginx on host b: serves and accepts (PUT) files below run.directory/www."""
     root = run.directory / "www"
     root.mkdir()
@@ -36,10 +36,10 @@ def start_nginx(run, port):
 daemon off; master_process off; pid {run.directory}/nginx.pid; error_log stderr warn;
 events {{ worker_connections 512; }}
 http {{
-    access_log off; sendfile on; client_max_body_size 0;
+    {extra} sendfile on; client_max_body_size 0;
     client_body_temp_path {run.directory}/body; proxy_temp_path {run.directory}/proxy;
     fastcgi_temp_path {run.directory}/fastcgi; uwsgi_temp_path {run.directory}/uwsgi; scgi_temp_path {run.directory}/scgi;
-    server {{ listen 127.0.0.1:{port}; root {root}; }}
+    server {{ listen 127.0.0.1:{port} {listen_options}; root {root}; }}
 }}
 """)
     process = run.lab.start("b", ["nginx", "-p", run.directory, "-c", config, "-e", "stderr"], "nginx",
@@ -76,9 +76,8 @@ def nginx_curl(run):
     return f"{count / 1e6:.0f} MB at {rate(count, seconds)}, SHA-256 equal; gateways at most {memory / 1e6:.0f} MB resident"
 
 
-@test(seconds=300)
-def postgresql_pgbench(run):
-    """pgbench loads a PostgreSQL through the tunnel and runs transactions; the books balance."""
+def start_postgresql(run, port):
+    """A PostgreSQL on host b; returns where its programs are, the directory of its unix socket, and its process."""
     postgres = pwd.getpwnam("postgres")
     programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
     data, sockets = run.directory / "pgdata", run.directory / "pgsocket"
@@ -87,15 +86,22 @@ def postgresql_pgbench(run):
         shutil.chown(path, postgres.pw_uid, postgres.pw_gid)
     unprivileged = ["setpriv", f"--reuid={postgres.pw_uid}", f"--regid={postgres.pw_gid}", "--clear-groups", "env",
                     "-C", sockets]
+    run.lab.run("b", [*unprivileged, f"{programs}/initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N",
+                      "--locale=C", "-E", "UTF8"], seconds=120)
+    server = run.lab.start(
+        "b", [*unprivileged, f"{programs}/postgres", "-D", data, "-p", port, "-k", sockets,
+              "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"], "postgres", run.directory / "postgres.log")
+    serving(run, "b", port, server)
+    return programs, sockets, server
+
+
+@test(seconds=300)
+def postgresql_pgbench(run):
+    """pgbench loads a PostgreSQL through the tunnel and runs transactions; the books balance."""
     database = Tunnel("database", run.port(), run.port())
     port = int(database.target.rsplit(":", 1)[1])
     with Pair(run.lab, run.directory / "dx", [database]):
-        run.lab.run("b", [*unprivileged, f"{programs}/initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N",
-                          "--locale=C", "-E", "UTF8"], seconds=120)
-        server = run.lab.start(
-            "b", [*unprivileged, f"{programs}/postgres", "-D", data, "-p", port, "-k", sockets,
-                  "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"], "postgres", run.directory / "postgres.log")
-        serving(run, "b", port, server)
+        programs, _, server = start_postgresql(run, port)
         client = ["-h", "127.0.0.1", "-p", database.port, "-U", "postgres"]
 
         def ready():

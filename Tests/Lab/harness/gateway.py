@@ -59,7 +59,7 @@ def make_veil(path):
 class Tunnel:
     """A right for `origin` ('a' or 'b') to reach `target` through the other gateway.
 
-    `listen` and `target` are what the file says; a bare port means 127.0.0.1.
+    `listen` and `target` are what the file says; a bare port means 127.0.0.1. `options` are further keys of the tunnel.
     """
 
     name: str
@@ -79,8 +79,13 @@ class Tunnel:
 
     @property
     def port(self):
-        """The local TCP port of the origin."""
-        return int(self.listen.rsplit(":", 1)[1])
+        """The local TCP port of the origin, of a range the first."""
+        return int(self.listen.rsplit(":", 1)[1].split("-")[0])
+
+    @property
+    def socket(self):
+        """The path of the origin's unix socket, or None."""
+        return self.listen.removeprefix("unix:") if self.listen.startswith("unix:") else None
 
 
 class Gateway:
@@ -214,6 +219,7 @@ class Pair:
             origin = self.gateway(tunnel.origin)
             # A UDP port is taken before it is open: the gateway says when it is.
             ready = ((lambda: self.is_active(origin, tunnel)) if tunnel.udp
+                     else (lambda: os.path.exists(tunnel.socket)) if tunnel.socket
                      else lambda: self.lab.listening(tunnel.origin, tunnel.port))
             wait_until(ready, f"{origin.name} listens for tunnel {tunnel.name}", seconds,
                        alive=[g.process for g in (self.a, self.b) if g.process and not g.process.expected_dead])
