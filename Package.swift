@@ -44,6 +44,9 @@ let package = Package(
         // The rest of the resolver, which reads SRV records, is a library of its own in libc6.
         .target(name: "CDXSystem", linkerSettings: [.linkedLibrary("resolv")]),
 
+        // The host's zlib: compression of tunnels.
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
+
         // Pure: no socket, clock, task or randomness that was not handed in.
         .target(name: "DXWire", swiftSettings: strict),
         .target(name: "DXStream", dependencies: ["DXWire", nioCore, collections], swiftSettings: strict),
@@ -65,7 +68,7 @@ let package = Package(
         .target(
             name: "DXTunnel",
             dependencies: [
-                "CDXSystem", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXMatchServer", "DXSocket", nioCore,
+                "CDXSystem", "CZlib", "DXWire", "DXSecure", "DXStream", "DXMatch", "DXMatchServer", "DXSocket", nioCore,
                 nioPosix,
                 nioHTTP1,
                 collections, logging, lifecycle, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),

@@ -80,7 +80,7 @@ extension GatewayCore {
                 listen: tunnel.listenTexts, openConnections: usage.open,
                 totalConnections: usage.total, refusedConnections: usage.refused, bytesToTarget: usage.bytesIn,
                 bytesToClient: usage.bytesOut, lastError: usage.lastError
-            ).with(usage).with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
+            ).with(usage, isCompressed: tunnel.isCompressed).with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
         }
             + destinations.map { tunnel in
                 let usage = tunnel.usage
@@ -90,7 +90,8 @@ extension GatewayCore {
                     target: tunnel.targetText, openConnections: usage.open, totalConnections: usage.total,
                     refusedConnections: usage.refused, bytesToTarget: usage.bytesOut, bytesToClient: usage.bytesIn,
                     lastError: tunnel.forbidden ?? usage.lastError
-                ).with(usage, proxyProtocol: tunnel.writesProxyHeader).with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
+                ).with(usage, proxyProtocol: tunnel.writesProxyHeader, isCompressed: tunnel.isCompressed)
+                    .with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
             }
     }
 
@@ -147,7 +148,9 @@ extension GatewayCore {
 
 extension TunnelStatus {
     /// The same with what limits the tunnel and what its options are.
-    fileprivate func with(_ usage: TunnelUsage, proxyProtocol: Bool = false) -> TunnelStatus {
+    fileprivate func with(
+        _ usage: TunnelUsage, proxyProtocol: Bool = false, isCompressed: Bool
+    ) -> TunnelStatus {
         var status = self
         let limiter = usage.limiter
         status.rateBitsPerSecond = limiter?.bitsPerSecond
@@ -155,6 +158,7 @@ extension TunnelStatus {
         status.rateWaitMilliseconds = limiter.map { UInt64(max(0, $0.waited.milliseconds)) }
         status.idleTimeoutSeconds = usage.idle.timeout?.secondsAsDouble
         status.proxyProtocol = proxyProtocol ? true : nil
+        status.compression = isCompressed ? GatewayConfiguration.Compression.deflate.rawValue : nil
         return status
     }
 }

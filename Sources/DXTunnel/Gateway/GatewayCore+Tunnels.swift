@@ -55,8 +55,9 @@ extension GatewayCore {
     func dial(_ name: String, to member: String? = nil) throws(GatewayError) -> TunnelStream {
         guard let tunnel = origins.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
         var made: ProgramBridge?
-        try tunnel.connect(to: member, head: StreamHead()) { channel, id in
-            let bridge = ProgramBridge(channel: channel, id: id, usage: tunnel.usage, core: self)
+        try tunnel.connect(to: member, head: StreamHead()) { channel, id, compression in
+            let bridge = ProgramBridge(
+                channel: channel, id: id, usage: tunnel.usage, core: self, compression: compression)
             made = bridge
             return .program(bridge)
         }

@@ -55,6 +55,8 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     /// Of a UDP tunnel, whose connections are its flows: datagrams dropped at this end since the start, by reason; reasons that
     /// never occurred are absent. Nil for TCP.
     public var datagramsDropped: [String: UInt64]?
+    /// How connections that begin now are compressed; nil when they are not, also because the other end does not want it.
+    public var compression: String?
 
     /// A value from its parts.
     public init(
@@ -91,10 +93,11 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         rateWaitMilliseconds = rateWaitMilliseconds.map { $0 &+ (other.rateWaitMilliseconds ?? 0) }
         lastError = lastError ?? other.lastError
         datagramsDropped = datagramsDropped.map { $0.merging(other.datagramsDropped ?? [:], uniquingKeysWith: &+) }
+        compression = compression ?? other.compression
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, role, state, listen, target
+        case name, role, state, listen, target, compression
         case openConnections = "open_connections"
         case totalConnections = "total_connections"
         case refusedConnections = "refused_connections"

@@ -21,15 +21,19 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
     private(set) var lastActivity: Instant
     /// What the program reads before all that the stream has.
     private var lead: ByteBuffer
+    /// Of a stream that is compressed; what is being written is.
+    private let compression: StreamCompression?
 
     init(
-        channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore, lead: ByteBuffer = ByteBuffer()
+        channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore, lead: ByteBuffer = ByteBuffer(),
+        compression: StreamCompression? = nil
     ) {
         self.channel = channel
         self.id = id
         self.usage = usage
         self.core = core
         self.lead = lead
+        self.compression = compression
         lastActivity = core.currentTime()
         usage.opened()
         usage.idle.add(self)
@@ -55,6 +59,14 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
         guard !outputEnded else { return promise.fail(TunnelStreamError.finished) }
         guard writer == nil else { return promise.fail(TunnelStreamError.concurrentUse) }
         usage.countFromClient(bytes.readableBytes)
+        var bytes = bytes
+        if let compression {
+            guard let packed = compression.pack(bytes) else {
+                fail(.reset(.limit))
+                return promise.fail(TunnelStreamError.reset(.limit))
+            }
+            bytes = packed
+        }
         writer = (bytes, promise)
         onWritable()
     }
@@ -89,7 +101,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
             reader = nil
             return promise.succeed(bytes)
         }
-        switch channel.read(id) {
+        switch compression?.read(id, on: channel) ?? channel.read(id) {
         case .none: return
         case .bytes(let bytes):
             usage.countToClient(bytes.readableBytes)

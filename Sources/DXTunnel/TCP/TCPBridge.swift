@@ -25,6 +25,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     /// Where the client came in; nil at a destination.
     let entrance: ListenerPlace?
     private let isUnix: Bool
+    /// Of a stream that is compressed; what is held is.
+    private let compression: StreamCompression?
     /// When a byte last came or went.
     private(set) var lastActivity: Instant
     private var context: ChannelHandlerContext?
@@ -62,9 +64,10 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     /// - Parameters:
     ///   - isUnix: whether the application is at a unix socket.
     ///   - lead: what goes to the application before all that the stream has.
+    ///   - compression: of a stream that is compressed.
     init(
         channel: PeerChannel, id: StreamID, usage: TunnelUsage, entrance: ListenerPlace? = nil, isUnix: Bool,
-        lead: ByteBuffer = ByteBuffer()
+        lead: ByteBuffer = ByteBuffer(), compression: StreamCompression?
     ) {
         self.channel = channel
         self.id = id
@@ -72,6 +75,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
         self.entrance = entrance
         self.isUnix = isUnix
         self.lead = lead
+        self.compression = compression
         lastActivity = channel.core.currentTime()
         usage.opened()
     }
@@ -98,9 +102,13 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let bytes = unwrapInboundIn(data)
+        var bytes = unwrapInboundIn(data)
         guard !inputEnded else { return }
         usage.countFromClient(bytes.readableBytes)
+        if let compression {
+            guard let packed = compression.pack(bytes) else { return abortConnection() }
+            bytes = packed
+        }
         guard usage.limiter != nil || held.readableBytes > 0 else {
             channel.write(bytes, to: id)
             lastActivity = channel.core.latest
@@ -206,7 +214,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     private func readForNobody() {
         guard !isOver, !outputEnded else { return }
-        switch channel.read(id) {
+        switch readStream() {
         case .none: break
         case .finished:
             outputEnded = true
@@ -217,6 +225,9 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     }
 
     // MARK: From the stream
+
+    /// What the application gets next.
+    private func readStream() -> StreamRead { compression?.read(id, on: channel) ?? channel.read(id) }
 
     /// The stream has something to read.
     func onReadable() { pump() }
@@ -244,7 +255,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
             lead = ByteBuffer()
         }
         loop: while context.channel.isWritable {
-            switch channel.read(id) {
+            switch readStream() {
             case .none: break loop
             case .bytes(let bytes):
                 usage.countToClient(bytes.readableBytes)

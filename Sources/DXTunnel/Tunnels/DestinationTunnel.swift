@@ -21,6 +21,8 @@ final class DestinationTunnel {
     /// Whether the target is told who its client is.
     private var proxyProtocol: Bool
     private var compression: GatewayConfiguration.Compression?
+    /// Whether the connections of the origin that has asked last are compressed.
+    private(set) var isCompressed = false
     /// The embedding program, when it is the target.
     var acceptor: (@Sendable (TunnelStream) -> Void)?
 
@@ -105,9 +107,12 @@ final class DestinationTunnel {
             features.insert(.head)
         }
         if writesProxyHeader { features.insert(.head) }
+        // Wanted by both or not at all: it is no need of the tunnel's.
+        if compression == .deflate, offer.features.contains(.deflate) { features.insert(.deflate) }
         guard offer.features.isSuperset(of: features) else {
             return .impossible("the origin's program is too old for the PROXY protocol and ranges of ports: update it")
         }
+        isCompressed = features.contains(.deflate)
         return .features(features)
     }
 
@@ -128,10 +133,25 @@ final class DestinationTunnel {
         guard let acceptor else {
             return refuse(id, on: channel, code: .refused, "the program does not serve the tunnel")
         }
-        usage.countToClient(beginning.bytes.readableBytes)
-        let bridge = ProgramBridge(channel: channel, id: id, usage: usage, core: core, lead: beginning.bytes)
+        let (lead, compression) = begin(beginning)
+        let bridge = ProgramBridge(
+            channel: channel, id: id, usage: usage, core: core, lead: lead, compression: compression)
         channel.setOwner(.program(bridge), of: id)
         acceptor(TunnelStream(bridge: bridge, gate: core.gate))
+    }
+
+    /// What the application gets before all that the stream has, and the stream's compression, which takes what was read already.
+    private func begin(_ beginning: StreamBeginning) -> (lead: ByteBuffer, compression: StreamCompression?) {
+        var lead = ByteBuffer()
+        if writesProxyHeader { lead.writeBytes(ProxyHeader.bytes(for: beginning.head.client)) }
+        guard beginning.features.contains(.deflate) else {
+            usage.countToClient(beginning.bytes.readableBytes)
+            lead.writeImmutableBuffer(beginning.bytes)
+            return (lead, nil)
+        }
+        let compression = StreamCompression()
+        compression.add(beginning.bytes)
+        return (lead, compression)
     }
 
     private func refuse(_ id: StreamID, on channel: PeerChannel, code: StreamCode, _ reason: String) {
@@ -174,12 +194,10 @@ final class DestinationTunnel {
     private func connect(
         _ id: StreamID, _ beginning: StreamBeginning, to target: TunnelAddress, on channel: PeerChannel
     ) {
-        var lead = ByteBuffer()
-        if proxyProtocol { lead.writeBytes(ProxyHeader.bytes(for: beginning.head.client)) }
-        usage.countToClient(beginning.bytes.readableBytes)
-        lead.writeImmutableBuffer(beginning.bytes)
+        let (lead, compression) = begin(beginning)
         // Counted from here on, so that a flood of connections to a slow target meets the limit.
-        let bridge = TCPBridge(channel: channel, id: id, usage: usage, isUnix: target.host == nil, lead: lead)
+        let bridge = TCPBridge(
+            channel: channel, id: id, usage: usage, isUnix: target.host == nil, lead: lead, compression: compression)
         let bound = NIOLoopBound((self, channel, bridge), eventLoop: core.eventLoop)
         let bootstrap = ClientBootstrap(group: core.eventLoop)
             .connectTimeout(core.connectTimeout)

@@ -62,7 +62,9 @@ final class OriginTunnel {
 
     private static func offer(_ tunnel: GatewayConfiguration.Tunnel, at name: String) -> ActivationTerms {
         let places = tunnel.origins.lazy.filter { $0.gateway == name }.compactMap(\.address)
-        return ActivationTerms(features: .head, portCount: UInt64(places.map(\.portCount).max() ?? 1))
+        return ActivationTerms(
+            features: tunnel.compression == .deflate ? [.head, .deflate] : .head,
+            portCount: UInt64(places.map(\.portCount).max() ?? 1))
     }
 
     /// Takes a local address. Throws `GatewayError.listen`.
@@ -81,6 +83,8 @@ final class OriginTunnel {
     var activeNames: [String] { active.filter { !$0.isSuspended }.map(\.channel.peer.name).sorted() }
     /// Whether a destination has activated it.
     var isActive: Bool { active.contains { !$0.isSuspended } }
+    /// Whether connections are compressed, to one destination at least.
+    var isCompressed: Bool { active.contains { $0.features.contains(.deflate) } }
     /// Why it cannot listen, if so.
     var failureText: String? { failure }
 
@@ -312,9 +316,10 @@ final class OriginTunnel {
             return tcp.eventLoop.makeSucceededVoidFuture()
         }
         do {
-            try connect(head: head(of: tcp, at: entrance)) { channel, id in
+            try connect(head: head(of: tcp, at: entrance)) { channel, id, compression in
                 let bridge = TCPBridge(
-                    channel: channel, id: id, usage: self.usage, entrance: entrance, isUnix: entrance.isUnix)
+                    channel: channel, id: id, usage: self.usage, entrance: entrance, isUnix: entrance.isUnix,
+                    compression: compression)
                 try? tcp.pipeline.syncOperations.addHandler(bridge)
                 return .tcp(bridge)
             }
@@ -380,7 +385,8 @@ final class OriginTunnel {
 
     /// Opens a stream to the best destination, or to the one of that name, which is told `head` if it wants to know.
     func connect(
-        to member: String? = nil, head: StreamHead, _ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner
+        to member: String? = nil, head: StreamHead,
+        _ makeOwner: (PeerChannel, StreamID, StreamCompression?) -> PeerChannel.StreamOwner
     ) throws(GatewayError) {
         guard udp == nil else { throw .isUDP(name) }
         guard usage.hasRoom else { throw .connectionLimit(name) }
@@ -393,7 +399,8 @@ final class OriginTunnel {
                 if destination.features.contains(.head) {
                     destination.channel.write(ByteBuffer(bytes: head.encoded), to: id)
                 }
-                return makeOwner(destination.channel, id)
+                let compression = destination.features.contains(.deflate) ? StreamCompression() : nil
+                return makeOwner(destination.channel, id, compression)
             }
         } catch {
             throw error == .streamLimit ? .connectionLimit(name) : .notConnected(destination.channel.peer.name)

@@ -218,7 +218,7 @@ extension GatewayTests {
             for head in [StreamHead(port: 2), StreamHead(port: 1 << 61)] {
                 let stream = try await pair.edge.onLoop { core in
                     var made: ProgramBridge?
-                    try core.origins[0].connect(head: head) { channel, id in
+                    try core.origins[0].connect(head: head) { channel, id, _ in
                         let bridge = ProgramBridge(
                             channel: channel, id: id, usage: core.origins[0].usage, core: core)
                         made = bridge
