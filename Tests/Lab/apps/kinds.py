@@ -1,8 +1,10 @@
-"""Kinds and options of tunnels with real programs: unix sockets, the PROXY protocol, ranges of ports."""
+"""Kinds and options of tunnels with real programs: unix sockets, the PROXY protocol, ranges of ports, compression, idle timeouts,
+allow lists."""
 
 import os
 import stat
 
+from harness.data import file_digest, receive_exactly
 from harness.gateway import ADDRESSES, Pair, Tunnel
 from harness.lab import check, wait_until
 from harness.runner import test
@@ -128,3 +130,72 @@ def port_range(run):
         check(status["listen"] == [services.listen], f"status says {status['listen']}")
         pair.wait_idle()
     return "nginx, Redis and sshd, each behind its own port"
+
+
+@test()
+def compressed_log(run):
+    """A log file from nginx and back by PUT, compressed on its way: equal, and a third of the bytes."""
+    web = Tunnel("web", run.port(), run.port(), options={"compression": "deflate"})
+    lines = run.size(400_000, 40_000)
+    with Pair(run.lab, run.directory / "dx", [web]) as pair:
+        root = start_nginx(run, int(web.target.rsplit(":", 1)[1]), extra="access_log off; dav_methods PUT;")
+        source = root / "log"
+        source.write_text("".join(
+            f"2026-01-{n % 28 + 1:02} 12:{n % 60:02}:{n * 7 % 60:02} sensor-{n % 97} temperature={n * 31 % 400 / 10} ok\n"
+            for n in range(lines)))
+        size = source.stat().st_size
+        before = pair.b.status()["peers"][0]["bytes_sent"]
+        run.lab.run("a", ["curl", "-sS", "--fail", "-o", run.directory / "fetched", f"http://{web.listen}/log"], seconds=240)
+        sent = pair.b.status()["peers"][0]["bytes_sent"] - before
+        check(file_digest(run.directory / "fetched") == file_digest(source), "the file came different")
+        check(sent < size * 2 / 5, f"{sent} bytes were sent for {size}")
+        check(pair.a.status()["tunnels"][0].get("compression") == "deflate", "status does not say that it is compressed")
+        pair.wait_idle()
+    run.note(bytes=size, sent_bytes=sent)
+    return f"{size / 1e6:.0f} MB as {sent / 1e6:.1f} MB"
+
+
+@test(cells=("clean",))
+def idle_redis(run):
+    """A connection to Redis without a byte is reset; one that asks now and then is not."""
+    cache = Tunnel("cache", run.port(), run.port(), options={"idle_timeout": "30s"})
+    port = cache.target.rsplit(":", 1)[1]
+    with Pair(run.lab, run.directory / "dx", [cache]) as pair:
+        redis = run.lab.start(
+            "b", ["redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no",
+                  "--dir", run.directory, "--daemonize", "no"], "redis", run.directory / "redis.log")
+        serving(run, "b", int(port), redis)
+        idle, busy = pair.connect(cache), pair.connect(cache)
+        for connection in (idle, busy):
+            connection.sendall(b"PING\r\n")
+            check(receive_exactly(connection, 7) == b"+PONG\r\n", "no PONG")
+        # The busy one asks until the idle one has ended: thirty times in its timeout, so that a slow machine does not make it idle.
+        idle.settimeout(1.0)
+        ending = None
+        while ending is None:
+            busy.sendall(b"PING\r\n")
+            check(receive_exactly(busy, 7) == b"+PONG\r\n", "no PONG")
+            try:
+                ending = "an end" if idle.recv(1) == b"" else "a byte"
+            except TimeoutError:
+                continue
+            except ConnectionResetError:
+                ending = "reset"
+        check(ending == "reset", f"the idle connection ended with {ending}")
+        busy.close()
+        pair.wait_idle()
+    return "reset after 30 s of silence, while another one went on"
+
+
+@test(cells=("clean",))
+def allowed_clients(run):
+    """curl from an address of the allow list, and from one that is none."""
+    web = Tunnel("web", f"0.0.0.0:{run.port()}", run.port(), options={"allow": f'["127.0.0.0/8", "{ADDRESSES["b"]}"]'})
+    with Pair(run.lab, run.directory / "dx", [web]) as pair:
+        (start_nginx(run, int(web.target.rsplit(":", 1)[1])) / "page").write_text("hello\n")
+        for host, address, is_allowed in (("a", "127.0.0.1", True), ("b", ADDRESSES["a"], True), ("a", ADDRESSES["a"], False)):
+            said = run.lab.run(host, ["curl", "-sS", "--fail", f"http://{address}:{web.port}/page"], ok=False)
+            check((said.returncode == 0) == is_allowed, f"from {host} to {address}: curl ended with {said.returncode}")
+        refused = pair.a.status()["tunnels"][0]["refused_connections"]
+        check(refused == 1, f"{refused} connections were refused")
+    return "two let in, one reset"
