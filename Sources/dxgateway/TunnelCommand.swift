@@ -12,7 +12,7 @@ struct TunnelCommand: ParsableCommand {
             """,
         subcommands: [
             TunnelAddCommand.self, TunnelListCommand.self, TunnelShowCommand.self, TunnelEnableCommand.self,
-            TunnelDisableCommand.self, TunnelRemoveCommand.self,
+            TunnelDisableCommand.self, TunnelRemoveCommand.self, TunnelFailbackCommand.self,
         ])
 }
 
@@ -27,6 +27,8 @@ struct TunnelAddCommand: AsyncParsableCommand {
               dxgateway tunnel add logs --origin label:kind=plc@127.0.0.1:514 --destination hq@127.0.0.1:6514
               dxgateway tunnel add web --origin edge-1@127.0.0.1:8080 --confirm 60s \\
                 --destination a@127.0.0.1:80,weight=3 --destination b@127.0.0.1:80 --destination c@127.0.0.1:80,order=1
+              dxgateway tunnel add shop --origin edge-1@127.0.0.1:8443 --health http:/health --failback 1m \\
+                --destination a@127.0.0.1:443 --destination b@127.0.0.1:443,order=1
             """)
 
     @Argument(help: "The tunnel's name.")
@@ -65,6 +67,8 @@ struct TunnelAddCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("When it ends, as 2027-01-31T12:00:00Z.", valueName: "time"))
     var until: String?
 
+    @OptionGroup var availability: AvailabilityOptions
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -83,11 +87,12 @@ struct TunnelAddCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let request = TunnelRequest(
+        var request = TunnelRequest(
             name: name, origins: origin, destinations: destination, allow: allow.isEmpty ? nil : allow, share: share,
             schedulingClass: schedulingClass, maximumConnections: maxConnections,
             rate: rate.flatMap(Quantity.bitsPerSecond), until: until.flatMap(Timestamp.init),
             confirmSeconds: confirm.flatMap(InviteMakeCommand.seconds))
+        availability.apply(to: &request)
         let (reply, text) = try await options.group(.put, "/v1/tunnels", request, as: ChangeReply.self)
         Output.line(json ? text : "tunnel \(name) is in the group, revision \(reply.revision)")
         if let confirm, !json {
@@ -157,6 +162,7 @@ struct TunnelShowCommand: AsyncParsableCommand {
         if let until = definition.until { properties.append("until \(until)") }
         if !reply.tunnel.enabled { properties.append("disabled") }
         Output.line("  " + properties.joined(separator: ", "))
+        if let words = AvailabilityOptions.words(definition) { Output.line("  " + words) }
         if let trial = reply.tunnel.trial {
             Output.line(
                 trial.holds
@@ -168,6 +174,11 @@ struct TunnelShowCommand: AsyncParsableCommand {
             Output.line(
                 "  here: \(end.role.rawValue), \(end.state.rawValue), \(address), \(end.openConnections) open of"
                     + " \(end.totalConnections) connections" + (end.lastError.map { "; last error: \($0)" } ?? ""))
+            for destination in end.destinations ?? [] { Output.line("    " + AvailabilityOptions.words(destination)) }
+            if let health = end.health {
+                let reason = health.reason.map { ": \($0)" } ?? ""
+                Output.line("    the target is \(health.state.rawValue)\(reason)")
+            }
         }
     }
 }

@@ -23,6 +23,8 @@ public struct GatewayConfiguration: Sendable, Hashable {
     public var tunnels: [Tunnel]
     /// What the gateway may use at most.
     public var limits: Limits
+    /// The programs that check targets, by the names that tunnels call them by (`HealthCheck.Kind.command`).
+    public var healthCommands: [String: HealthCommand] = [:]
 
     /// A configuration from its parts.
     public init(
@@ -90,6 +92,15 @@ public struct GatewayConfiguration: Sendable, Hashable {
         /// second: 8,000 to 100,000,000,000. The other end limits the other direction, by its own configuration. Nil for no
         /// limit but the network's.
         public var maximumRate: UInt64?
+        /// How the destination finds out whether the target takes connections; nil leaves it to the connections themselves.
+        public var healthCheck: HealthCheck?
+        /// Whether a client's address always leads to the same of several destinations of one order, while that one serves.
+        public var isSticky = false
+        /// When a destination that failed is used again though another one serves; nil: once it has been well for 30 s.
+        public var failback: Failback?
+        /// For how long open connections are kept while the other gateway is silent, if that is longer than `Limits.liveness`: up to
+        /// a day. Both gateways must say it.
+        public var hold: Duration?
         /// What the two gateways call it; nil: its name. In a group its id, which stays when it is renamed.
         var wireName: String?
         /// From where clients may connect to its origins; empty: from anywhere.
@@ -117,6 +128,14 @@ public struct GatewayConfiguration: Sendable, Hashable {
         public static let defaultMaximumConnections = 1_024
     }
 
+    /// When a destination that failed is used again though another one serves.
+    public enum Failback: Sendable, Hashable {
+        /// When it has been well for so long, 0 to one hour; after each further failure within ten minutes for twice as long.
+        case after(Duration)
+        /// When an operator says so (`dxgateway tunnel failback`).
+        case manual
+    }
+
     /// The origin end of a tunnel.
     public struct Origin: Sendable, Hashable {
         /// The name of the gateway.
@@ -140,14 +159,16 @@ public struct GatewayConfiguration: Sendable, Hashable {
         /// embedding program itself is the target, by `Gateway.serve`.
         public var target: HostAddress?
         /// Lower ones first; nil for the place in the list.
-        var order: UInt64?
+        public var order: UInt64?
         /// Of those of one order, the part of the connections that it gets.
-        var weight: UInt64 = 1
+        public var weight: UInt64
 
         /// A destination from its parts.
-        public init(gateway: String, target: HostAddress? = nil) {
+        public init(gateway: String, target: HostAddress? = nil, order: UInt64? = nil, weight: UInt64 = 1) {
             self.gateway = gateway
             self.target = target
+            self.order = order
+            self.weight = weight
         }
     }
 
@@ -173,6 +194,10 @@ public struct GatewayConfiguration: Sendable, Hashable {
         /// How many event loops, each with a thread, 1 to 16; nil is one for each core. No more than there are peers, as all
         /// that goes to one peer stays on one loop.
         public var threads: Int?
+        /// How long a peer may be silent before its open connections end, 5 seconds to one hour; the smaller of both ends' counts.
+        public var liveness: Duration = .seconds(60)
+        /// How long open connections have when the gateway is told to stop, 0 to one hour.
+        public var drainTimeout: Duration = .seconds(30)
 
         /// Limits from their parts, each with a default.
         public init(

@@ -47,6 +47,11 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     /// For how long in all something waited at this end because of the rate, in milliseconds.
     public var rateWaitMilliseconds: UInt64?
 
+    /// At the origin: the destinations, in the order of the configuration.
+    public var destinations: [DestinationStatus]?
+    /// At the destination: what is known of the target.
+    public var health: TargetHealthStatus?
+
     /// A value from its parts.
     public init(
         name: String, role: Role, state: State, listen: [String] = [], target: String? = nil, openConnections: Int = 0,
@@ -81,10 +86,12 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         rateWaits = rateWaits.map { $0 &+ (other.rateWaits ?? 0) }
         rateWaitMilliseconds = rateWaitMilliseconds.map { $0 &+ (other.rateWaitMilliseconds ?? 0) }
         lastError = lastError ?? other.lastError
+        // Each event loop checks for itself; the worst is what there is to know.
+        if let theirs = other.health, health == nil || theirs.state == .down { health = theirs }
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, role, state, listen, target
+        case name, role, state, listen, target, destinations, health
         case openConnections = "open_connections"
         case totalConnections = "total_connections"
         case refusedConnections = "refused_connections"

@@ -15,7 +15,7 @@ extension GroupAgent {
     /// A tunnel as it would be asked for.
     func request(_ tunnel: GroupState.Tunnel) -> TunnelRequest {
         let record = tunnel.record
-        return TunnelRequest(
+        var request = TunnelRequest(
             name: tunnel.name, origins: record.origins.map { text($0.selector, $0.listen) },
             destinations: record.destinations.map { destination in
                 text(destination.selector, destination.target)
@@ -26,6 +26,8 @@ extension GroupAgent {
             schedulingClass: record.schedulingClass.rawValue, maximumConnections: record.maximumConnections,
             rate: record.maximumRate,
             until: record.until.map { Timestamp(claimed: $0) })
+        record.writeAvailability(to: &request)
+        return request
     }
 
     private func text(_ selector: TunnelRecord.Selector, _ address: HostAddress?) -> String {
@@ -118,12 +120,13 @@ extension GroupAgent {
             }
             record.schedulingClass = value
         }
+        try record.readAvailability(request)
         record.until = request.until.map { UInt64(clamping: $0.wholeSeconds) }
         record.trialSeconds = try Self.number(request.confirmSeconds, "confirm_s", 5...86_400).map { UInt64($0) }
         return record
     }
 
-    private static func number(
+    static func number(
         _ value: Int?, _ name: String, _ range: ClosedRange<Int>
     ) throws(GroupError) -> Int? {
         guard let value else { return nil }

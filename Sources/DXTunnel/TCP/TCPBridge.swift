@@ -11,12 +11,16 @@ import NIOPosix
 ///
 /// In a tunnel with a rate a read is held here until the tunnel's limiter has let all of it go; only then the next one is
 /// made. The rate may come, change and go meanwhile.
-final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
+///
+/// Where the tunnel has several destinations nothing is sent before one has taken the stream, and what is sent is kept until the
+/// target has said something, or is more than `maximumEarly`: a destination whose target refuses is replaced by the next one
+/// (`TunnelOpening`).
+final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    let channel: PeerChannel
-    let id: StreamID
+    private(set) var channel: PeerChannel
+    private(set) var id: StreamID
     let usage: TunnelUsage
     /// The listener's address at which the client came; nil at a destination.
     let entrance: Endpoint?
@@ -24,6 +28,12 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     /// What was read from TCP and waits for the tunnel's rate.
     private var held = ByteBuffer()
     var isWaitingForTurn = false
+    /// Chooses the stream, as long as there is a choice.
+    private var opening: TunnelOpening?
+    /// No destination has the connection yet: nothing is sent.
+    private var isWaiting = false
+    /// What was sent and may have to be sent again, to another destination.
+    private var early = ByteBuffer()
     private var isReading = false
     /// TCP's FIN came, and is passed on after what is held; or the stream wants no more.
     private var inputEnded = false
@@ -48,7 +58,16 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     /// At 256 KiB of bytes that the kernel has not taken the stream is read no more; again below 64 KiB.
     static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 65_536, high: 262_144)
 
-    init(channel: PeerChannel, id: StreamID, usage: TunnelUsage, entrance: Endpoint? = nil) {
+    /// A request and its headers. Whoever sends more before the target answers is heard by it.
+    static let maximumEarly = 16_384
+
+    /// - Parameter opening: what finds the stream that takes it; nil when this is the one.
+    init(
+        channel: PeerChannel, id: StreamID, usage: TunnelUsage, entrance: Endpoint? = nil,
+        opening: TunnelOpening? = nil
+    ) {
+        self.opening = opening
+        isWaiting = opening != nil
         self.channel = channel
         self.id = id
         self.usage = usage
@@ -79,10 +98,27 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
         let bytes = unwrapInboundIn(data)
         guard !inputEnded else { return }
         usage.countFromClient(bytes.readableBytes)
-        guard usage.limiter != nil || held.readableBytes > 0 else { return channel.write(bytes, to: id) }
+        guard usage.limiter != nil || held.readableBytes > 0 || isWaiting else { return write(bytes) }
         // More than one read is held only when SwiftNIO reads all there is because TCP's FIN came.
         if held.readableBytes == 0 { held = bytes } else { held.writeImmutableBuffer(bytes) }
-        sendHeld()
+        if !isWaiting { sendHeld() }
+    }
+
+    private func write(_ bytes: ByteBuffer) {
+        if opening != nil {
+            if early.readableBytes + bytes.readableBytes > Self.maximumEarly {
+                keepDestination()
+            } else {
+                early.writeImmutableBuffer(bytes)
+            }
+        }
+        channel.write(bytes, to: id)
+    }
+
+    /// There is no other destination for it any more.
+    private func keepDestination() {
+        opening = nil
+        early = ByteBuffer()
     }
 
     /// Sends what is held, as the rate allows; without one, which there was when it was read, as the stream takes it.
@@ -97,7 +133,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     /// Asks TCP for more when the stream has room.
     private func requestRead() {
-        guard !isReading, !inputEnded, !isOver, held.readableBytes == 0, let context,
+        guard !isReading, !inputEnded, !isOver, !isWaiting, held.readableBytes == 0, let context,
             channel.writableByteCount(id) > 0
         else { return }
         isReading = true
@@ -106,12 +142,12 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     var sendableByteCount: Int {
         // Asked only when there is something: the question asks to be told of room, too.
-        held.readableBytes > 0 && channel.writableByteCount(id) > 0 ? held.readableBytes : 0
+        held.readableBytes > 0 && !isWaiting && channel.writableByteCount(id) > 0 ? held.readableBytes : 0
     }
 
     func send(atMost limit: Int) -> Int {
         guard let part = held.readSlice(length: min(limit, sendableByteCount)) else { return 0 }
-        channel.write(part, to: id)
+        write(part)
         if held.readableBytes == 0 {
             // Lets the memory go.
             held = ByteBuffer()
@@ -124,7 +160,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     private func endInput() {
         guard !inputEnded else { return }
         inputEnded = true
-        if held.readableBytes == 0 { finishInput() }
+        if held.readableBytes == 0, !isWaiting { finishInput() }
     }
 
     private func finishInput() {
@@ -153,8 +189,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     func channelInactive(context: ChannelHandlerContext) {
         guard !isOver else { return }
         guard isOutputClosed && !hasFailed else {
-            over()
-            return channel.abort(id, code: .aborted)
+            giveStreamUp()
+            return over()
         }
         // SwiftNIO tells of a FIN that comes after our own by closing the connection.
         self.context = nil
@@ -169,10 +205,14 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     func onReadable() { pump() }
 
     /// The stream takes bytes again.
-    func onWritable() { if held.readableBytes > 0 { sendHeld() } else { requestRead() } }
+    func onWritable() {
+        guard !isWaiting else { return }
+        if held.readableBytes > 0 { sendHeld() } else { requestRead() }
+    }
 
     /// The peer wants no more: its application reset, or went away.
-    func onStopped() {
+    func onStopped(_ code: StreamCode) {
+        if asksNext(code) { return }
         inputEnded = true
         // A connection of which one half was refused is of no use to its application: it is reset, as TCP would.
         abortConnection()
@@ -183,21 +223,24 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     /// Moves bytes from the stream to TCP while TCP takes them.
     private func pump() {
-        guard let context, !isOver, context.channel.isActive, !outputEnded else { return }
+        guard let context, !isOver, !isWaiting, context.channel.isActive, !outputEnded else { return }
         var wrote = false
         loop: while context.channel.isWritable {
             switch channel.read(id) {
             case .none: break loop
             case .bytes(let bytes):
+                keepDestination()
                 usage.countToClient(bytes.readableBytes)
                 context.write(wrapOutboundOut(bytes), promise: nil)
                 wrote = true
             case .finished:
+                keepDestination()
                 outputEnded = true
                 wrote = false
                 closeOutput(context)
                 break loop
-            case .reset:
+            case .reset(let code):
+                if asksNext(code) { return }
                 if wrote { context.flush() }
                 abortConnection()
                 return
@@ -232,9 +275,14 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     private func abortConnection() {
         guard !isOver, context != nil || isDraining else { return }
         let context = context
+        giveStreamUp()
         over()
-        channel.abort(id, code: .aborted)
         if let context { TCPReset.close(context.channel) }
+    }
+
+    /// The peer hears that the connection is no more; all of those that were asked for it.
+    private func giveStreamUp() {
+        if isWaiting { opening?.cancel() } else { channel.abort(id, code: .aborted) }
     }
 
     private func over() {
@@ -242,6 +290,37 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
         usage.closed()
         context = nil
         held = ByteBuffer()
+        keepDestination()
+    }
+
+    // MARK: Several destinations
+
+    func settle(on channel: PeerChannel, _ id: StreamID) -> PeerChannel.StreamOwner {
+        (self.channel, self.id) = (channel, id)
+        isWaiting = false
+        return .tcp(self)
+    }
+
+    func resume() {
+        guard !isOver, !isWaiting, let context, context.channel.isActive else { return }
+        if held.readableBytes > 0 { sendHeld() } else if inputEnded { finishInput() }
+        if !isOver { begin() }
+    }
+
+    func refuse() {
+        // Without a stream of its own any more.
+        opening = nil
+        abortConnection()
+    }
+
+    /// The destination says that its target has not got the connection: asks the next one, if there is one.
+    private func asksNext(_ code: StreamCode) -> Bool {
+        guard let opening, !isWaiting, !isOver, opening.retry(channel, id, code) else { return false }
+        isWaiting = true
+        early.writeImmutableBuffer(held)
+        held = early
+        early = ByteBuffer()
+        return true
     }
 }
 

@@ -16,6 +16,9 @@ final class DestinationTunnel {
     var isActivated = false
     private let core: GatewayCore
     private var target: HostAddress?
+    private var check: GatewayConfiguration.HealthCheck?
+    /// Whether the target takes connections; nil when the program is the target.
+    private(set) var checker: TargetChecker?
     /// The embedding program, when it is the target.
     var acceptor: (@Sendable (TunnelStream) -> Void)?
 
@@ -26,6 +29,50 @@ final class DestinationTunnel {
         usage = core.share.usage(of: tunnel, limiter: core.limiter(for: tunnel))
         self.target = target
         self.core = core
+        check = tunnel.healthCheck
+        makeChecker()
+    }
+
+    // MARK: Health
+
+    private func makeChecker() {
+        checker?.stop()
+        let tunnel = NIOLoopBound(Weak(self), eventLoop: core.eventLoop)
+        checker = target.map { target in
+            TargetChecker(check, of: target, tunnel: name, core: core) { tunnel.value.object?.onHealthChanged() }
+        }
+    }
+
+    /// The checker belongs to its tunnel.
+    private struct Weak {
+        weak var object: DestinationTunnel?
+        init(_ object: DestinationTunnel) { self.object = object }
+    }
+
+    private func onHealthChanged() {
+        core.logger.notice(
+            "target is \(checker?.state ?? .unknown)",
+            metadata: ["tunnel": "\(name)", "target": "\(targetText ?? "")", "reason": "\(checker?.reason ?? "")"])
+        for channel in core.peers.compactMap(\.channel) { channel.tellTarget(of: self) }
+    }
+
+    /// What is known of the target; nil when that is the program.
+    var healthStatus: TargetHealthStatus? {
+        checker.map {
+            TargetHealthStatus(
+                state: TargetHealthStatus.State($0.state), reason: $0.reason, check: check.map { "\($0.kind)" })
+        }
+    }
+
+    /// An origin has a listener block.
+    func onActivated() {
+        isActivated = true
+        checker?.start()
+    }
+
+    /// An origin has its listener block no more: without any other nobody asks whether the target is well.
+    func onBlockGone() {
+        if !core.peers.contains(where: { $0.channel?.hasBlock(of: self) ?? false }) { checker?.stop() }
     }
 
     /// The group says something else of it. Connections to another target, and of gateways that are origins no more, end;
@@ -42,6 +89,12 @@ final class DestinationTunnel {
         name = tunnel.name
         origins = newOrigins
         self.target = target
+        if isMoved || tunnel.healthCheck != check {
+            check = tunnel.healthCheck
+            makeChecker()
+            if isActivated { checker?.start() }
+            onHealthChanged()
+        }
         usage.update(tunnel, on: core.eventLoop)
     }
 
@@ -52,7 +105,11 @@ final class DestinationTunnel {
             channel.endStreams(of: usage)
         }
         usage.limiter?.cancel()
+        checker?.stop()
     }
+
+    /// The gateway has stopped.
+    func stopChecking() { checker?.stop() }
 
     /// The target as text, for status.
     var targetText: String? { target?.description }
@@ -134,6 +191,7 @@ final class DestinationTunnel {
                 usage.closed()
                 return TCPReset.close(tcp)
             }
+            checker?.connected()
             channel.setOwner(.tcp(bridge), of: id)
             do { try tcp.pipeline.syncOperations.addHandler(bridge) } catch {
                 usage.closed()
@@ -142,31 +200,11 @@ final class DestinationTunnel {
             }
         case .failure(let error):
             usage.closed()
-            let code = Self.code(for: error)
-            refuse(id, on: channel, code: code, "target \(targetText ?? ""): \(Self.words(for: error))")
+            let words = TargetConnection.words(for: error)
+            checker?.connectionFailed(words)
+            refuse(
+                id, on: channel, code: TargetConnection.code(for: error), "target \(targetText ?? ""): \(words)")
         }
-    }
-
-    /// A refusal is a refusal; everything else is a target that cannot be reached.
-    private static func code(for error: any Error) -> StreamCode {
-        errno(of: error) == ECONNREFUSED ? .refused : .unreachable
-    }
-
-    private static func errno(of error: any Error) -> CInt? {
-        if let error = error as? IOError { return error.errnoCode }
-        if let error = error as? NIOConnectionError {
-            return error.connectionErrors.lazy.compactMap { errno(of: $0.error) }.first
-        }
-        return nil
-    }
-
-    private static func words(for error: any Error) -> String {
-        if let code = errno(of: error) { return unsafe String(cString: strerror(code)) }
-        if let error = error as? NIOCore.ChannelError, case .connectTimeout = error { return "no answer in time" }
-        if let error = error as? NIOConnectionError, error.connectionErrors.isEmpty {
-            return "the name cannot be resolved"
-        }
-        return "\(error)"
     }
 }
 

@@ -15,9 +15,11 @@ final class OriginTunnel {
     /// Their names.
     var destinations: [String] { ends.map(\.gateway) }
     private(set) var listeners: [TCPListener] = []
-    private let core: GatewayCore
-    private var streamClass: StreamClass
-    private var share: Int
+    let core: GatewayCore
+    private(set) var streamClass: StreamClass
+    private(set) var share: Int
+    /// Which destination is next.
+    private(set) var choice: DestinationChoice
     /// From where clients may connect; empty: from anywhere.
     private var allowed: [AddressRange]
     /// How long to wait before a destination that refused is asked again.
@@ -36,8 +38,9 @@ final class OriginTunnel {
         var internalPort: UInt32
         /// The channel is silent: nothing new is sent there until it is heard again.
         var isSuspended = false
-        /// How much it is owed among those of one order.
-        var credit: Int64 = 0
+        /// What it said of its target; nil when it is of a version that says nothing.
+        var target: TargetHealth.State?
+        var reason = ""
     }
 
     init(_ tunnel: GatewayConfiguration.Tunnel, core: GatewayCore) {
@@ -45,6 +48,8 @@ final class OriginTunnel {
         wireName = tunnel.wireName ?? tunnel.name
         allowed = tunnel.allowed
         ends = tunnel.destinations
+        choice = DestinationChoice(
+            tunnel.destinations, isSticky: tunnel.isSticky, failback: core.failback(of: tunnel))
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
         usage = core.share.usage(of: tunnel, limiter: core.limiter(for: tunnel))
@@ -56,12 +61,38 @@ final class OriginTunnel {
         listeners.append(try TCPListener(address, endpoint: endpoint))
     }
 
-    /// The destinations that have activated it and are heard, in the order of their names.
-    var activeNames: [String] { active.filter { !$0.isSuspended }.map(\.channel.peer.name).sorted() }
-    /// Whether a destination has activated it.
-    var isActive: Bool { active.contains { !$0.isSuspended } }
+    /// The destinations that have activated it, are heard and not about to stop, in the order of their names.
+    var activeNames: [String] { active.filter(Self.isOpen).map(\.channel.peer.name).sorted() }
+    /// Whether a destination has activated it, and connections are taken.
+    var isActive: Bool { !core.isDraining && active.contains(where: Self.isOpen) }
+    private static func isOpen(_ each: Activation) -> Bool { !each.isSuspended && !each.channel.isPeerLeaving }
     /// Why it cannot listen, if so.
     var failureText: String? { failure }
+
+    /// What becomes of new connections at each destination.
+    func destinationStatus(now: Instant) -> [DestinationStatus] {
+        choice.standings.map { standing in
+            let state: DestinationStatus.State =
+                if !standing.isPresent {
+                    .away
+                } else if standing.isLeaving {
+                    .leaving
+                } else if standing.target == .down {
+                    .down
+                } else if !standing.isHeard {
+                    .silent
+                } else if choice.wait(standing, now: now) != nil || choice.waitsForOperator(standing) {
+                    .recovering
+                } else {
+                    .ready
+                }
+            let reason = standing.reason ?? ""
+            return DestinationStatus(
+                gateway: standing.name, state: state, target: TargetHealthStatus.State(standing.target).rawValue,
+                reason: reason.isEmpty ? nil : reason, order: standing.order, weight: UInt64(max(0, standing.weight)),
+                waitSeconds: choice.wait(standing, now: now)?.secondsAsDouble, failures: standing.failureCount)
+        }
+    }
 
     // MARK: Activation
 
@@ -76,8 +107,43 @@ final class OriginTunnel {
         active.append(Activation(channel: channel, internalPort: internalPort))
         pauses[ObjectIdentifier(channel)] = nil
         usage.lastError = nil
-        open()
+        refresh()
     }
+
+    /// A destination says how its target is; true when the internal port is this tunnel's.
+    func onTarget(
+        of channel: PeerChannel, internalPort: UInt32, _ state: TargetHealth.State, _ reason: String
+    ) -> Bool {
+        guard let index = active.firstIndex(where: { $0.channel === channel && $0.internalPort == internalPort })
+        else { return false }
+        active[index].target = state
+        active[index].reason = reason
+        refresh()
+        return true
+    }
+
+    /// Whether a destination tells of its target, and so of whether a connection has come there.
+    func tellsTarget(_ channel: PeerChannel) -> Bool { active.contains { $0.channel === channel && $0.target != nil } }
+
+    /// Brings together what is known of the destinations; opens and closes the listeners.
+    func refresh() {
+        guard !isRemoved else { return }
+        let now = core.currentTime()
+        for name in destinations {
+            let known = active.first { $0.channel.peer.name == name }
+            choice.change(name, now: now) { standing in
+                standing.isPresent = known.map { !$0.isSuspended } ?? false
+                standing.isHeard = known.map { !$0.channel.isDoubted } ?? true
+                standing.isLeaving = known?.channel.isPeerLeaving ?? false
+                standing.target = known?.target ?? .unknown
+                standing.reason = known?.reason
+            }
+        }
+        if isActive { open() } else { closeUnlessActive() }
+    }
+
+    /// An operator wants the destinations that failed used again.
+    func failBack() { choice.failBack() }
 
     /// The destination will have none.
     func onRefused(by channel: PeerChannel, reason: String) {
@@ -122,7 +188,7 @@ final class OriginTunnel {
     func onChannelDown(_ channel: PeerChannel) {
         active.removeAll { $0.channel === channel }
         if channel.end != nil { pauses[ObjectIdentifier(channel)] = nil }
-        closeUnlessActive()
+        refresh()
     }
 
     /// The channel to a destination went silent, or is heard again. While it is silent new clients are refused; connections
@@ -131,7 +197,7 @@ final class OriginTunnel {
         for index in active.indices where active[index].channel === channel {
             active[index].isSuspended = isSuspended
         }
-        if isActive { open() } else { closeUnlessActive() }
+        refresh()
     }
 
     private func closeUnlessActive() {
@@ -176,8 +242,9 @@ final class OriginTunnel {
             channel.endStreams(of: usage)
         }
         ends = tunnel.destinations
+        choice.update(ends, isSticky: tunnel.isSticky, failback: core.failback(of: tunnel))
         for channel in core.peers.compactMap(\.channel) { ask(channel) }
-        closeUnlessActive()
+        refresh()
     }
 
     /// Takes these local addresses and gives up all others, with the connections that came there. One that cannot be had is
@@ -242,10 +309,22 @@ final class OriginTunnel {
             return tcp.eventLoop.makeSucceededVoidFuture()
         }
         do {
-            try connect { channel, id in
-                let bridge = TCPBridge(channel: channel, id: id, usage: self.usage, entrance: entrance)
-                try? tcp.pipeline.syncOperations.addHandler(bridge)
-                return .tcp(bridge)
+            guard usage.hasRoom else { throw GatewayError.connectionLimit(name) }
+            let client = Self.addressBytes(tcp)
+            if hasSeveral {
+                let opening = TunnelOpening(self, client: client, entrance: entrance)
+                try opening.begin { channel, id in
+                    let bridge = TCPBridge(
+                        channel: channel, id: id, usage: usage, entrance: entrance, opening: opening)
+                    try? tcp.pipeline.syncOperations.addHandler(bridge)
+                    return bridge
+                }
+            } else {
+                try connect(to: nil, client: client) { channel, id in
+                    let bridge = TCPBridge(channel: channel, id: id, usage: usage, entrance: entrance)
+                    try? tcp.pipeline.syncOperations.addHandler(bridge)
+                    return .tcp(bridge)
+                }
             }
         } catch {
             usage.refuse("\(error)")
@@ -264,35 +343,43 @@ final class OriginTunnel {
         return allowed.contains { $0.contains(client) }
     }
 
-    /// Chooses the destination of a connection: of those that are there the lowest order, of these in turn by weight (as smooth
-    /// weighted round robin does); the one of that name only, if one is given.
-    private func choose(_ name: String?) -> Activation? {
-        var order = UInt64.max
-        var candidates: [(index: Int, weight: Int64)] = []
-        for index in active.indices where !active[index].isSuspended {
-            let peer = active[index].channel.peer.name
-            guard name == nil || name == peer, let place = ends.firstIndex(where: { $0.gateway == peer }) else {
-                continue
-            }
-            let own = ends[place].order ?? UInt64(place)
-            if own < order { candidates.removeAll() }
-            order = min(order, own)
-            if own == order { candidates.append((index, Int64(clamping: ends[place].weight))) }
-        }
-        let total = candidates.reduce(0) { $0 + $1.weight }
-        for candidate in candidates { active[candidate.index].credit += candidate.weight }
-        guard let best = candidates.max(by: { active[$0.index].credit < active[$1.index].credit }) else { return nil }
-        active[best.index].credit -= total
-        return active[best.index]
+    /// The bytes of a client's address.
+    private static func addressBytes(_ tcp: any Channel) -> [UInt8]? {
+        tcp.remoteAddress?.ipAddress.map { Array($0.utf8) }
+    }
+
+    /// The best destination that is not excluded.
+    func nextDestination(
+        only member: String? = nil, client: [UInt8]?, excluding excluded: Set<String> = []
+    ) -> (channel: PeerChannel, internalPort: UInt32)? {
+        let name = choice.choose(only: member, client: client, excluding: excluded, now: core.currentTime())
+        return active.first { $0.channel.peer.name == name }.map { ($0.channel, $0.internalPort) }
+    }
+
+    /// Whether a connection has a choice.
+    private var hasSeveral: Bool { active.count(where: Self.isOpen) > 1 }
+
+    /// A connection found no destination that takes it.
+    func onOpeningFailed(_ reason: String) {
+        usage.refuse(reason)
+        core.complain("connection refused", ["tunnel": name, "reason": reason], limit: &complaints)
     }
 
     /// Opens a stream to the best destination, or to the one of that name.
     func connect(to member: String? = nil, _ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner)
         throws(GatewayError)
     {
+        try connect(to: member, client: nil, makeOwner)
+    }
+
+    private func connect(
+        to member: String?, client: [UInt8]?, _ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner
+    ) throws(GatewayError) {
         guard usage.hasRoom else { throw .connectionLimit(name) }
         if let member, !destinations.contains(member) { throw .notADestination(member, tunnel: name) }
-        guard let destination = choose(member) else { throw .notConnected(member ?? destinations.first ?? name) }
+        guard let destination = nextDestination(only: member, client: client) else {
+            throw .notConnected(member ?? destinations.first ?? name)
+        }
         do throws(StreamError) {
             _ = try destination.channel.openStream(
                 internalPort: destination.internalPort, streamClass: streamClass, share: share

@@ -1,3 +1,4 @@
+import DXWire
 import NIOCore
 
 /// Counts of one end of one tunnel on one event loop, to which it is bound, and what keeps it within its limits, which may
@@ -7,6 +8,8 @@ import NIOCore
 final class TunnelUsage {
     /// What every connection asks before it sends; nil in a tunnel without a rate.
     private(set) var limiter: TunnelLimiter?
+    /// For how long its connections are kept while the other gateway is silent; nil: no longer than others.
+    private(set) var hold: Interval?
     private(set) var open = 0
     private(set) var total: UInt64 = 0
     private(set) var bytesIn: UInt64 = 0
@@ -17,7 +20,10 @@ final class TunnelUsage {
     private let ofGateway: ConnectionCount
 
     /// No connections yet; the counts are those over all event loops.
-    init(ofTunnel: ConnectionCount, ofGateway: ConnectionCount, limiter: TunnelLimiter? = nil) {
+    init(
+        ofTunnel: ConnectionCount, ofGateway: ConnectionCount, limiter: TunnelLimiter? = nil, hold: Interval? = nil
+    ) {
+        self.hold = hold
         self.limiter = limiter
         self.ofTunnel = ofTunnel
         self.ofGateway = ofGateway
@@ -27,6 +33,7 @@ final class TunnelUsage {
     /// open than new ones may be.
     func update(_ tunnel: GatewayConfiguration.Tunnel, on eventLoop: any EventLoop) {
         ofTunnel.maximum = tunnel.maximumConnections
+        hold = tunnel.hold.map { Interval($0) }
         switch (limiter, tunnel.maximumRate) {
         case (nil, nil): break
         case (nil, let rate?): limiter = TunnelLimiter(bitsPerSecond: rate, on: eventLoop)

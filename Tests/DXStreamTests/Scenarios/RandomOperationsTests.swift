@@ -129,7 +129,9 @@ import Testing
             case .stopped(let id, _):
                 try SimulationFailure.unless(live.contains(id), "\(event) for a stream that has ended")
             case .closed(let how): throw SimulationFailure("\(role): \(how)")
-            case .streamsAvailable, .controlReadable, .message, .pathSuspect, .pathValidated, .pathRetired: break
+            case .streamAccepted, .streamsAvailable, .controlReadable, .message, .pathSuspect, .pathValidated,
+                .pathRetired:
+                break
             }
         }
 
