@@ -49,6 +49,7 @@ class Trio:
     def __enter__(self):
         for each in [*self.clouds, self.edge]:
             each.start()
+        self.edge.wait_control()
         self.wait_for("ready", "ready")
         return self
 
@@ -165,6 +166,7 @@ def destination_killed(run):
             check(ended and isinstance(ended[0], float), f"the connection through the dead gateway did not end: {ended}")
             resets.append(ended[0] - killed)
             trio.clouds[0].start()
+        trio.wait_for("ready", "ready")
     run.note(runs=runs, attempts=len(all_times), connect_seconds=all_times, slowest_seconds=slowest, reset_seconds=resets)
     return (f"{runs} kills, {len(all_times)} of {len(all_times)} new connections answered: {milliseconds(all_times)}; "
             f"open ones reset: {milliseconds(resets)}")
