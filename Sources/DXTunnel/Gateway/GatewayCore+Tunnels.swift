@@ -71,10 +71,10 @@ extension GatewayCore {
     func dial(_ name: String, to member: String? = nil) throws(GatewayError) -> TunnelStream {
         guard let tunnel = origins.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
         var made: ProgramBridge?
-        try tunnel.connect(to: member) { channel, id in
-            let bridge = ProgramBridge(channel: channel, id: id, usage: tunnel.usage, core: self)
+        try tunnel.connect(to: member) { channel, id, opening in
+            let bridge = ProgramBridge(channel: channel, id: id, usage: tunnel.usage, core: self, opening: opening)
             made = bridge
-            return .program(bridge)
+            return bridge
         }
         guard let made else { preconditionFailure("connecting makes an owner or throws") }
         return TunnelStream(bridge: made, gate: gate)

@@ -5,9 +5,9 @@ import NIOCore
 /// Joins one stream and the embedding program. Bound to the gateway's event loop; `TunnelStream` is its other side.
 ///
 /// At most one read and one write wait at a time: `TunnelStream` sees to that.
-final class ProgramBridge: RateLimitedSender {
-    private let channel: PeerChannel
-    private let id: StreamID
+final class ProgramBridge: RateLimitedSender, TunnelConnection {
+    private var channel: PeerChannel
+    private var id: StreamID
     let usage: TunnelUsage
     private let core: GatewayCore
     private var reader: EventLoopPromise<ByteBuffer?>?
@@ -17,8 +17,17 @@ final class ProgramBridge: RateLimitedSender {
     private var failure: TunnelStreamError?
     private var isOver = false
     var isWaitingForTurn = false
+    /// Chooses the stream, as long as there is a choice; as in `TCPBridge`.
+    private var opening: TunnelOpening?
+    private var isWaiting = false
+    private var early = ByteBuffer()
 
-    init(channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore) {
+    /// - Parameter opening: what finds the stream that takes it; nil when this is the one.
+    init(
+        channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore, opening: TunnelOpening? = nil
+    ) {
+        self.opening = opening
+        isWaiting = opening != nil
         self.channel = channel
         self.id = id
         self.usage = usage
@@ -55,7 +64,7 @@ final class ProgramBridge: RateLimitedSender {
         guard !outputEnded, failure == nil else { return }
         outputEnded = true
         // What a write still holds goes first.
-        guard writer == nil else { return }
+        guard writer == nil, !isWaiting else { return }
         channel.finish(id)
         endIfDone()
     }
@@ -70,31 +79,34 @@ final class ProgramBridge: RateLimitedSender {
 
     /// The stream has something to read.
     func onReadable() {
-        guard let promise = reader else { return }
+        guard let promise = reader, !isWaiting else { return }
         switch channel.read(id) {
         case .none: return
         case .bytes(let bytes):
+            keepDestination()
             usage.countToClient(bytes.readableBytes)
             reader = nil
             promise.succeed(bytes)
         case .finished:
+            keepDestination()
             inputEnded = true
             reader = nil
             promise.succeed(nil)
             endIfDone()
-        case .reset(let code): fail(.reset(TunnelStreamError.Reason(code)))
+        case .reset(let code):
+            if !asksNext(code) { fail(.reset(TunnelStreamError.Reason(code))) }
         }
     }
 
     /// The stream takes bytes.
     func onWritable() {
-        guard writer != nil else { return }
+        guard writer != nil, !isWaiting else { return }
         if let limiter = usage.limiter { return limiter.submit(self) }
         while send(atMost: .max) > 0 {}
     }
 
     var sendableByteCount: Int {
-        guard let writer else { return 0 }
+        guard let writer, !isWaiting else { return 0 }
         return min(channel.writableByteCount(id), writer.bytes.readableBytes)
     }
 
@@ -102,6 +114,13 @@ final class ProgramBridge: RateLimitedSender {
     func send(atMost limit: Int) -> Int {
         let count = min(limit, sendableByteCount)
         guard count > 0, var waiting = writer, let part = waiting.bytes.readSlice(length: count) else { return 0 }
+        if opening != nil {
+            if early.readableBytes + count > TCPBridge.maximumEarly {
+                keepDestination()
+            } else {
+                early.writeImmutableBuffer(part)
+            }
+        }
         channel.write(part, to: id)
         if waiting.bytes.readableBytes == 0 {
             writer = nil
@@ -117,7 +136,9 @@ final class ProgramBridge: RateLimitedSender {
     }
 
     /// The peer wants no more.
-    func onStopped(_ code: StreamCode) { fail(.reset(TunnelStreamError.Reason(code))) }
+    func onStopped(_ code: StreamCode) {
+        if !asksNext(code) { fail(.reset(TunnelStreamError.Reason(code))) }
+    }
 
     /// The channel ended.
     func onChannelClosed() { fail(.channelClosed) }
@@ -129,7 +150,9 @@ final class ProgramBridge: RateLimitedSender {
         reader = nil
         writer?.promise.fail(error)
         writer = nil
-        if !isOver { channel.abort(id, code: .aborted) }
+        if !isOver {
+            if isWaiting { opening?.cancel() } else { channel.abort(id, code: .aborted) }
+        }
         over()
     }
 
@@ -139,6 +162,41 @@ final class ProgramBridge: RateLimitedSender {
         guard !isOver else { return }
         isOver = true
         usage.closed()
+        keepDestination()
+    }
+
+    // MARK: Several destinations
+
+    var owner: PeerChannel.StreamOwner { .program(self) }
+
+    func settle(on channel: PeerChannel, _ id: StreamID) {
+        (self.channel, self.id) = (channel, id)
+        isWaiting = false
+    }
+
+    func resume() {
+        guard !isOver, !isWaiting else { return }
+        if early.readableBytes > 0 { channel.write(early, to: id) }
+        onWritable()
+        if outputEnded, writer == nil { channel.finish(id) }
+        onReadable()
+    }
+
+    func refuse(_ code: StreamCode) {
+        opening = nil
+        fail(.reset(TunnelStreamError.Reason(code)))
+    }
+
+    private func keepDestination() {
+        opening = nil
+        early = ByteBuffer()
+    }
+
+    /// The destination says that its target has not got the connection: asks the next one, if there is one.
+    private func asksNext(_ code: StreamCode) -> Bool {
+        guard let opening, !isWaiting, !isOver, opening.retry(channel, id, code) else { return false }
+        isWaiting = true
+        return true
     }
 }
 

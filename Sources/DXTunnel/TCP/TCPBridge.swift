@@ -295,10 +295,11 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
 
     // MARK: Several destinations
 
-    func settle(on channel: PeerChannel, _ id: StreamID) -> PeerChannel.StreamOwner {
+    var owner: PeerChannel.StreamOwner { .tcp(self) }
+
+    func settle(on channel: PeerChannel, _ id: StreamID) {
         (self.channel, self.id) = (channel, id)
         isWaiting = false
-        return .tcp(self)
     }
 
     func resume() {
@@ -307,7 +308,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         if !isOver { begin() }
     }
 
-    func refuse() {
+    func refuse(_ code: StreamCode) {
         // Without a stream of its own any more.
         opening = nil
         abortConnection()

@@ -309,22 +309,10 @@ final class OriginTunnel {
             return tcp.eventLoop.makeSucceededVoidFuture()
         }
         do {
-            guard usage.hasRoom else { throw GatewayError.connectionLimit(name) }
-            let client = Self.addressBytes(tcp)
-            if hasSeveral {
-                let opening = TunnelOpening(self, client: client, entrance: entrance)
-                try opening.begin { channel, id in
-                    let bridge = TCPBridge(
-                        channel: channel, id: id, usage: usage, entrance: entrance, opening: opening)
-                    try? tcp.pipeline.syncOperations.addHandler(bridge)
-                    return bridge
-                }
-            } else {
-                try connect(to: nil, client: client) { channel, id in
-                    let bridge = TCPBridge(channel: channel, id: id, usage: usage, entrance: entrance)
-                    try? tcp.pipeline.syncOperations.addHandler(bridge)
-                    return .tcp(bridge)
-                }
+            try connect(client: Self.addressBytes(tcp), entrance: entrance) { channel, id, opening in
+                let bridge = TCPBridge(channel: channel, id: id, usage: usage, entrance: entrance, opening: opening)
+                try? tcp.pipeline.syncOperations.addHandler(bridge)
+                return bridge
             }
         } catch {
             usage.refuse("\(error)")
@@ -365,25 +353,29 @@ final class OriginTunnel {
         core.complain("connection refused", ["tunnel": name, "reason": reason], limit: &complaints)
     }
 
-    /// Opens a stream to the best destination, or to the one of that name.
-    func connect(to member: String? = nil, _ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner)
-        throws(GatewayError)
-    {
-        try connect(to: member, client: nil, makeOwner)
-    }
-
-    private func connect(
-        to member: String?, client: [UInt8]?, _ makeOwner: (PeerChannel, StreamID) -> PeerChannel.StreamOwner
+    /// Opens a connection to the best destination, or to the one of that name.
+    ///
+    /// - Parameters:
+    ///   - client: the bytes of the client's address; nil when there is none.
+    ///   - entrance: the listener's address at which it came; nil for the program's.
+    ///   - make: makes what carries it; with several destinations it waits for `TunnelOpening` to find the one that takes it.
+    func connect(
+        to member: String? = nil, client: [UInt8]? = nil, entrance: Endpoint? = nil,
+        _ make: (PeerChannel, StreamID, TunnelOpening?) -> any TunnelConnection
     ) throws(GatewayError) {
         guard usage.hasRoom else { throw .connectionLimit(name) }
         if let member, !destinations.contains(member) { throw .notADestination(member, tunnel: name) }
+        if member == nil, hasSeveral {
+            let opening = TunnelOpening(self, client: client, entrance: entrance)
+            return try opening.begin { channel, id in make(channel, id, opening) }
+        }
         guard let destination = nextDestination(only: member, client: client) else {
             throw .notConnected(member ?? destinations.first ?? name)
         }
         do throws(StreamError) {
             _ = try destination.channel.openStream(
                 internalPort: destination.internalPort, streamClass: streamClass, share: share
-            ) { id in makeOwner(destination.channel, id) }
+            ) { id in make(destination.channel, id, nil).owner }
         } catch {
             throw error == .streamLimit ? .connectionLimit(name) : .notConnected(destination.channel.peer.name)
         }

@@ -5,12 +5,14 @@ import NIOCore
 
 /// What a connection through a tunnel of several destinations is to the search for one that takes it.
 protocol TunnelConnection: AnyObject {
+    /// It, as the owner of the stream that carries it.
+    var owner: PeerChannel.StreamOwner { get }
     /// From now on this stream carries it. Nothing of it has reached a target before.
-    func settle(on channel: PeerChannel, _ id: StreamID) -> PeerChannel.StreamOwner
+    func settle(on channel: PeerChannel, _ id: StreamID)
     /// It may send, and send again what it had sent on a stream that was refused.
     func resume()
-    /// No destination takes it.
-    func refuse()
+    /// No destination takes it; what the last one said.
+    func refuse(_ code: StreamCode)
 }
 
 /// The search for a destination that takes one connection (`docs/ha.md` §4): the best is asked first; when it has not answered for
@@ -33,6 +35,7 @@ final class TunnelOpening {
     /// Timers of an earlier round mean nothing any more.
     private var round: UInt64 = 0
     private var lastReason: String?
+    private var lastCode = StreamCode.unreachable
     /// All were asked, and the time for an answer runs.
     private var isLastWait = false
 
@@ -125,14 +128,15 @@ final class TunnelOpening {
         for other in pending where !(other.channel === channel && other.id == id) { other.channel.drop(other.id) }
         pending.removeAll()
         round &+= 1
-        channel.setOwner(connection.settle(on: channel, id), of: id)
+        connection.settle(on: channel, id)
+        channel.setOwner(connection.owner, of: id)
         connection.resume()
     }
 
     /// A destination wants none of it.
     func onRefused(by channel: PeerChannel, _ id: StreamID, _ code: StreamCode) {
         guard remove(channel, id) else { return }
-        lastReason = "\(channel.peer.name): \(code)"
+        (lastReason, lastCode) = ("\(channel.peer.name): \(code)", code)
         channel.drop(id)
         askAfterLoss()
     }
@@ -164,7 +168,7 @@ final class TunnelOpening {
         guard [.refused, .unreachable, .limit].contains(code), tunnel.tellsTarget(channel), pending.isEmpty else {
             return false
         }
-        lastReason = "\(channel.peer.name): \(code)"
+        (lastReason, lastCode) = ("\(channel.peer.name): \(code)", code)
         guard askNext() else { return false }
         channel.drop(id)
         return true
@@ -182,7 +186,7 @@ final class TunnelOpening {
         let connection = connection
         end()
         tunnel.onOpeningFailed(lastReason.map { "\(reason): \($0)" } ?? reason)
-        connection?.refuse()
+        connection?.refuse(lastCode)
     }
 
     private func end() {

@@ -1,5 +1,6 @@
 import Glibc
 import NIOConcurrencyHelpers
+import NIOCore
 import Testing
 
 @testable import DXTunnel
@@ -134,6 +135,64 @@ extension GatewayTests {
             // Those that were tried there first reached the target without a byte, or not at all.
             #expect(targets.map(\.questions) == [2, 5])
             try await trio.stop()
+        }
+
+        /// What is opened by the program itself goes on elsewhere as well.
+        @Test func aProgramsConnectionIsReplaced() async throws {
+            let targets = [try NamedTarget(), try NamedTarget()]
+            let trio = try await GatewayTrio(targets: targets.map(\.port))
+            targets[0].stop()
+            for _ in 0..<2 {
+                let stream = try await trio.edge.dial("app")
+                try await stream.write(ByteBuffer(string: "who?"))
+                stream.finish()
+                var said = ""
+                for try await part in stream.inbound { said += String(buffer: part) }
+                #expect(said == "\(targets[1].port);")
+            }
+            targets[1].stop()
+            let stream = try await trio.edge.dial("app")
+            await #expect(throws: TunnelStreamError.reset(.refused)) { _ = try await stream.read() }
+            try await trio.stop()
+        }
+
+        /// The group's record says it, and the destination's owner has the last word on programs.
+        @Test func aGroupSaysHowATunnelStaysAvailable() async throws {
+            let fleet = try await Fleet()
+            let targets = [try NamedTarget(), try NamedTarget()]
+            var settings = LocalSettings(listen: HostAddress(host: "127.0.0.1", port: 0))
+            settings.healthCommands = ["well": ["/bin/sh", "-c", "echo not today; exit 1"]]
+            try await fleet.join("a", token: try await fleet.token())
+            try await fleet.start("a", settings: settings)
+            try await fleet.add("b")
+            var request = TunnelRequest(
+                name: "t", origins: ["hq@127.0.0.1:0"],
+                destinations: ["a@127.0.0.1:\(targets[0].port)", "b@127.0.0.1:\(targets[1].port),order=1"])
+            (request.health, request.healthIntervalMilliseconds, request.sticky) = ("command:well", 200, true)
+            (request.failback, request.holdSeconds) = ("manual", 60)
+            _ = try await fleet["hq"].setTunnel(request)
+            let definition = try await fleet["b"].groupTunnels().first?.definition
+            #expect(definition?.health == "command:well" && definition?.sticky == true)
+            #expect(definition?.failback == "manual" && definition?.holdSeconds == 60)
+            func states() async throws -> [String: DestinationStatus] {
+                let tunnel = try await fleet["hq"].status().tunnels.first { $0.name == "t" }
+                return Dictionary(
+                    (tunnel?.destinations ?? []).map { ($0.gateway, $0) }, uniquingKeysWith: { first, _ in first })
+            }
+            try await Polling.wait(until: "what the command says to be known") {
+                let states = try await states()
+                return states["a"]?.reason == "the command ended with 1: not today" && states["b"]?.state == .ready
+            }
+            // One that has no such command runs none, and goes by its connections.
+            let health = try await fleet["b"].status().tunnels.first?.health
+            #expect(health?.state == .unknown && health?.reason == "this gateway has no health command well")
+            request.health = "exec:/bin/true"
+            await #expect(throws: GroupError.self) { _ = try await fleet["hq"].setTunnel(request) }
+            // Without a check it is taken for well.
+            request.health = nil
+            _ = try await fleet["hq"].setTunnel(request)
+            try await Polling.wait(until: "the first to be no more down") { try await states()["a"]?.state != .down }
+            try await fleet.stop()
         }
 
         @Test func anAddressKeepsItsDestination() async throws {
