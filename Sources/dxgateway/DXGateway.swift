@@ -36,6 +36,7 @@ struct DXGateway: AsyncParsableCommand {
             KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PingCommand.self,
             DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
             MemberCommand.self, TunnelCommand.self, NcCommand.self, NetcheckCommand.self, ExplainCommand.self,
+            DrainCommand.self,
         ])
 
     static func main() async { await runProgram("dxgateway") }

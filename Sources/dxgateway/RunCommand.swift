@@ -11,11 +11,12 @@ struct RunCommand: AsyncParsableCommand {
         commandName: "run",
         abstract: "Run a gateway until SIGTERM or SIGINT.",
         discussion: """
-            Logs go to standard error. On SIGTERM the peers are told, connections end, ports are freed.
+            Logs go to standard error. On SIGTERM the peers are told and no new connections are taken; when those that are open
+            have ended, or drain_timeout (30s) is over, the gateway ends. A second SIGTERM ends it at once.
 
             A gateway that is in a group (init, join) runs from its state directory, and the file, if there is one, holds
-            nothing but listen, advertise, control, local_policy, limits, serve_match, lan, port_mapping
-            and forward.
+            nothing but listen, advertise, control, local_policy, limits, serve_match, lan, port_mapping,
+            forward and health_commands.
 
               dxgateway run
               dxgateway run --state /var/lib/dx/gateway --token-file /boot/dx-token
@@ -66,13 +67,16 @@ struct RunCommand: AsyncParsableCommand {
             logger.info("gateway starting", metadata: ["name": "\(gateway.name)", "id": "\(gateway.id)"])
             let control = ControlService(
                 path: controlPath, target: GatewayControlTarget(gateway), logger: logger)
-            var group = ServiceGroupConfiguration(
-                services: [gateway, control], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            var group = ServiceGroupConfiguration(services: [gateway, control], logger: logger)
             // Peers are told at once; what a client of the control socket holds open must not keep the ports.
             group.maximumGracefulShutdownDuration = .seconds(5)
             let release = releaseWhatStartingTook()
             defer { release.cancel() }
-            try await ServiceGroup(configuration: group).run()
+            let services = ServiceGroup(configuration: group)
+            let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+            let stopping = Task { await stopOnSignal(signals, gateway, services, logger) }
+            defer { stopping.cancel() }
+            try await services.run()
             logger.info("gateway stopped")
         } catch let failure as CommandFailure {
             throw failure
@@ -129,6 +133,29 @@ extension RunCommand {
             return (gateway, loaded.configuration.controlPath)
         } catch let error as ConfigurationFileError {
             throw CommandFailure(.failed, "the configuration is refused\n\(error)")
+        }
+    }
+}
+
+/// Drains the gateway at the first signal, then has it stop; stops it at once at the second.
+private func stopOnSignal(
+    _ signals: UnixSignalsSequence, _ gateway: Gateway, _ services: ServiceGroup, _ logger: Logger
+) async {
+    var draining: Task<Void, Never>?
+    for await signal in signals {
+        guard draining == nil else {
+            logger.notice("stopping at once", metadata: ["signal": "\(signal)"])
+            draining?.cancel()
+            return await services.triggerGracefulShutdown()
+        }
+        draining = Task {
+            do {
+                let left = try await gateway.drain()
+                if left > 0 { logger.notice("connections are still open: they end", metadata: ["count": "\(left)"]) }
+            } catch is CancellationError { return } catch {
+                // It does not run yet, or any more.
+            }
+            await services.triggerGracefulShutdown()
         }
     }
 }

@@ -12,7 +12,7 @@ struct TunnelCommand: ParsableCommand {
             """,
         subcommands: [
             TunnelAddCommand.self, TunnelListCommand.self, TunnelShowCommand.self, TunnelEnableCommand.self,
-            TunnelDisableCommand.self, TunnelRemoveCommand.self,
+            TunnelDisableCommand.self, TunnelRemoveCommand.self, TunnelFailbackCommand.self,
         ])
 }
 
@@ -31,6 +31,8 @@ struct TunnelAddCommand: AsyncParsableCommand {
               dxgateway tunnel add db --origin edge-1@unix:/run/app/db.sock,mode=0660 \\
                 --destination hq@unix:/run/postgresql/.s.PGSQL.5432
               dxgateway tunnel add media --origin edge-1@:8000-8009 --destination hq@10.0.0.5:8000-8009
+              dxgateway tunnel add shop --origin edge-1@127.0.0.1:8443 --health http:/health --failback 1m \\
+                --destination a@127.0.0.1:443 --destination b@127.0.0.1:443,order=1
             """)
 
     @Argument(help: "The tunnel's name.")
@@ -87,6 +89,8 @@ struct TunnelAddCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("When it ends, as 2027-01-31T12:00:00Z.", valueName: "time"))
     var until: String?
 
+    @OptionGroup var availability: AvailabilityOptions
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -108,13 +112,14 @@ struct TunnelAddCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let request = TunnelRequest(
+        var request = TunnelRequest(
             name: name, origins: origin, destinations: destination, allow: allow.isEmpty ? nil : allow, share: share,
             schedulingClass: schedulingClass, maximumConnections: maxConnections,
             rate: rate.flatMap(Quantity.bitsPerSecond), networkProtocol: udp ? "udp" : nil,
             idleSeconds: idleTimeout.flatMap(InviteMakeCommand.seconds), proxyProtocol: proxyProtocol ? true : nil,
             compression: compression, until: until.flatMap(Timestamp.init),
             confirmSeconds: confirm.flatMap(InviteMakeCommand.seconds))
+        availability.apply(to: &request)
         let (reply, text) = try await options.group(.put, "/v1/tunnels", request, as: ChangeReply.self)
         Output.line(json ? text : "tunnel \(name) is in the group, revision \(reply.revision)")
         if let confirm, !json {
@@ -193,6 +198,7 @@ struct TunnelShowCommand: AsyncParsableCommand {
         if let until = definition.until { properties.append("until \(until)") }
         if !reply.tunnel.enabled { properties.append("disabled") }
         Output.line("  " + properties.joined(separator: ", "))
+        if let words = AvailabilityOptions.words(definition) { Output.line("  " + words) }
         if let trial = reply.tunnel.trial {
             Output.line(
                 trial.holds
@@ -204,6 +210,11 @@ struct TunnelShowCommand: AsyncParsableCommand {
             Output.line(
                 "  here: \(end.role.rawValue), \(end.state.rawValue), \(address), \(end.openConnections) open of"
                     + " \(end.totalConnections) connections" + (end.lastError.map { "; last error: \($0)" } ?? ""))
+            for destination in end.destinations ?? [] { Output.line("    " + AvailabilityOptions.words(destination)) }
+            if let health = end.health {
+                let reason = health.reason.map { ": \($0)" } ?? ""
+                Output.line("    the target is \(health.state.rawValue)\(reason)")
+            }
         }
     }
 }

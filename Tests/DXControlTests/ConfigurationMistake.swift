@@ -27,7 +27,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
     static let all: [ConfigurationMistake] = keys + values + peers + tunnels + rates + options + several
 
     private static let known =
-        "use name, identity, veil, listen, control, peers, tunnels or limits"
+        "use name, identity, veil, listen, control, peers, tunnels, limits or health_commands"
 
     private static let keys: [ConfigurationMistake] = [
         ConfigurationMistake(
@@ -48,7 +48,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
             "not a mapping", "- a\n",
             [
                 "edge.yaml:1:1: the file must have keys, not a list; write name, identity, veil, listen, control, peers,"
-                    + " tunnels or limits"
+                    + " tunnels, limits or health_commands"
             ]),
         ConfigurationMistake(
             "missing keys", "listen: ':0'\n",
@@ -93,7 +93,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
                 "edge.yaml:4:8: \"peers\" must be a list, not text; begin each element with \"- \", or write [] for"
                     + " none",
                 "edge.yaml:5:9: \"limits\" must have keys, not text; write memory, connections, connect_timeout,"
-                    + " socket_buffer or threads",
+                    + " socket_buffer, threads, liveness or drain_timeout",
             ]),
         ConfigurationMistake(
             "bad name", "name: edge 1\nidentity: edge-1.key\nveil: group.key\n",
@@ -251,7 +251,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
                 "edge.yaml:14:12: \"tunnels[1].share\" is text; write a number without quotes",
                 "edge.yaml:15:41: \"127.0.0.1:80\" of gateway \"edge-1\" is already taken by tunnel \"a\"; use another"
                     + " port",
-                "edge.yaml:16:20: \"tunnels[1].destinations[0]\" must have keys, not text; write gateway or target",
+                "edge.yaml:16:20: \"tunnels[1].destinations[0]\" must have keys, not text; write gateway, target, order or weight",
             ]),
     ]
 

@@ -309,7 +309,8 @@ public final class Host {
         case .closed(let how):
             try SimulationFailure.unless(end == nil, "\(name): the channel ended twice")
             end = how
-        case .streamOpened, .readable, .writable, .stopped, .streamEnded, .streamsAvailable, .controlReadable,
+        case .streamAccepted, .streamOpened, .readable, .writable, .stopped, .streamEnded, .streamsAvailable,
+            .controlReadable,
             .message:
             try SimulationFailure.unless(end == nil, "\(name): \(event) after the end of the channel")
         }

@@ -120,3 +120,10 @@ int dx_srv_look_up(const char *name, dx_srv *found, int capacity);
 
 // Reads the SRV records of an answer, whatever its bytes are. Returns how many there are, at most `capacity`, or -1 when it is none.
 int dx_srv_read(const uint8_t *answer, size_t byte_count, dx_srv *found, int capacity);
+
+// Runs a program without a shell and waits for its end, at most timeout_ms: a path and arguments, and an environment, each ended by
+// NULL. It has no input, none of this program's descriptors, a session of its own, no way to more privileges than this process has,
+// and as root it is nobody. The first `capacity` bytes of what it says are kept. Its exit status, 128 and the number of the signal that
+// ended it, or a negative errno: -ETIMEDOUT when it was ended because its time was over.
+int dx_command_run(
+    const char *const *argv, const char *const *envp, int timeout_ms, char *output, size_t capacity, size_t *count);

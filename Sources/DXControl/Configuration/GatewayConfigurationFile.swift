@@ -159,10 +159,10 @@ private struct GatewayReading {
             keys: [
                 .required("name", example: "edge-1"), .required("identity", example: "edge-1.key"),
                 .required("veil", example: "group.key"), .optional("listen"), .optional("control"), .optional("peers"),
-                .optional("tunnels"), .optional("limits"),
+                .optional("tunnels"), .optional("limits"), .optional("health_commands"),
             ])
         let control = reader.text(fields["control"], at: root.key("control"))
-        return GatewayConfiguration(
+        var configuration = GatewayConfiguration(
             name: reader.text(fields["name"], at: root.key("name")),
             identity: .file(path: path(fields["identity"], at: root.key("identity"))),
             veils: readVeils(fields["veil"]),
@@ -177,6 +177,21 @@ private struct GatewayReading {
                 Self.readTunnel(&reader, node, at: path)
             },
             limits: readLimits(fields["limits"]))
+        configuration.healthCommands = readHealthCommands(fields["health_commands"])
+        return configuration
+    }
+
+    /// The programs that check targets: `{NAME: [path, argument, …]}`.
+    private mutating func readHealthCommands(_ node: Node?) -> [String: GatewayConfiguration.HealthCommand] {
+        guard let node else { return [:] }
+        let path = root.key("health_commands")
+        let names = reader.keys(of: node, at: path)
+        let fields = reader.fields(of: node, at: path, keys: names.map { .optional($0) })
+        return fields.reduce(into: [:]) { result, field in
+            result[field.key] = reader.list(field.value, at: path.key(field.key)) { reader, node, path in
+                reader.text(node, at: path)
+            }
+        }
     }
 
     /// What a gateway of a group may say itself.
@@ -186,7 +201,7 @@ private struct GatewayReading {
             keys: [
                 .optional("listen"), .optional("advertise"), .optional("control"), .optional("local_policy"),
                 .optional("limits"), .optional("serve_match"), .optional("lan"),
-                .optional("port_mapping"), .optional("forward"),
+                .optional("port_mapping"), .optional("forward"), .optional("health_commands"),
             ])
         var settings = LocalSettings()
         if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
@@ -198,6 +213,8 @@ private struct GatewayReading {
             settings.policy = readPolicy(policy, at: root.key("local_policy"))
         }
         settings.limits = readLimits(fields["limits"])
+        settings.healthCommands = readHealthCommands(fields["health_commands"])
+        checkHealthCommands(settings.healthCommands)
         if let serve = fields["serve_match"] {
             settings.serveMatch = readServeMatch(serve, at: root.key("serve_match"), beside: settings.listen)
         }
@@ -205,6 +222,15 @@ private struct GatewayReading {
         settings.lan = readSwitch("lan", in: fields) ?? settings.lan
         settings.mapsPorts = readSwitch("port_mapping", in: fields) ?? settings.mapsPorts
         return settings
+    }
+
+    /// What a whole configuration's `validate()` finds.
+    private mutating func checkHealthCommands(_ commands: [String: GatewayConfiguration.HealthCommand]) {
+        for (name, command) in commands.sorted(by: { $0.key < $1.key }) {
+            let path = root.key("health_commands").key(name)
+            guard !reader.broken.contains(path), let fault = GatewayConfiguration.fault(of: command) else { continue }
+            report(path, fault, "write it as [\"/usr/local/bin/check\", \"argument\"]")
+        }
     }
 
     /// `true` or `false`; nil where it is not said.
@@ -305,7 +331,7 @@ private struct GatewayReading {
             of: node, at: path,
             keys: [
                 .optional("memory"), .optional("connections"), .optional("connect_timeout"), .optional("socket_buffer"),
-                .optional("threads"),
+                .optional("threads"), .optional("liveness"), .optional("drain_timeout"),
             ])
         let size = "a size such as 65536, 512KiB or 64MiB"
         limits.memoryBytes = reader.value(
@@ -318,6 +344,12 @@ private struct GatewayReading {
         limits.socketBufferBytes = reader.value(
             fields["socket_buffer"], at: path.key("socket_buffer"), fallback: limits.socketBufferBytes, form: size,
             parse: Quantity.bytes)
+        limits.liveness = reader.value(
+            fields["liveness"], at: path.key("liveness"), fallback: limits.liveness,
+            form: "a time such as 10s or 2m", parse: Quantity.duration)
+        limits.drainTimeout = reader.value(
+            fields["drain_timeout"], at: path.key("drain_timeout"), fallback: limits.drainTimeout,
+            form: "a time such as 10s or 2m", parse: Quantity.duration)
         if let threads = fields["threads"] {
             limits.threads = reader.integer(threads, at: path.key("threads"), fallback: 0)
         }
@@ -369,6 +401,7 @@ private struct GatewayReading {
                 .optional("class"), .optional("share"), .optional("max_connections"), .optional("rate"),
                 .optional("allow"), .optional("idle_timeout"), .optional("proxy_protocol"), .optional("compression"),
                 .optional("protocol"),
+                .optional("health"), .optional("sticky"), .optional("failback"), .optional("hold"),
             ])
         var tunnel = GatewayConfiguration.Tunnel(
             name: reader.text(fields["name"], at: path.key("name")),
@@ -411,45 +444,50 @@ private struct GatewayReading {
             fields["compression"], at: path.key("compression"), fallback: nil,
             form: choices(of: GatewayConfiguration.Compression.self),
             parse: { GatewayConfiguration.Compression(rawValue: $0).map(Optional.some) })
+        AvailabilityReading.read(&reader, fields, of: &tunnel, at: path)
         return tunnel
     }
 
     private static func readOrigin(
         _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath
     ) -> GatewayConfiguration.Origin {
-        let (gateway, listen, mode) = readEnd(
-            &reader, node, at: path, addressKey: "listen", isTarget: false, further: "mode")
+        let (gateway, listen, fields) = readEnd(
+            &reader, node, at: path, addressKey: "listen", isTarget: false, further: ["mode"])
         return GatewayConfiguration.Origin(
             gateway: gateway, address: listen,
             socketMode: reader.value(
-                mode, at: path.key("mode"), fallback: nil, form: "the permissions of a file in octal, such as 0660",
+                fields["mode"], at: path.key("mode"), fallback: nil,
+                form: "the permissions of a file in octal, such as 0660",
                 parse: { TunnelAddress.mode($0).map(Optional.some) }))
     }
 
     private static func readDestination(
         _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath
     ) -> GatewayConfiguration.Destination {
-        let (gateway, target, _) = readEnd(&reader, node, at: path, addressKey: "target", isTarget: true)
-        return GatewayConfiguration.Destination(gateway: gateway, address: target)
+        let (gateway, target, fields) = readEnd(
+            &reader, node, at: path, addressKey: "target", isTarget: true, further: ["order", "weight"])
+        var destination = GatewayConfiguration.Destination(gateway: gateway, address: target)
+        AvailabilityReading.read(&reader, fields, of: &destination, at: path)
+        return destination
     }
 
     private static func readEnd(
         _ reader: inout YAMLReader, _ node: Node, at path: ConfigurationPath, addressKey: String, isTarget: Bool,
-        further: String? = nil
-    ) -> (gateway: String, address: TunnelAddress?, further: Node?) {
-        let keys: [YAMLReader.Key] = [.required("gateway", example: "edge-1"), .optional(addressKey)]
-        let fields = reader.fields(of: node, at: path, keys: keys + (further.map { [.optional($0)] } ?? []))
+        further: [String] = []
+    ) -> (gateway: String, address: TunnelAddress?, fields: [String: Node]) {
+        let fields = reader.fields(
+            of: node, at: path,
+            keys: [.required("gateway", example: "edge-1"), .optional(addressKey)] + further.map { .optional($0) })
         let gateway = reader.text(fields["gateway"], at: path.key("gateway"))
-        let rest = further.flatMap { fields[$0] }
-        guard let node = fields[addressKey] else { return (gateway, nil, rest) }
+        guard let node = fields[addressKey] else { return (gateway, nil, fields) }
         let place = path.key(addressKey)
         let text = reader.text(node, at: place)
-        do throws(TunnelAddressError) { return (gateway, try TunnelAddress(text), rest) } catch {
+        do throws(TunnelAddressError) { return (gateway, try TunnelAddress(text), fields) } catch {
             // Text that is no text was reported already.
             if !reader.broken.contains(place) {
                 reader.fail(place, "\"\(text)\" \(error)", error.remedy(isTarget: isTarget))
             }
-            return (gateway, .tcp(HostAddress(host: "", port: 0)), rest)
+            return (gateway, .tcp(HostAddress(host: "", port: 0)), fields)
         }
     }
 

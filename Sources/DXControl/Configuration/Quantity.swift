@@ -6,7 +6,7 @@ public enum Quantity {
     }
 
     /// A span of time: digits followed by ms, s, m or h; nil for anything else or beyond `Int`.
-    static func duration(_ text: String) -> Duration? {
+    public static func duration(_ text: String) -> Duration? {
         number(text, units: ["ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000]).map { .milliseconds($0) }
     }
 

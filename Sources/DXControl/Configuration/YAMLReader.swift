@@ -97,6 +97,12 @@ struct YAMLReader {
         return fields
     }
 
+    /// The keys that a mapping has, where they are names of the file's own; none when it is no mapping.
+    func keys(of node: Node, at path: ConfigurationPath) -> [String] {
+        guard case .mapping(let mapping) = node else { return [] }
+        return mapping.compactMap { key, _ in key.scalar.map { composition.original(of: $0.string).name } }
+    }
+
     private static func unknownKey(_ name: String, at position: Position, keys: [Key]) -> Fault {
         let nearest = keys.map { (name: $0.name, distance: name.editDistance(to: $0.name)) }
             .min { $0.distance < $1.distance }

@@ -14,6 +14,9 @@ public protocol ControlTarget: Sendable {
 
     /// What knows of the gateway's network and ways; nil when nothing does.
     var match: (any MatchControl)? { get }
+
+    /// What drains the gateway and trusts destinations again; nil when nothing does.
+    var availability: (any AvailabilityControl)? { get }
 }
 
 extension ControlTarget {
@@ -22,6 +25,9 @@ extension ControlTarget {
 
     /// Nothing: for targets that are no gateways.
     public var match: (any MatchControl)? { nil }
+
+    /// Nothing: for targets that are no gateways.
+    public var availability: (any AvailabilityControl)? { nil }
 }
 
 /// An answer of the control API that is not the one hoped for.

@@ -17,8 +17,34 @@ struct ControlRoutes<Target: ControlTarget> {
         router.get("/v1/status") { [target] _, _ in try Self.json(try await target.status()) }
         router.post("/v1/ping") { [self] request, _ in try Self.json(try await ping(request)) }
         addWays(to: router)
+        addAvailability(to: router)
         addGroup(to: router)
         return router
+    }
+
+    // MARK: Availability
+
+    private func addAvailability(to router: Router<BasicRequestContext>) {
+        router.post("/v1/drain") { [self] request, _ in
+            let body = try await read(DrainRequest.self, request, example: "{\"drain\": true}")
+            return try await availability { DrainReply(openConnections: try await $0.setDraining(body.drain)) }
+        }
+        router.post("/v1/tunnels/:name/failback") { [self] _, context in
+            let name = try context.parameters.require("name")
+            return try await availability { target in
+                try await target.failBack(name)
+                return DoneReply()
+            }
+        }
+    }
+
+    private func availability(
+        _ body: (any AvailabilityControl) async throws -> some Encodable
+    ) async throws -> Response {
+        guard let control = target.availability else {
+            throw ControlError(code: .notFound, message: "there is no gateway here", hint: "ask a gateway")
+        }
+        do { return try Self.json(try await body(control)) } catch { throw GatewayControlTarget.controlError(error) }
     }
 
     // MARK: The network and ways

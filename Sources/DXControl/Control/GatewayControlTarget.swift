@@ -18,6 +18,9 @@ public struct GatewayControlTarget: ControlTarget {
     /// The gateway itself.
     public var match: (any MatchControl)? { gateway }
 
+    /// The gateway itself.
+    public var availability: (any AvailabilityControl)? { gateway }
+
     /// One round trip to a peer.
     public func ping(peer: String) async throws -> Duration {
         do { return try await gateway.ping(peer) } catch { throw Self.controlError(error) }

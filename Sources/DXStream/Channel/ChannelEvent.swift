@@ -7,6 +7,8 @@ public import NIOCore
 public enum ChannelEvent: Sendable, Equatable {
     /// The peer opened a stream. Its data may be read at once.
     case streamOpened(OpenFrame)
+    /// The peer has the OPEN of a stream that was opened to tell so.
+    case streamAccepted(StreamID)
     /// A stream has something to read: bytes, its end, or a reset.
     case readable(StreamID)
     /// A stream that was full takes bytes again.

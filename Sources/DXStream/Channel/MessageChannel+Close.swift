@@ -21,6 +21,14 @@ extension MessageChannel {
         end(ChannelEnd(code: code, reason: reason, cause: .local), sendsClose: true, now: now)
     }
 
+    /// Ends the channel as the idle timeout does, before or after that: nothing is sent.
+    public mutating func endAsSilent(now: Instant) {
+        advance(to: now)
+        end(
+            ChannelEnd(code: .none, reason: "nothing arrived for too long", cause: .idleTimeout), sendsClose: false,
+            now: now)
+    }
+
     mutating func end(_ end: ChannelEnd, sendsClose: Bool, now: Instant) {
         guard phase == .open else { return }
         events.append(.closed(end))

@@ -252,6 +252,9 @@ extension MessageChannel {
             endIfDone(obligation.slot)
         case .open:
             guard streams.holds(obligation.id, at: obligation.slot) else { return }
+            if streams[obligation.slot].tellsAcceptance, streams[obligation.slot].opening != .done {
+                events.append(.streamAccepted(streams[obligation.slot].id))
+            }
             streams[obligation.slot].opening = .done
             endIfDone(obligation.slot)
         case .reset:

@@ -7,9 +7,10 @@ extension MessageChannel {
     /// Opens a stream to a listener block of the peer. The OPEN goes out with the next packet, together with data that is
     /// written before.
     ///
+    /// - Parameter tellsAcceptance: whether a `streamAccepted` event follows once the peer has the OPEN.
     /// - Throws: `StreamError.channelClosed`, `StreamError.streamLimit`.
     public mutating func openStream(
-        internalPort: UInt32, streamClass: StreamClass, share: UInt16, now: Instant
+        internalPort: UInt32, streamClass: StreamClass, share: UInt16, tellsAcceptance: Bool = false, now: Instant
     ) throws(StreamError) -> StreamID {
         advance(to: now)
         guard phase == .open else { throw .channelClosed }
@@ -23,6 +24,7 @@ extension MessageChannel {
         streams[slot].internalPort = internalPort
         streams[slot].streamClass = streamClass
         streams[slot].share = min(max(share, 1), 256)
+        streams[slot].tellsAcceptance = tellsAcceptance
         counters.streamsOpened &+= 1
         requestService(slot)
         return id
@@ -86,6 +88,12 @@ extension MessageChannel {
     private static var leastWriteAhead: Int { 4_096 }
     /// What a stream may hold beyond the peer's limit, ready for when that rises: one read of a socket.
     private static var writeAheadOfPeer: Int { 65_536 }
+
+    /// Whether the peer has reset its half of a stream, and that was not read yet.
+    public mutating func isReset(_ id: StreamID) -> Bool {
+        guard case .found(let slot) = streams.find(id) else { return false }
+        return streams[slot].receive.phase == .resetReceived
+    }
 
     /// Takes bytes to send. All of them, whatever `writableByteCount` says: the caller bounds itself by it.
     ///

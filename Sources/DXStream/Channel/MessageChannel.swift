@@ -61,6 +61,8 @@ public struct MessageChannel: ~Copyable {
 
     var events: Deque<ChannelEvent> = []
     var lastReceivedAt: Instant
+    /// How long silence is borne beyond the idle timeout; nil: not at all.
+    public private(set) var hold: Interval?
     /// How many stream bytes had been received when the last PING asked what became of a transfer, or kept the path open.
     var bytesReceivedAtPing: UInt64 = 0
     /// When the first ack-eliciting packet after the last receipt was sent: the idle timeout restarts there too.
@@ -136,8 +138,17 @@ public struct MessageChannel: ~Copyable {
     /// After so long without sending a PING goes out; nil: none does. Otherwise as the channel was made.
     public mutating func setKeepalive(_ interval: Interval?) { configuration.keepalive = interval }
 
+    /// Bears silence for so long, if that is more than the idle timeout; nil: no longer than that. A command of this end alone.
+    public mutating func setHold(_ interval: Interval?) { hold = interval }
+
     // MARK: State
 
+    /// Since when nothing has arrived that was to be expected: what the idle timeout counts from.
+    public var silentSince: Instant { max(lastReceivedAt, firstSentSinceReceived ?? lastReceivedAt) }
+    /// When something arrived last; when the channel began, if nothing has.
+    public var lastHeard: Instant { lastReceivedAt }
+    /// How long nothing may arrive, as both ends agreed; nil is for ever.
+    public var agreedIdleTimeout: Interval? { idleTimeout }
     /// Whether the channel has ended; nothing more will come out of it.
     public var isClosed: Bool { phase == .closed }
     /// Whether the channel is in use: streams may be opened.
@@ -189,8 +200,8 @@ public struct MessageChannel: ~Copyable {
         case .readable(let id):
             if case .found(let slot) = streams.find(id) { streams[slot].isReadableQueued = false }
         case .controlReadable: control.isReadableQueued = false
-        case .streamOpened, .writable, .stopped, .streamEnded, .streamsAvailable, .message, .pathDoubted, .pathSuspect,
-            .pathDown, .pathUp, .pathValidated, .pathRetired, .closed:
+        case .streamOpened, .streamAccepted, .writable, .stopped, .streamEnded, .streamsAvailable, .message,
+            .pathDoubted, .pathSuspect, .pathDown, .pathUp, .pathValidated, .pathRetired, .closed:
             break
         }
         return event

@@ -31,6 +31,8 @@ struct Stream: Sendable {
     var isInService = false
     /// A `readable` event waits.
     var isReadableQueued = false
+    /// Its opener wants to hear when the peer has the OPEN.
+    var tellsAcceptance = false
     /// Somebody was told that it is full and waits for a `writable` event.
     var isWriterWaiting = false
 

@@ -36,6 +36,7 @@ private struct Validation {
         checkControlPath()
         checkPeers()
         checkTunnels()
+        checkHealthCommands()
         checkLimits()
     }
 
@@ -185,6 +186,7 @@ private struct Validation {
             checkRange(tunnel.maximumConnections, 1...65_536, "max_connections", at: path)
             checkRate(tunnel.maximumRate, at: path.key("rate"))
             checkAddressesOfUDP(tunnel, at: path)
+            checkAvailability(of: tunnel, at: path)
         }
     }
 
@@ -230,6 +232,33 @@ private struct Validation {
         add(
             .outOfRange, path, "\(rate) bits per second is outside 8K to 100G",
             "write a rate in that range, such as 20M, or remove the key for no limit")
+    }
+
+    private mutating func checkAvailability(of tunnel: GatewayConfiguration.Tunnel, at path: ConfigurationPath) {
+        if let fault = tunnel.healthCheck?.fault {
+            add(.outOfRange, path.key("health"), "the check has \(fault)", "see docs/ha.md for what it may have")
+        }
+        if case .command(let name) = tunnel.healthCheck?.kind, configuration.healthCommands[name] == nil,
+            tunnel.destinations.contains(where: { $0.gateway == configuration.name })
+        {
+            add(
+                .missing, path.key("health"), "there is no health command \"\(name)\"",
+                "add health_commands: {\(name): [\"/path/to/program\"]}")
+        }
+        if case .after(let time) = tunnel.failback, time < .zero || time > .seconds(3_600) {
+            add(
+                .outOfRange, path.key("failback"), "\(time) is outside 0 to 1 hour",
+                "write a time such as 30s, or manual")
+        }
+        if let hold = tunnel.hold, hold < .seconds(1) || hold > .seconds(86_400) {
+            add(.outOfRange, path.key("hold"), "\(hold) is outside 1 second to 24 hours", "write a time such as 1h")
+        }
+        for (index, destination) in tunnel.destinations.enumerated()
+        where max(destination.order ?? 0, destination.weight) > 65_535 {
+            add(
+                .outOfRange, path.key("destinations").index(index), "an order or a weight above 65535",
+                "write a smaller number")
+        }
     }
 
     private mutating func checkEnds(
@@ -361,6 +390,20 @@ private struct Validation {
         return a.hasSameAddress(as: b) || a.family == b.family && (a.isUnspecified || b.isUnspecified)
     }
 
+    /// Programs are named by their whole path: nothing is looked for.
+    private mutating func checkHealthCommands() {
+        let path = root.key("health_commands")
+        for (name, command) in configuration.healthCommands.sorted(by: { $0.key < $1.key }) {
+            checkName(name, at: path.key(name))
+            if let fault = GatewayConfiguration.fault(of: command) {
+                add(.badAddress, path.key(name), fault, "write it as [\"/usr/local/bin/check\", \"argument\"]")
+            }
+        }
+        if configuration.healthCommands.count > 256 {
+            add(.outOfRange, path, "\(configuration.healthCommands.count) commands", "at most 256")
+        }
+    }
+
     // MARK: Limits
 
     private mutating func checkRange(_ value: Int, _ range: ClosedRange<Int>, _ key: String, at path: ConfigurationPath)
@@ -380,6 +423,16 @@ private struct Validation {
         checkRange(limits.connections, 1...65_536, "connections", at: path)
         checkRange(limits.socketBufferBytes, (64 << 10)...(256 << 20), "socket_buffer", at: path)
         if let threads = limits.threads { checkRange(threads, 1...LoopPlan.maximumLoops, "threads", at: path) }
+        if limits.liveness < .seconds(5) || limits.liveness > .seconds(3_600) {
+            add(
+                .outOfRange, path.key("liveness"), "\(limits.liveness) is outside 5 seconds to 1 hour",
+                "write a time in that range, as 60s")
+        }
+        if limits.drainTimeout < .zero || limits.drainTimeout > .seconds(3_600) {
+            add(
+                .outOfRange, path.key("drain_timeout"), "\(limits.drainTimeout) is outside 0 to 1 hour",
+                "write a time in that range, as 30s")
+        }
         if limits.connectTimeout < .seconds(1) || limits.connectTimeout > .seconds(300) {
             add(
                 .outOfRange, path.key("connect_timeout"), "\(limits.connectTimeout) is outside 1 to 300 seconds",

@@ -23,6 +23,8 @@ public struct GatewayConfiguration: Sendable, Hashable {
     public var tunnels: [Tunnel]
     /// What the gateway may use at most.
     public var limits: Limits
+    /// The programs that check targets, by the names that tunnels call them by (`HealthCheck.Kind.command`).
+    public var healthCommands: [String: HealthCommand] = [:]
 
     /// A configuration from its parts.
     public init(
@@ -92,6 +94,15 @@ public struct GatewayConfiguration: Sendable, Hashable {
         public var maximumRate: UInt64?
         /// What it carries: connections, or datagrams.
         public var networkProtocol = NetworkProtocol.tcp
+        /// How the destination finds out whether the target takes connections; nil leaves it to the connections themselves.
+        public var healthCheck: HealthCheck?
+        /// Whether a client's address always leads to the same of several destinations of one order, while that one serves.
+        public var isSticky = false
+        /// When a destination that failed is used again though another one serves; nil: once it has been well for 30 s.
+        public var failback: Failback?
+        /// For how long open connections are kept while the other gateway is silent, if that is longer than `Limits.liveness`: up to
+        /// a day. Both gateways must say it.
+        public var hold: Duration?
         /// What the two gateways call it; nil: its name. In a group its id, which stays when it is renamed.
         var wireName: String?
         /// From where clients may connect to this gateway's TCP addresses, at most 256; empty: from anywhere. Who may connect to a
@@ -137,6 +148,14 @@ public struct GatewayConfiguration: Sendable, Hashable {
         case udp
     }
 
+    /// When a destination that failed is used again though another one serves.
+    public enum Failback: Sendable, Hashable {
+        /// When it has been well for so long, 0 to one hour; after each further failure within ten minutes for twice as long.
+        case after(Duration)
+        /// When an operator says so (`dxgateway tunnel failback`).
+        case manual
+    }
+
     /// The origin end of a tunnel.
     public struct Origin: Sendable, Hashable {
         /// The name of the gateway.
@@ -174,13 +193,15 @@ public struct GatewayConfiguration: Sendable, Hashable {
         /// which need not know, and when the embedding program itself is the target, by `Gateway.serve`.
         public var address: TunnelAddress?
         /// Lower ones first; nil for the place in the list.
-        var order: UInt64?
+        public var order: UInt64?
         /// Of those of one order, the part of the connections that it gets.
-        var weight: UInt64 = 1
+        public var weight: UInt64
 
         /// A destination with one TCP address, or none.
-        public init(gateway: String, target: HostAddress? = nil) {
+        public init(gateway: String, target: HostAddress? = nil, order: UInt64? = nil, weight: UInt64 = 1) {
             self.init(gateway: gateway, address: target.map { .tcp($0) })
+            self.order = order
+            self.weight = weight
         }
 
         /// A destination from its parts.
@@ -224,6 +245,10 @@ public struct GatewayConfiguration: Sendable, Hashable {
         /// How many event loops, each with a thread, 1 to 16; nil is one for each core. No more than there are peers, as all
         /// that goes to one peer stays on one loop.
         public var threads: Int?
+        /// How long a peer may be silent before its open connections end, 5 seconds to one hour; the smaller of both ends' counts.
+        public var liveness: Duration = .seconds(60)
+        /// How long open connections have when the gateway is told to stop, 0 to one hour.
+        public var drainTimeout: Duration = .seconds(30)
 
         /// Limits from their parts, each with a default.
         public init(

@@ -330,6 +330,50 @@ public final class Gateway: Service {
         return status
     }
 
+    /// Takes no new connections from now on and has the peers send theirs elsewhere, then waits for those that are open to end; how many
+    /// have not in time. The gateway goes on running: cancel or shut down gracefully after this.
+    ///
+    /// - Parameter timeout: how long to wait; nil as the configuration says (`Limits.drainTimeout`).
+    /// - Throws: `GatewayError.notRunning`; `CancellationError`.
+    @discardableResult
+    public func drain(timeout: Duration? = nil) async throws -> Int {
+        let limit = timeout ?? configuration.limits.drainTimeout
+        let clock = ContinuousClock()
+        let start = clock.now
+        let graces = try await onEachLoop { core in
+            core.setDraining(true)
+            return core.drainGrace
+        }
+        let grace = Duration.nanoseconds((graces.max() ?? .zero).nanoseconds)
+        while true {
+            let left = try await unfinishedCount()
+            let passed = clock.now - start
+            if left == 0, passed >= min(grace, limit) { return 0 }
+            if passed >= limit { return left }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Begins to drain and does not wait, or takes connections again; how many are open.
+    public func setDraining(_ isDraining: Bool) async throws -> Int {
+        _ = try await onEachLoop { $0.setDraining(isDraining) }
+        return try await unfinishedCount()
+    }
+
+    private func unfinishedCount() async throws -> Int { try await onEachLoop { $0.unfinishedCount }.reduce(0, +) }
+
+    /// Uses the destinations of a tunnel that have failed again, as soon as they are well.
+    ///
+    /// - Throws: `GatewayError.notRunning`, `unknownTunnel`.
+    public func failBack(_ tunnel: String) async throws {
+        let found = try await onEachLoop { core in
+            guard let origin = core.origins.first(where: { $0.name == tunnel }) else { return false }
+            origin.failBack()
+            return true
+        }
+        guard found.contains(true) else { throw GatewayError.unknownTunnel(tunnel) }
+    }
+
     /// Measures one round trip to a peer, through both gateways.
     ///
     /// - Parameters:

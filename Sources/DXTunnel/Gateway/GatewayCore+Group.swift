@@ -16,6 +16,7 @@ extension GatewayCore {
         applyPeers(view, now: now)
         if old.tunnels != view.tunnels || old.name != configuration.name || namesDiffer(old.peers, view.peers) {
             applyTunnels(view.tunnels)
+            for channel in peers.compactMap(\.channel) { channel.refreshHold() }
         }
         scheduleTurn()
         return configuration

@@ -200,6 +200,7 @@ extension GatewayCore: DatagramHandler {
             channel.drainEvents(now: now)
         }
         if channel.isSuspended { channel.setSuspended(false) }
+        if channel.isDoubted { channel.reviewDoubt() }
         switch outcome {
         case .accepted:
             if source != session.remote {

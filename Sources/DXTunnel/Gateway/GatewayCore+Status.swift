@@ -10,7 +10,7 @@ extension GatewayCore {
     func status() -> GatewayStatus {
         let capabilities = socket?.capabilities
         let main = capabilities?.v4 ?? capabilities?.v6
-        return GatewayStatus(
+        var status = GatewayStatus(
             name: configuration.name, id: secure.identity.gatewayID.text, time: .now(),
             uptimeSeconds: (currentTime() - startedAt).secondsAsDouble,
             listen: socket?.localEndpoints.map(\.description) ?? [],
@@ -25,6 +25,8 @@ extension GatewayCore {
                 limitBytes: configuration.limits.memoryBytes, residentBytes: Self.residentBytes()),
             group: group?.status(), match: match.map { $0.status(now: currentTime()) },
             forwarding: group == nil ? nil : forwarding.status())
+        if isDraining { status.draining = true }
+        return status
     }
 
     private func status(of peer: PeerLink) -> PeerStatus {
@@ -74,17 +76,19 @@ extension GatewayCore {
     private func tunnelStatus() -> [TunnelStatus] {
         origins.map { tunnel in
             let usage = tunnel.usage
-            return TunnelStatus(
+            var status = TunnelStatus(
                 name: tunnel.name, role: .origin,
                 state: tunnel.failureText != nil ? .failed : tunnel.isActive ? .active : .waiting,
                 listen: tunnel.listenTexts, openConnections: usage.open,
                 totalConnections: usage.total, refusedConnections: usage.refused, bytesToTarget: usage.bytesIn,
                 bytesToClient: usage.bytesOut, lastError: usage.lastError
             ).with(usage, isCompressed: tunnel.isCompressed).with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
+            status.destinations = tunnel.destinationStatus(now: currentTime())
+            return status
         }
             + destinations.map { tunnel in
                 let usage = tunnel.usage
-                return TunnelStatus(
+                var status = TunnelStatus(
                     name: tunnel.name, role: .destination,
                     state: tunnel.forbidden != nil ? .failed : tunnel.isActivated ? .active : .waiting,
                     target: tunnel.targetText, openConnections: usage.open, totalConnections: usage.total,
@@ -92,6 +96,8 @@ extension GatewayCore {
                     lastError: tunnel.forbidden ?? usage.lastError
                 ).with(usage, proxyProtocol: tunnel.writesProxyHeader, isCompressed: tunnel.isCompressed)
                     .with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
+                status.health = tunnel.healthStatus
+                return status
             }
     }
 

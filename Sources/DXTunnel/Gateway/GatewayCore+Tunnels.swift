@@ -9,6 +9,7 @@ extension GatewayCore {
     /// The channel to a peer is up.
     func onChannelUp(_ channel: PeerChannel) {
         group?.onChannelUp(channel)
+        if isDraining { channel.tellLeaving(true) }
         for tunnel in origins { tunnel.onChannelUp(channel) }
     }
 
@@ -18,6 +19,26 @@ extension GatewayCore {
     /// The channel to a peer went silent, or is heard again.
     func setSuspended(_ isSuspended: Bool, _ channel: PeerChannel) {
         for tunnel in origins { tunnel.setSuspended(isSuspended, channel) }
+    }
+
+    /// Something has changed of a peer that destinations are chosen by.
+    func refreshOrigins() { for tunnel in origins { tunnel.refresh() } }
+
+    /// The longest time for which connections are kept while a peer is silent; nil when no tunnel says anything of it.
+    var longestHold: Interval? { configuration.tunnels.lazy.compactMap(\.hold).max().map { Interval($0) } }
+
+    /// When a destination of a tunnel that failed is used again.
+    func failback(of tunnel: GatewayConfiguration.Tunnel) -> DestinationChoice.Failback {
+        switch tunnel.failback {
+        case .after(let time): .after(Interval(time))
+        case .manual: .manual
+        case nil: tuning.failback
+        }
+    }
+
+    /// A health command of this gateway's own configuration.
+    func healthCommand(_ name: String) -> GatewayConfiguration.HealthCommand? {
+        group?.settings.healthCommands[name] ?? configuration.healthCommands[name]
     }
 
     /// A destination withdrew a listener block.
@@ -55,11 +76,11 @@ extension GatewayCore {
     func dial(_ name: String, to member: String? = nil) throws(GatewayError) -> TunnelStream {
         guard let tunnel = origins.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
         var made: ProgramBridge?
-        try tunnel.connect(to: member, head: StreamHead()) { channel, id, compression in
+        try tunnel.connect(to: member, head: StreamHead()) { channel, id, opening, compression in
             let bridge = ProgramBridge(
-                channel: channel, id: id, usage: tunnel.usage, core: self, compression: compression)
+                channel: channel, id: id, usage: tunnel.usage, core: self, opening: opening, compression: compression)
             made = bridge
-            return .program(bridge)
+            return bridge
         }
         guard let made else { preconditionFailure("connecting makes an owner or throws") }
         return TunnelStream(bridge: made, gate: gate)

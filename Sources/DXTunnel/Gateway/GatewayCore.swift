@@ -26,6 +26,8 @@ final class GatewayCore {
     var random: RandomSource
     var drops = DropCounters()
     private(set) var isStopping = false
+    /// It takes no new connections, and its peers know.
+    private(set) var isDraining = false
     /// Changed by `apply` alone, once the gateway runs.
     var peers: [PeerLink] = []
     var origins: [OriginTunnel] = []
@@ -141,7 +143,9 @@ final class GatewayCore {
     ) -> ChannelConfiguration {
         var result = ChannelConfiguration()
         result.keepalive = tuning.keepalive
-        result.idleTimeout = tuning.idleTimeout
+        // A group's gateway has its limits from a file of which only the form was checked.
+        let liveness = min(max(configuration.limits.liveness, .seconds(5)), .seconds(3_600))
+        result.idleTimeout = tuning.idleTimeout ?? Interval(liveness)
         let part = max(configuration.limits.memoryBytes / 2 / max(1, peerCount), 256 << 10)
         result.receiveMemory = UInt64(part)
         result.sendMemory = part
@@ -207,6 +211,31 @@ final class GatewayCore {
         turn()
     }
 
+    /// Takes no new connections from now on, or takes them again, and tells the peers: they choose other destinations. One that a peer
+    /// has begun before it heard of it is still taken.
+    func setDraining(_ draining: Bool) {
+        guard isDraining != draining, !isStopping else { return }
+        isDraining = draining
+        for peer in peers { peer.channel?.tellLeaving(draining) }
+        refreshOrigins()
+        logger.notice(draining ? "draining: new connections go elsewhere" : "not draining any more")
+    }
+
+    /// Connections that are open, at either end, and streams of which the peers do not have everything yet.
+    var unfinishedCount: Int {
+        let open = origins.reduce(0) { $0 + $1.usage.open } + destinations.reduce(0) { $0 + $1.usage.open }
+        return max(open, peers.reduce(0) { $0 + ($1.channel?.connectionCount ?? 0) })
+    }
+
+    /// How long a connection that a peer began before it heard may take to show here.
+    var drainGrace: Interval {
+        let trips = peers.compactMap { $0.channel?.transport.pathSnapshots.first(where: \.isActive)?.roundTrip }
+        return trips.max().map { min(max($0 * 2, Self.leastDrainGrace), Self.mostDrainGrace) } ?? .zero
+    }
+    /// 50 ms: what two busy hosts take.
+    private static let leastDrainGrace = Interval.milliseconds(50)
+    private static let mostDrainGrace = Interval.seconds(1)
+
     /// Tells all peers and stops listening; `finish` follows after a moment for the last packets.
     func beginStopping() {
         guard !isStopping else { return }
@@ -222,8 +251,11 @@ final class GatewayCore {
         isStopping = true
         for tunnel in origins { tunnel.release() }
         timer?.cancel()
+        for tunnel in destinations {
+            tunnel.stopChecking()
+            tunnel.udp?.close()
+        }
         for usage in origins.map(\.usage) + destinations.map(\.usage) { usage.cancel() }
-        for tunnel in destinations { tunnel.udp?.close() }
         for session in sessions {
             session.channel = nil
             session.session.close()

@@ -38,6 +38,8 @@ public struct GatewayStatus: Sendable, Hashable {
     public var serveMatch: MatchServiceStatus?
     /// What it has to do with forwarding; nil where that is nothing.
     public var forwarding: ForwardingStatus?
+    /// It takes no new connections, and its peers know; nil when it does.
+    public var draining: Bool?
 
     /// A snapshot from its parts.
     public init(
@@ -121,7 +123,7 @@ public struct GatewayStatus: Sendable, Hashable {
 
 extension GatewayStatus: Codable {
     private enum CodingKeys: String, CodingKey {
-        case schema, healthy, problems, name, id, version, time
+        case schema, healthy, problems, name, id, version, time, draining
         case uptimeSeconds = "uptime_seconds"
         case listen, socket, threads, peers, tunnels, drops, memory, group, match, forwarding
         case serveMatch = "serve_match"
@@ -149,6 +151,7 @@ extension GatewayStatus: Codable {
         try container.encodeIfPresent(match, forKey: .match)
         try container.encodeIfPresent(serveMatch, forKey: .serveMatch)
         try container.encodeIfPresent(forwarding, forKey: .forwarding)
+        try container.encodeIfPresent(draining, forKey: .draining)
     }
 
     /// Reads the layout; throws `DecodingError` for another schema.
@@ -175,6 +178,7 @@ extension GatewayStatus: Codable {
             match: try container.decodeIfPresent(MatchStatus.self, forKey: .match),
             serveMatch: try container.decodeIfPresent(MatchServiceStatus.self, forKey: .serveMatch),
             forwarding: try container.decodeIfPresent(ForwardingStatus.self, forKey: .forwarding))
+        draining = try container.decodeIfPresent(Bool.self, forKey: .draining)
     }
 }
 

@@ -23,8 +23,10 @@ struct GatewayTuning: Sendable {
     /// How long direct ways have before a way through another member is tried; less when there is none in theory, more while an
     /// introduction goes on.
     var directPatience: Interval = .seconds(3)
-    /// How long nothing may arrive before the channel to a peer is given up.
-    var idleTimeout: Interval = .seconds(60)
+    /// How long nothing may arrive before the channel to a peer is given up; nil: as the configuration says.
+    var idleTimeout: Interval?
+    /// When a destination that failed is used again, where its tunnel does not say.
+    var failback = DestinationChoice.usualFailback
 
     /// How often a gateway of a group looks after what does not come by itself: listeners that failed, epochs that are
     /// missing, tunnels that end, channels that nobody needs.

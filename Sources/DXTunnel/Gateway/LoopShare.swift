@@ -1,4 +1,5 @@
 import DXSecure
+import DXWire
 
 /// What one event loop of a gateway is given, and what all of them have in common.
 struct LoopShare: Sendable {
@@ -29,7 +30,8 @@ struct LoopShare: Sendable {
     func usage(of tunnel: GatewayConfiguration.Tunnel, limiter: TunnelLimiter?) -> TunnelUsage {
         // Those of a group come later, and the gateway has one event loop then.
         let count = tunnelConnections[tunnel.name] ?? ConnectionCount(maximum: tunnel.maximumConnections)
-        return TunnelUsage(ofTunnel: count, ofGateway: connections, limiter: limiter)
+        return TunnelUsage(
+            ofTunnel: count, ofGateway: connections, limiter: limiter, hold: tunnel.hold.map { Interval($0) })
     }
 
     /// Whether a peer is this loop's.

@@ -54,6 +54,8 @@ final class PeerLink {
     private var wayByRemote: [Endpoint: Way] = [:]
     /// The way through another member.
     var forwarding = Forwarding()
+    /// Whether its host is being asked for a gateway that does not answer.
+    var goneSearch: GoneSearch?
 
     /// Sessions beyond this wait for nothing: a peer has no reason to begin more at a time.
     static let maximumBinding = 8
@@ -152,6 +154,10 @@ final class PeerLink {
                 channel.transport.timeoutFired(now: core.currentTime())
                 core.mark(channel)
             }
+            if channel.livenessDeadline.map({ $0 <= now }) ?? false {
+                channel.endOutlasted(now: core.currentTime())
+                core.mark(channel)
+            }
             if nextRekeyCheck <= now { checkRekey(channel, now: now) }
             for session in channel.sessions { session.bind.timeoutFired(now: now) }
         }
@@ -172,7 +178,7 @@ final class PeerLink {
         var next = Instant.distantFuture
         if let channel {
             next = min(next, channel.transport.nextTimeout ?? .distantFuture)
-            next = min(next, nextRekeyCheck)
+            next = min(next, nextRekeyCheck, channel.livenessDeadline ?? .distantFuture)
             for session in channel.sessions { next = min(next, session.bind.nextTimeout ?? .distantFuture) }
         }
         for old in ending { next = min(next, old.transport.nextTimeout ?? .distantFuture) }
@@ -259,6 +265,7 @@ final class PeerLink {
             // back within the idle timeout; a peer that restarted ends them when it is found.
             guard !isHeard else { return }
             channel.setSuspended(true)
+            searchWhetherGone(channel)
             return callAgainLater()
         }
         lastError = core.match?.failure(of: id) ?? lastError ?? reason
@@ -445,6 +452,7 @@ final class PeerLink {
         core.match?.suspect(id)
         for peer in core.forwarding.peers(through: id) { peer.forwarderIsGone(now: now) }
         reconnect.want(at: now)
+        searchWhetherGone(channel)
         refreshDeadline()
     }
 
@@ -469,6 +477,7 @@ final class PeerLink {
         pastBytes.sent &+= channel.transport.statistics.bytesSent
         pastBytes.received &+= channel.transport.statistics.bytesReceived
         self.channel = nil
+        endGoneSearch()
         usedWay = nil
         core.match?.punches.channelEnded(with: id, now: core.currentTime())
         nextHalf = core.random.next()
@@ -496,6 +505,7 @@ final class PeerLink {
     func stop(now: Instant) {
         for attempt in attempts { attempt.close() }
         attempts.removeAll()
+        endGoneSearch()
         for session in binding + (doubted?.sessions ?? []) { core.forget(session) }
         binding.removeAll()
         doubted = nil

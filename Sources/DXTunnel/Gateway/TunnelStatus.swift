@@ -58,6 +58,11 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     /// How connections that begin now are compressed; nil when they are not, also because the other end does not want it.
     public var compression: String?
 
+    /// At the origin: the destinations, in the order of the configuration.
+    public var destinations: [DestinationStatus]?
+    /// At the destination: what is known of the target.
+    public var health: TargetHealthStatus?
+
     /// A value from its parts.
     public init(
         name: String, role: Role, state: State, listen: [String] = [], target: String? = nil, openConnections: Int = 0,
@@ -94,10 +99,12 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         lastError = lastError ?? other.lastError
         datagramsDropped = datagramsDropped.map { $0.merging(other.datagramsDropped ?? [:], uniquingKeysWith: &+) }
         compression = compression ?? other.compression
+        // Each event loop checks for itself; the worst is what there is to know.
+        if let theirs = other.health, health == nil || theirs.state == .down { health = theirs }
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, role, state, listen, target, compression
+        case name, role, state, listen, target, compression, destinations, health
         case openConnections = "open_connections"
         case totalConnections = "total_connections"
         case refusedConnections = "refused_connections"

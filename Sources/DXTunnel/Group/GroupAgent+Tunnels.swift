@@ -15,7 +15,7 @@ extension GroupAgent {
     /// A tunnel as it would be asked for.
     func request(_ tunnel: GroupState.Tunnel) -> TunnelRequest {
         let record = tunnel.record
-        return TunnelRequest(
+        var request = TunnelRequest(
             name: tunnel.name,
             origins: record.origins.map { origin in
                 text(origin.selector, origin.listen)
@@ -32,6 +32,8 @@ extension GroupAgent {
             idleSeconds: record.idleSeconds, proxyProtocol: record.proxyProtocol ? true : nil,
             compression: record.compression?.rawValue,
             until: record.until.map { Timestamp(claimed: $0) })
+        record.writeAvailability(to: &request)
+        return request
     }
 
     private func text(_ selector: TunnelRecord.Selector, _ address: TunnelAddress?) -> String {
@@ -138,6 +140,7 @@ extension GroupAgent {
                 "remove it first, or give another name")
         }
         try readOptions(request, into: &record)
+        try record.readAvailability(request)
         record.until = request.until.map { UInt64(clamping: $0.wholeSeconds) }
         record.trialSeconds = try Self.number(request.confirmSeconds, "confirm_s", 5...86_400).map { UInt64($0) }
         return record
@@ -176,7 +179,7 @@ extension GroupAgent {
         }
     }
 
-    private static func number(
+    static func number(
         _ value: Int?, _ name: String, _ range: ClosedRange<Int>
     ) throws(GroupError) -> Int? {
         guard let value else { return nil }

@@ -120,6 +120,24 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
     public var proxyProtocol: Bool?
     /// `deflate`; none when absent.
     public var compression: String?
+    /// How the destinations check their targets: `tcp`, `http:/path`, `http:/path=204` (that status alone), `command:NAME` (of the
+    /// destination's own `health_commands`); by the connections alone when absent.
+    public var health: String?
+    /// From one check to the next, in milliseconds: 100 to 3,600,000; 5,000 when absent.
+    public var healthIntervalMilliseconds: Int?
+    /// How long a check may take, in milliseconds: 50 to 60,000; 2,000 when absent.
+    public var healthTimeoutMilliseconds: Int?
+    /// Successes in a row that make a target up again, 1 to 100; 2 when absent.
+    public var healthRise: Int?
+    /// Failures in a row that make it down, 1 to 100; 2 when absent.
+    public var healthFall: Int?
+    /// Whether a client's address always leads to the same destination.
+    public var sticky: Bool?
+    /// When a destination that failed is used again: a number of milliseconds, up to 3,600,000, for which it has been well, or
+    /// `manual`; 30,000 when absent.
+    public var failback: String?
+    /// For how many seconds connections are kept while the other gateway is silent, 1 to 86,400; no longer than others when absent.
+    public var holdSeconds: Int?
     /// When it ends; never when absent.
     public var until: Timestamp?
     /// For how many seconds it holds unless it is confirmed, 5 to 86,400; then what was there before holds again. For good when
@@ -150,7 +168,12 @@ public struct TunnelRequest: Codable, Hashable, Sendable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, origins, destinations, allow, share, rate, compression, until
+        case name, origins, destinations, allow, share, rate, compression, until, health, sticky, failback
+        case healthIntervalMilliseconds = "health_interval_ms"
+        case healthTimeoutMilliseconds = "health_timeout_ms"
+        case healthRise = "health_rise"
+        case healthFall = "health_fall"
+        case holdSeconds = "hold_s"
         case confirmSeconds = "confirm_s"
         case networkProtocol = "protocol"
         case idleSeconds = "idle_timeout_s"

@@ -33,6 +33,10 @@ public struct LocalSettings: Sendable, Hashable {
     /// What this gateway forwards between members that do not reach each other; nil for nothing.
     public var forward: Forward?
 
+    /// The programs that check targets, by the names that the group's tunnels call them by: the group names one, and what that is
+    /// is the owner's word alone.
+    public var healthCommands: [String: GatewayConfiguration.HealthCommand] = [:]
+
     /// Forwarding between members (`docs/wire-format.md` §6.13.1).
     public struct Forward: Sendable, Hashable {
         /// At most so many bits a second, of all members and both directions together; a pair has half of it at most.

@@ -124,6 +124,8 @@ struct GroupView: Equatable, Sendable {
                 name: tunnel.name, origins: origins, destinations: destinations,
                 schedulingClass: record.schedulingClass, share: record.share,
                 maximumConnections: record.maximumConnections, maximumRate: record.maximumRate)
+            (result.healthCheck, result.isSticky) = (record.healthCheck, record.isSticky)
+            (result.failback, result.hold) = (record.failback, record.hold)
             result.wireName = tunnel.id.text
             result.allowed = record.allowed
             result.networkProtocol = record.networkProtocol

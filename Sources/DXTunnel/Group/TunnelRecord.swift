@@ -43,6 +43,11 @@ struct TunnelRecord: Hashable, Sendable {
     var share: Int = GatewayConfiguration.Tunnel.defaultShare
     var maximumConnections: Int = GatewayConfiguration.Tunnel.defaultMaximumConnections
     var maximumRate: UInt64?
+    /// As `GatewayConfiguration.Tunnel`. A command is named and never brought along.
+    var healthCheck: GatewayConfiguration.HealthCheck?
+    var isSticky = false
+    var failback: GatewayConfiguration.Failback?
+    var hold: Duration?
     /// Until when the destination serves it, in seconds since 1970; nil is for ever.
     var until: UInt64?
     /// For how many seconds it is in force unless it is said again without this; then what was there before is again.
@@ -81,7 +86,12 @@ struct TunnelRecord: Hashable, Sendable {
         static let demandingOrigin: UInt64 = 24
         static let demandingDestination: UInt64 = 25
         static let networkProtocol: UInt64 = 26
-        static let all = Set<UInt64>(1...11).union(20...26)
+        // Those from 32 on may be ignored by a gateway that does not know them.
+        static let health: UInt64 = 32
+        static let sticky: UInt64 = 33
+        static let failback: UInt64 = 34
+        static let hold: UInt64 = 35
+        static let all = Set<UInt64>(1...11).union(20...26).union(32...35)
         static let demands: Set = [need, demandingOrigin, demandingDestination]
     }
 
@@ -110,6 +120,14 @@ struct TunnelRecord: Hashable, Sendable {
         if proxyProtocol { needs.insert(Need.proxyProtocol) }
         if networkProtocol == .udp { needs.insert(Need.udp) }
         return needs
+    }
+
+    private enum HealthField {
+        static let kind: UInt64 = 1
+        static let interval: UInt64 = 2
+        static let timeout: UInt64 = 3
+        static let rise: UInt64 = 4
+        static let fall: UInt64 = 5
     }
 
     private enum EndField {
@@ -163,6 +181,14 @@ struct TunnelRecord: Hashable, Sendable {
         proxyProtocol = try fields.integer(Field.proxyProtocol) == 2
         if try fields.integer(Field.compression) == 1 { compression = .deflate }
         if try fields.integer(Field.networkProtocol) == 1 { networkProtocol = .udp }
+        healthCheck = try Self.healthCheck(fields)
+        isSticky = try fields.integer(Field.sticky) == 1
+        failback = try fields.integer(Field.failback).map { value in
+            value == 0 ? .manual : .after(.milliseconds(Int64(clamping: min(value - 1, 3_600_000))))
+        }
+        hold = try fields.integer(Field.hold).map { .seconds(Int64(clamping: min(max($0, 1), 86_400))) }
+        // A check of a kind that is not known here is kept as it is.
+        if healthCheck == nil { for value in fields.all(Field.health) { unknown.add(Field.health, value) } }
     }
 
     /// Finds out what a gateway must know, and returns the fields of it; none where this one does not know all: then it cannot
@@ -212,8 +238,46 @@ struct TunnelRecord: Hashable, Sendable {
         if compression != nil { fields.add(Field.compression, 1) }
         if networkProtocol == .udp { fields.add(Field.networkProtocol, 1) }
         for need in needs.sorted() { fields.add(Field.need, need) }
-        fields.add(unknown)
+        if let healthCheck { fields.add(Field.health, Self.fields(healthCheck).encoded) }
+        if isSticky { fields.add(Field.sticky, 1) }
+        switch failback {
+        case nil: break
+        case .manual: fields.add(Field.failback, 0)
+        case .after(let time): fields.add(Field.failback, Self.milliseconds(time) + 1)
+        }
+        if let hold { fields.add(Field.hold, UInt64(clamping: hold.components.seconds)) }
+        fields.add(healthCheck == nil ? unknown : unknown.without([Field.health]))
         return fields.encoded
+    }
+
+    private static func milliseconds(_ duration: Duration) -> UInt64 {
+        UInt64(clamping: Interval(duration).milliseconds)
+    }
+
+    private static func fields(_ check: GatewayConfiguration.HealthCheck) -> RecordFields {
+        var fields = RecordFields()
+        fields.add(HealthField.kind, "\(check.kind)")
+        fields.add(HealthField.interval, milliseconds(check.interval))
+        fields.add(HealthField.timeout, milliseconds(check.timeout))
+        fields.add(HealthField.rise, UInt64(clamping: check.rise))
+        fields.add(HealthField.fall, UInt64(clamping: check.fall))
+        return fields
+    }
+
+    /// A kind of a newer version is no check, which leaves it to the connections.
+    private static func healthCheck(_ all: RecordFields) throws(DecodeError) -> GatewayConfiguration.HealthCheck? {
+        guard let value = try all.only(Field.health) else { return nil }
+        let fields = try RecordFields(value)
+        guard let kind = try fields.text(HealthField.kind).flatMap(GatewayConfiguration.HealthCheck.Kind.init) else {
+            return nil
+        }
+        var check = GatewayConfiguration.HealthCheck(kind)
+        if let time = try fields.integer(HealthField.interval) { check.interval = .milliseconds(Int64(clamping: time)) }
+        if let time = try fields.integer(HealthField.timeout) { check.timeout = .milliseconds(Int64(clamping: time)) }
+        if let count = try fields.integer(HealthField.rise) { check.rise = Int(clamping: count) }
+        if let count = try fields.integer(HealthField.fall) { check.fall = Int(clamping: count) }
+        guard check.fault == nil else { throw .invalidValue }
+        return check
     }
 
     private static func end(_ selector: Selector, _ address: TunnelAddress?) -> RecordFields {

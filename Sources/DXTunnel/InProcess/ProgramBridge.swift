@@ -5,9 +5,9 @@ import NIOCore
 /// Joins one stream and the embedding program. Bound to the gateway's event loop; `TunnelStream` is its other side.
 ///
 /// At most one read and one write wait at a time: `TunnelStream` sees to that.
-final class ProgramBridge: RateLimitedSender, IdleConnection {
-    private let channel: PeerChannel
-    private let id: StreamID
+final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
+    private var channel: PeerChannel
+    private var id: StreamID
     let usage: TunnelUsage
     private let core: GatewayCore
     private var reader: EventLoopPromise<ByteBuffer?>?
@@ -21,13 +21,20 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
     private(set) var lastActivity: Instant
     /// What the program reads before all that the stream has.
     private var lead: ByteBuffer
-    /// Of a stream that is compressed; what is being written is.
-    private let compression: StreamCompression?
+    /// Of a stream that is compressed.
+    private var compression: StreamCompression?
+    /// Chooses the stream, as long as there is a choice; as in `TCPBridge`.
+    private var opening: TunnelOpening?
+    private var isWaiting = false
+    private var early = ByteBuffer()
 
+    /// - Parameter opening: what finds the stream that takes it; nil when this is the one.
     init(
-        channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore, lead: ByteBuffer = ByteBuffer(),
-        compression: StreamCompression? = nil
+        channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore, opening: TunnelOpening? = nil,
+        lead: ByteBuffer = ByteBuffer(), compression: StreamCompression? = nil
     ) {
+        self.opening = opening
+        isWaiting = opening != nil
         self.channel = channel
         self.id = id
         self.usage = usage
@@ -59,14 +66,6 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
         guard !outputEnded else { return promise.fail(TunnelStreamError.finished) }
         guard writer == nil else { return promise.fail(TunnelStreamError.concurrentUse) }
         usage.countFromClient(bytes.readableBytes)
-        var bytes = bytes
-        if let compression {
-            guard let packed = compression.pack(bytes) else {
-                fail(.reset(.limit))
-                return promise.fail(TunnelStreamError.reset(.limit))
-            }
-            bytes = packed
-        }
         writer = (bytes, promise)
         onWritable()
     }
@@ -76,7 +75,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
         guard !outputEnded, failure == nil else { return }
         outputEnded = true
         // What a write still holds goes first.
-        guard writer == nil else { return }
+        guard writer == nil, !isWaiting else { return }
         channel.finish(id)
         endIfDone()
     }
@@ -94,7 +93,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
 
     /// The stream has something to read.
     func onReadable() {
-        guard let promise = reader else { return }
+        guard let promise = reader, !isWaiting else { return }
         if lead.readableBytes > 0 {
             let bytes = lead
             lead = ByteBuffer()
@@ -104,28 +103,31 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
         switch compression?.read(id, on: channel) ?? channel.read(id) {
         case .none: return
         case .bytes(let bytes):
+            keepDestination()
             usage.countToClient(bytes.readableBytes)
             lastActivity = core.latest
             reader = nil
             promise.succeed(bytes)
         case .finished:
+            keepDestination()
             inputEnded = true
             reader = nil
             promise.succeed(nil)
             endIfDone()
-        case .reset(let code): fail(.reset(TunnelStreamError.Reason(code)))
+        case .reset(let code):
+            if !asksNext(code) { fail(.reset(TunnelStreamError.Reason(code))) }
         }
     }
 
     /// The stream takes bytes.
     func onWritable() {
-        guard writer != nil else { return }
+        guard writer != nil, !isWaiting else { return }
         if let limiter = usage.limiter { return limiter.submit(self) }
         while send(atMost: .max) > 0 {}
     }
 
     var sendableByteCount: Int {
-        guard let writer else { return 0 }
+        guard let writer, !isWaiting else { return 0 }
         return min(channel.writableByteCount(id), writer.bytes.readableBytes)
     }
 
@@ -133,8 +135,14 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
     func send(atMost limit: Int) -> Int {
         let count = min(limit, sendableByteCount)
         guard count > 0, var waiting = writer, let part = waiting.bytes.readSlice(length: count) else { return 0 }
-        channel.write(part, to: id)
-        lastActivity = core.latest
+        if opening != nil {
+            if early.readableBytes + count > TCPBridge.maximumEarly {
+                keepDestination()
+            } else {
+                early.writeImmutableBuffer(part)
+            }
+        }
+        guard put(part) else { return 0 }
         if waiting.bytes.readableBytes == 0 {
             writer = nil
             waiting.promise.succeed()
@@ -148,8 +156,26 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
         return count
     }
 
+    /// Gives bytes to the stream, compressed if it is; false when that is over for want of memory.
+    @discardableResult
+    private func put(_ bytes: ByteBuffer) -> Bool {
+        if let compression {
+            guard let packed = compression.pack(bytes) else {
+                fail(.reset(.limit))
+                return false
+            }
+            channel.write(packed, to: id)
+        } else {
+            channel.write(bytes, to: id)
+        }
+        lastActivity = core.latest
+        return true
+    }
+
     /// The peer wants no more.
-    func onStopped(_ code: StreamCode) { fail(.reset(TunnelStreamError.Reason(code))) }
+    func onStopped(_ code: StreamCode) {
+        if !asksNext(code) { fail(.reset(TunnelStreamError.Reason(code))) }
+    }
 
     /// The channel ended.
     func onChannelClosed() { fail(.channelClosed) }
@@ -161,7 +187,9 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
         reader = nil
         writer?.promise.fail(error)
         writer = nil
-        if !isOver { channel.abort(id, code: .aborted) }
+        if !isOver {
+            if isWaiting { opening?.cancel() } else { channel.abort(id, code: .aborted) }
+        }
         over()
     }
 
@@ -172,6 +200,41 @@ final class ProgramBridge: RateLimitedSender, IdleConnection {
         isOver = true
         usage.closed()
         usage.idle.remove(self)
+        keepDestination()
+    }
+
+    // MARK: Several destinations
+
+    var owner: PeerChannel.StreamOwner { .program(self) }
+
+    func settle(on channel: PeerChannel, _ id: StreamID, _ compression: StreamCompression?) {
+        (self.channel, self.id, self.compression) = (channel, id, compression)
+        isWaiting = false
+    }
+
+    func resume() {
+        guard !isOver, !isWaiting else { return }
+        if early.readableBytes > 0 { put(early) }
+        onWritable()
+        if outputEnded, writer == nil { channel.finish(id) }
+        onReadable()
+    }
+
+    func refuse(_ code: StreamCode) {
+        opening = nil
+        fail(.reset(TunnelStreamError.Reason(code)))
+    }
+
+    private func keepDestination() {
+        opening = nil
+        early = ByteBuffer()
+    }
+
+    /// The destination says that its target has not got the connection: asks the next one, if there is one.
+    private func asksNext(_ code: StreamCode) -> Bool {
+        guard let opening, !isWaiting, !isOver, opening.retry(channel, id, code) else { return false }
+        isWaiting = true
+        return true
     }
 }
 

@@ -94,10 +94,10 @@ extension GatewayCore {
     /// Channels are kept alive at least so often, and three times within the time after which they count as broken: both ends must
     /// hear of each other.
     func setChannelKeepalive(_ interval: Interval) {
-        channelKeepalive = min(tuning.keepalive, max(interval, .seconds(1)), tuning.idleTimeout / 3)
+        channelKeepalive = min(tuning.keepalive, max(interval, .seconds(1)))
         for peer in peers {
             guard let channel = peer.channel else { continue }
-            channel.transport.setKeepalive(channelKeepalive)
+            channel.setKeepalive(channelKeepalive)
             peer.refreshDeadline()
         }
     }

@@ -16,6 +16,10 @@ enum TunnelMessage: Equatable, Sendable {
     case echo(token: UInt64)
     /// The answer to `echo`.
     case echoed(token: UInt64)
+    /// What the destination knows of a tunnel's target; follows each `activated`, and each change.
+    case target(internalPort: UInt32, state: TargetHealth.State, reason: String)
+    /// The gateway is about to stop, or is so no more: new connections had better go elsewhere.
+    case leaving(Bool)
     /// A type of a newer version, skipped.
     case unknown
 
@@ -39,6 +43,8 @@ enum TunnelMessage: Equatable, Sendable {
         static let echo: UInt64 = 5
         static let echoed: UInt64 = 6
         static let activateUDP: UInt64 = 10
+        static let target: UInt64 = 16
+        static let leaving: UInt64 = 17
     }
 
     /// The longest text field, in bytes of UTF-8.
@@ -65,6 +71,12 @@ enum TunnelMessage: Equatable, Sendable {
             self = .deactivated(internalPort: try reader.readUInt32(), reason: try Self.readText(&reader))
         case Kind.echo: self = .echo(token: try reader.readUInt64())
         case Kind.echoed: self = .echoed(token: try reader.readUInt64())
+        case Kind.target:
+            let port = try reader.readUInt32()
+            // What a newer version knows beside these is nothing to act on.
+            let state = TargetHealth.State(rawValue: try reader.readVarInt()) ?? .unknown
+            self = .target(internalPort: port, state: state, reason: try Self.readText(&reader))
+        case Kind.leaving: self = .leaving(try reader.readVarInt() != 0)
         default: self = .unknown
         }
     }
@@ -110,6 +122,14 @@ enum TunnelMessage: Equatable, Sendable {
         case .echoed(let token):
             output.writeVarInt(Kind.echoed)
             output.write(token)
+        case .target(let internalPort, let state, let reason):
+            output.writeVarInt(Kind.target)
+            output.write(internalPort)
+            output.writeVarInt(state.rawValue)
+            Self.writeText(reason, to: &output)
+        case .leaving(let isLeaving):
+            output.writeVarInt(Kind.leaving)
+            output.writeVarInt(isLeaving ? 1 : 0)
         case .unknown: preconditionFailure("an unknown message is never sent")
         }
     }

@@ -31,11 +31,13 @@ final class PeerChannel {
     var flows = FlowState()
     /// The origins of UDP tunnels by the internal ports that the peer has for them.
     var flowOrigins: [UInt32: UDPOrigin] = [:]
-    private var owners: [StreamID: StreamOwner] = [:]
+    private(set) var owners: [StreamID: StreamOwner] = [:]
     private var messageReader = TunnelMessageReader()
     private var blocks: [UInt32: ListenerBlock] = [:]
     private var requests: [UInt64: OriginTunnel] = [:]
     private var nextRequest: UInt64 = 1
+    /// When the silence that began at `since` is to be looked at again.
+    var holdCheck: (since: Instant, at: Instant)?
     private var echoes: [UInt64: (sentAt: Instant, promise: EventLoopPromise<Interval>)] = [:]
 
     /// Listener blocks that a peer may have at a time: one per tunnel, and a file with more than this is a mistake.
@@ -55,7 +57,13 @@ final class PeerChannel {
         transport = MessageChannel(
             role: peer.role, configuration: peer.channelConfiguration, peerParameters: parameters,
             random: RandomSource(seed: core.random.next()), now: now)
-        transport.setKeepalive(core.channelKeepalive)
+        setKeepalive(core.channelKeepalive)
+        refreshHold()
+    }
+
+    /// A PING goes out at least so often, and three times within the time after which the peer counts as gone.
+    func setKeepalive(_ interval: Interval) {
+        transport.setKeepalive(min(interval, (transport.agreedIdleTimeout ?? .max) / 3))
     }
 
     /// Who looks after a stream.
@@ -68,6 +76,8 @@ final class PeerChannel {
         case beginning(HeadedStream)
         /// The connection to the target is being made.
         case connecting(DestinationTunnel)
+        /// A destination is being looked for, here among others.
+        case opening(TunnelOpening)
         /// The exchange of the group's document.
         case group(GroupStream)
     }
@@ -127,14 +137,40 @@ final class PeerChannel {
         return id
     }
 
+    /// Opens a stream of which `opening` hears whether the peer takes it.
+    func openStream(
+        internalPort: UInt32, streamClass: StreamClass, share: Int, for opening: TunnelOpening
+    ) throws(StreamError) -> StreamID {
+        let id = try transport.openStream(
+            internalPort: internalPort, streamClass: streamClass, share: UInt16(clamping: share),
+            tellsAcceptance: true, now: now)
+        owners[id] = .opening(opening)
+        core.mark(self)
+        return id
+    }
+
     /// Hands a stream over to another owner: the target accepted.
     func setOwner(_ owner: StreamOwner, of id: StreamID) { if owners[id] != nil { owners[id] = owner } }
+
+    /// Gives a stream up of which nobody wants to hear any more.
+    func drop(_ id: StreamID) {
+        owners[id] = nil
+        abort(id, code: .aborted)
+    }
+
+    /// Whether the peer has reset its half, and that was not read yet.
+    func isReset(_ id: StreamID) -> Bool { transport.isReset(id) }
 
     /// Whether the stream still has an owner: it has not ended.
     func isOwned(_ id: StreamID) -> Bool { owners[id] != nil }
 
     /// Streams open now.
     var streamCount: Int { owners.count }
+
+    /// Those of them that are connections through tunnels.
+    var connectionCount: Int {
+        owners.values.count { if case .group = $0 { false } else { true } }
+    }
 
     private func accept(_ frame: OpenFrame) {
         if frame.internalPort == GroupStream.internalPort, let stream = core.group?.accept(frame.id, on: self) {
@@ -195,21 +231,25 @@ final class PeerChannel {
             case .tcp(let bridge): bridge.onWritable()
             case .program(let bridge): bridge.onWritable()
             case .group(let stream): stream.pump()
-            case .beginning, .connecting, nil: break
+            case .beginning, .connecting, .opening, nil: break
             }
+        case .streamAccepted(let id): if case .opening(let opening) = owners[id] { opening.onAccepted(by: self, id) }
         case .streamOpened(let frame): accept(frame)
         case .stopped(let id, let code):
             switch owners[id] {
-            case .tcp(let bridge): bridge.onStopped()
+            case .tcp(let bridge): bridge.onStopped(code)
             case .program(let bridge): bridge.onStopped(code)
             case .group(let stream): stream.end()
+            case .opening(let opening): opening.onRefused(by: self, id, code)
             // Whoever waits for a head or the target finds out when it asks the stream.
             case .beginning, .connecting, nil: break
             }
         case .streamEnded(let id): owners[id] = nil
         case .controlReadable: readControl()
         case .pathDoubted: peer.onPathDoubted(self)
-        case .pathSuspect: peer.onPathSuspect(self, now: now)
+        case .pathSuspect:
+            setDoubted(true)
+            peer.onPathSuspect(self, now: now)
         case .pathDown, .pathUp: break
         case .pathValidated(let id): onPathValidated(id)
         case .pathRetired(let id): detach(id)
@@ -229,6 +269,7 @@ final class PeerChannel {
         case .program(let bridge): bridge.onReadable()
         case .group(let stream): stream.onReadable()
         case .beginning(let stream): readHead(stream, of: id)
+        case .opening(let opening): opening.onReadable(on: self, id)
         case .connecting, nil: break
         }
     }
@@ -242,13 +283,16 @@ final class PeerChannel {
             case .tcp(let bridge): bridge.onChannelClosed()
             case .program(let bridge): bridge.onChannelClosed()
             case .group(let stream): stream.end()
+            case .opening(let opening): opening.onChannelClosed(self)
             case .beginning, .connecting: break
             }
         }
         for echo in echoes.values { echo.promise.fail(GatewayError.notConnected(peer.name)) }
         echoes.removeAll()
         endFlows()
+        let withoutBlock = blocks.values.map(\.tunnel)
         blocks.removeAll()
+        for tunnel in withoutBlock { tunnel.onBlockGone() }
         requests.removeAll()
         peer.onChannelEnded(self, end, now: now)
     }
@@ -265,6 +309,24 @@ final class PeerChannel {
             suspended ? "peer is silent: new connections are refused" : "peer is heard again",
             metadata: ["peer": "\(peer.name)"])
     }
+
+    /// The path in use has not answered probes, one after the other: new connections go elsewhere, if they can.
+    private(set) var isDoubted = false
+
+    private func setDoubted(_ doubted: Bool) {
+        guard isDoubted != doubted else { return }
+        isDoubted = doubted
+        core.refreshOrigins()
+    }
+
+    /// Something came: whether it answers again.
+    func reviewDoubt() { if isDoubted, !isSilent { setDoubted(false) } }
+
+    /// The peer is about to stop: new connections go elsewhere.
+    private(set) var isPeerLeaving = false
+
+    /// Tells the peer that this gateway is about to stop, or not any more.
+    func tellLeaving(_ isLeaving: Bool) { send(.leaving(isLeaving)) }
 
     /// Whether the path in use has not answered probes, one after the other.
     var isSilent: Bool { transport.pathSnapshots.contains { $0.isActive && $0.probeCount >= 2 } }
@@ -380,6 +442,15 @@ final class PeerChannel {
                 limit: &peer.complaints)
             tunnel.onRefused(by: self, reason: reason)
         case .deactivated(let port, let reason): core.deactivate(internalPort: port, on: self, reason: reason)
+        case .target(let port, let state, let reason):
+            for tunnel in core.origins where tunnel.onTarget(of: self, internalPort: port, state, reason) { break }
+        case .leaving(let isLeaving):
+            guard isPeerLeaving != isLeaving else { return }
+            isPeerLeaving = isLeaving
+            core.logger.info(
+                isLeaving ? "peer is about to stop: new connections go elsewhere" : "peer stays",
+                metadata: ["peer": "\(peer.name)"])
+            core.refreshOrigins()
         case .echo(let token): send(.echoed(token: token))
         case .echoed(let token):
             guard let echo = echoes.removeValue(forKey: token) else { return }
@@ -442,12 +513,24 @@ final class PeerChannel {
         var port: UInt32
         repeat { port = core.secretRandomPort() } while blocks[port] != nil || port == GroupStream.internalPort
         blocks[port] = ListenerBlock(tunnel: tunnel, features: features)
-        tunnel.isActivated = true
+        tunnel.onActivated()
         if !wasActivated {
             core.logger.info("tunnel activated", metadata: ["tunnel": "\(tunnel.name)", "origin": "\(peer.name)"])
         }
         send(.activated(request: request, internalPort: port, terms: ActivationTerms(features: features)))
+        tellTarget(of: tunnel)
     }
+
+    /// Tells the peer what is known of a tunnel's target, if it has a listener block for it.
+    func tellTarget(of tunnel: DestinationTunnel) {
+        guard let port = blocks.first(where: { $0.value.tunnel === tunnel })?.key else { return }
+        let state = tunnel.checker?.state ?? .unknown
+        let reason = state == .down ? tunnel.checker?.reason ?? "" : ""
+        send(.target(internalPort: port, state: state, reason: reason))
+    }
+
+    /// Whether the peer has a listener block for a tunnel.
+    func hasBlock(of tunnel: DestinationTunnel) -> Bool { blocks.contains { $0.value.tunnel === tunnel } }
 
     /// Takes the peer's listener block for a tunnel away, if it has one.
     func withdraw(_ tunnel: DestinationTunnel, reason: String) {
@@ -481,9 +564,16 @@ final class PeerChannel {
                 bridge.onChannelClosed()
             case .beginning(let stream): guard stream.tunnel.usage === usage, entrance == nil else { continue }
             case .connecting(let tunnel): guard tunnel.usage === usage, entrance == nil else { continue }
+            // Those that have a connection waiting are ended with it.
+            case .opening(let opening):
+                if opening.usage === usage, entrance == nil || opening.entrance == entrance {
+                    opening.fail("it is not for this tunnel any more")
+                }
+                continue
             case .group: continue
             }
-            abort(id, code: .refused)
+            // Not as refused: bytes may have reached the target.
+            abort(id, code: .shutdown)
         }
     }
 

@@ -15,18 +15,22 @@ import NIOPosix
 ///
 /// A unix socket has no RST: its application sees the end where a TCP one sees a reset, unless something that it sent was not read
 /// (ECONNRESET then). And it has no FIN alone when its application closes it whole: see `endWithApplication`.
-final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
+///
+/// Where the tunnel has several destinations nothing is sent before one has taken the stream, and what is sent is kept until the
+/// target has said something, or is more than `maximumEarly`: a destination whose target refuses is replaced by the next one
+/// (`TunnelOpening`).
+final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    let channel: PeerChannel
-    let id: StreamID
+    private(set) var channel: PeerChannel
+    private(set) var id: StreamID
     let usage: TunnelUsage
     /// Where the client came in; nil at a destination.
     let entrance: ListenerPlace?
     private let isUnix: Bool
-    /// Of a stream that is compressed; what is held is.
-    private let compression: StreamCompression?
+    /// Of a stream that is compressed; what is held is not yet.
+    private var compression: StreamCompression?
     /// When a byte last came or went.
     private(set) var lastActivity: Instant
     private var context: ChannelHandlerContext?
@@ -35,6 +39,12 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     /// What was read from TCP and waits for the tunnel's rate.
     private var held = ByteBuffer()
     var isWaitingForTurn = false
+    /// Chooses the stream, as long as there is a choice.
+    private var opening: TunnelOpening?
+    /// No destination has the connection yet: nothing is sent.
+    private var isWaiting = false
+    /// What was sent and may have to be sent again, to another destination.
+    private var early = ByteBuffer()
     private var isReading = false
     /// TCP's FIN came, and is passed on after what is held; or the stream wants no more.
     private var inputEnded = false
@@ -61,14 +71,20 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     /// At 256 KiB of bytes that the kernel has not taken the stream is read no more; again below 64 KiB.
     static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 65_536, high: 262_144)
 
+    /// A request and its headers. Whoever sends more before the target answers is heard by it.
+    static let maximumEarly = 16_384
+
     /// - Parameters:
     ///   - isUnix: whether the application is at a unix socket.
+    ///   - opening: what finds the stream that takes it; nil when this is the one.
     ///   - lead: what goes to the application before all that the stream has.
     ///   - compression: of a stream that is compressed.
     init(
         channel: PeerChannel, id: StreamID, usage: TunnelUsage, entrance: ListenerPlace? = nil, isUnix: Bool,
-        lead: ByteBuffer = ByteBuffer(), compression: StreamCompression?
+        opening: TunnelOpening? = nil, lead: ByteBuffer = ByteBuffer(), compression: StreamCompression?
     ) {
+        self.opening = opening
+        isWaiting = opening != nil
         self.channel = channel
         self.id = id
         self.usage = usage
@@ -102,22 +118,37 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = unwrapInboundIn(data)
+        let bytes = unwrapInboundIn(data)
         guard !inputEnded else { return }
         usage.countFromClient(bytes.readableBytes)
-        if let compression {
-            guard let packed = compression.pack(bytes) else { return abortConnection() }
-            bytes = packed
-        }
-        guard usage.limiter != nil || held.readableBytes > 0 else {
-            channel.write(bytes, to: id)
-            lastActivity = channel.core.latest
-            return
-        }
+        guard usage.limiter != nil || held.readableBytes > 0 || isWaiting else { return write(bytes) }
         lastActivity = channel.core.currentTime()
         // More than one read is held only when SwiftNIO reads all there is because TCP's FIN came.
         if held.readableBytes == 0 { held = bytes } else { held.writeImmutableBuffer(bytes) }
-        sendHeld()
+        if !isWaiting { sendHeld() }
+    }
+
+    private func write(_ bytes: ByteBuffer) {
+        if opening != nil {
+            if early.readableBytes + bytes.readableBytes > Self.maximumEarly {
+                keepDestination()
+            } else {
+                early.writeImmutableBuffer(bytes)
+            }
+        }
+        if let compression {
+            guard let packed = compression.pack(bytes) else { return abortConnection() }
+            channel.write(packed, to: id)
+        } else {
+            channel.write(bytes, to: id)
+        }
+        lastActivity = channel.core.latest
+    }
+
+    /// There is no other destination for it any more.
+    private func keepDestination() {
+        opening = nil
+        early = ByteBuffer()
     }
 
     /// Sends what is held, as the rate allows; without one, which there was when it was read, as the stream takes it.
@@ -132,7 +163,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     /// Asks TCP for more when the stream has room.
     private func requestRead() {
-        guard !isReading, !inputEnded, !isOver, held.readableBytes == 0, let context,
+        guard !isReading, !inputEnded, !isOver, !isWaiting, held.readableBytes == 0, let context,
             channel.writableByteCount(id) > 0
         else { return }
         isReading = true
@@ -141,13 +172,12 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
 
     var sendableByteCount: Int {
         // Asked only when there is something: the question asks to be told of room, too.
-        held.readableBytes > 0 && channel.writableByteCount(id) > 0 ? held.readableBytes : 0
+        held.readableBytes > 0 && !isWaiting && channel.writableByteCount(id) > 0 ? held.readableBytes : 0
     }
 
     func send(atMost limit: Int) -> Int {
         guard let part = held.readSlice(length: min(limit, sendableByteCount)) else { return 0 }
-        channel.write(part, to: id)
-        lastActivity = channel.core.latest
+        write(part)
         if held.readableBytes == 0 {
             // Lets the memory go.
             held = ByteBuffer()
@@ -160,7 +190,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     private func endInput() {
         guard !inputEnded else { return }
         inputEnded = true
-        if held.readableBytes == 0 { finishInput() }
+        if held.readableBytes == 0, !isWaiting { finishInput() }
     }
 
     private func finishInput() {
@@ -190,8 +220,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
         guard !isOver else { return }
         if isUnix, inputEnded, !isOutputClosed, !hasFailed { return endWithApplication() }
         guard isOutputClosed && !hasFailed else {
-            over()
-            return channel.abort(id, code: .aborted)
+            giveStreamUp()
+            return over()
         }
         // SwiftNIO tells of a FIN that comes after our own by closing the connection.
         self.context = nil
@@ -233,10 +263,14 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     func onReadable() { pump() }
 
     /// The stream takes bytes again.
-    func onWritable() { if held.readableBytes > 0 { sendHeld() } else { requestRead() } }
+    func onWritable() {
+        guard !isWaiting else { return }
+        if held.readableBytes > 0 { sendHeld() } else { requestRead() }
+    }
 
     /// The peer wants no more: its application reset, or went away.
-    func onStopped() {
+    func onStopped(_ code: StreamCode) {
+        if asksNext(code) { return }
         inputEnded = true
         // A connection of which one half was refused is of no use to its application: it is reset, as TCP would.
         abortConnection()
@@ -248,7 +282,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     /// Moves bytes from the stream to TCP while TCP takes them.
     private func pump() {
         if isApplicationGone { return readForNobody() }
-        guard let context, !isOver, context.channel.isActive, !outputEnded else { return }
+        guard let context, !isOver, !isWaiting, context.channel.isActive, !outputEnded else { return }
         var wrote = lead.readableBytes > 0
         if wrote {
             context.write(wrapOutboundOut(lead), promise: nil)
@@ -258,16 +292,19 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
             switch readStream() {
             case .none: break loop
             case .bytes(let bytes):
+                keepDestination()
                 usage.countToClient(bytes.readableBytes)
                 lastActivity = channel.core.latest
                 context.write(wrapOutboundOut(bytes), promise: nil)
                 wrote = true
             case .finished:
+                keepDestination()
                 outputEnded = true
                 wrote = false
                 closeOutput(context)
                 break loop
-            case .reset:
+            case .reset(let code):
+                if asksNext(code) { return }
                 if wrote { context.flush() }
                 abortConnection()
                 return
@@ -302,9 +339,14 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
     private func abortConnection() {
         guard !isOver, context != nil || isDraining else { return }
         let context = context
+        giveStreamUp()
         over()
-        channel.abort(id, code: .aborted)
         if let context { TCPReset.close(context.channel) }
+    }
+
+    /// The peer hears that the connection is no more; all of those that were asked for it.
+    private func giveStreamUp() {
+        if isWaiting { opening?.cancel() } else { channel.abort(id, code: .aborted) }
     }
 
     private func over() {
@@ -314,6 +356,38 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender {
         context = nil
         held = ByteBuffer()
         lead = ByteBuffer()
+        keepDestination()
+    }
+
+    // MARK: Several destinations
+
+    var owner: PeerChannel.StreamOwner { .tcp(self) }
+
+    func settle(on channel: PeerChannel, _ id: StreamID, _ compression: StreamCompression?) {
+        (self.channel, self.id, self.compression) = (channel, id, compression)
+        isWaiting = false
+    }
+
+    func resume() {
+        guard !isOver, !isWaiting, let context, context.channel.isActive else { return }
+        if held.readableBytes > 0 { sendHeld() } else if inputEnded { finishInput() }
+        if !isOver { begin() }
+    }
+
+    func refuse(_ code: StreamCode) {
+        // Without a stream of its own any more.
+        opening = nil
+        abortConnection()
+    }
+
+    /// The destination says that its target has not got the connection: asks the next one, if there is one.
+    private func asksNext(_ code: StreamCode) -> Bool {
+        guard let opening, !isWaiting, !isOver, opening.retry(channel, id, code) else { return false }
+        isWaiting = true
+        early.writeImmutableBuffer(held)
+        held = early
+        early = ByteBuffer()
+        return true
     }
 }
 

@@ -23,6 +23,9 @@ final class DestinationTunnel {
     private var compression: GatewayConfiguration.Compression?
     /// Whether the connections of the origin that has asked last are compressed.
     private(set) var isCompressed = false
+    private var check: GatewayConfiguration.HealthCheck?
+    /// Whether the target takes connections; nil when the program is the target, and of UDP.
+    private(set) var checker: TargetChecker?
     /// The embedding program, when it is the target.
     var acceptor: (@Sendable (TunnelStream) -> Void)?
 
@@ -37,6 +40,53 @@ final class DestinationTunnel {
         compression = tunnel.compression
         self.core = core
         if tunnel.networkProtocol == .udp { udp = UDPDestination(tunnel, of: self, core: core) }
+        check = tunnel.healthCheck
+        makeChecker()
+    }
+
+    // MARK: Health
+
+    private func makeChecker() {
+        checker?.stop()
+        guard udp == nil else { return }
+        let tunnel = NIOLoopBound(Weak(self), eventLoop: core.eventLoop)
+        checker = target.map { target in
+            TargetChecker(check, of: target.port(0), tunnel: name, core: core) {
+                tunnel.value.object?.onHealthChanged()
+            }
+        }
+    }
+
+    /// The checker belongs to its tunnel.
+    private struct Weak {
+        weak var object: DestinationTunnel?
+        init(_ object: DestinationTunnel) { self.object = object }
+    }
+
+    private func onHealthChanged() {
+        core.logger.notice(
+            "target is \(checker?.state ?? .unknown)",
+            metadata: ["tunnel": "\(name)", "target": "\(targetText ?? "")", "reason": "\(checker?.reason ?? "")"])
+        for channel in core.peers.compactMap(\.channel) { channel.tellTarget(of: self) }
+    }
+
+    /// What is known of the target; nil when that is the program.
+    var healthStatus: TargetHealthStatus? {
+        checker.map {
+            TargetHealthStatus(
+                state: TargetHealthStatus.State($0.state), reason: $0.reason, check: check.map { "\($0.kind)" })
+        }
+    }
+
+    /// An origin has a listener block.
+    func onActivated() {
+        isActivated = true
+        checker?.start()
+    }
+
+    /// An origin has its listener block no more: without any other nobody asks whether the target is well.
+    func onBlockGone() {
+        if !core.peers.contains(where: { $0.channel?.hasBlock(of: self) ?? false }) { checker?.stop() }
     }
 
     /// The group says something else of it. Connections to another target, and of gateways that are origins no more, end;
@@ -61,6 +111,12 @@ final class DestinationTunnel {
         name = tunnel.name
         origins = newOrigins
         self.target = target
+        if isMoved || tunnel.healthCheck != check {
+            check = tunnel.healthCheck
+            makeChecker()
+            if isActivated { checker?.start() }
+            onHealthChanged()
+        }
         usage.update(tunnel, on: core.eventLoop)
         udp?.update(tunnel)
     }
@@ -73,7 +129,11 @@ final class DestinationTunnel {
         }
         usage.cancel()
         udp?.close()
+        checker?.stop()
     }
+
+    /// The gateway has stopped.
+    func stopChecking() { checker?.stop() }
 
     /// The target as text, for status.
     var targetText: String? { target?.description }
@@ -228,6 +288,7 @@ final class DestinationTunnel {
                 usage.closed()
                 return TCPReset.close(tcp)
             }
+            checker?.connected()
             channel.setOwner(.tcp(bridge), of: id)
             do { try tcp.pipeline.syncOperations.addHandler(bridge) } catch {
                 usage.closed()
@@ -236,32 +297,10 @@ final class DestinationTunnel {
             }
         case .failure(let error):
             usage.closed()
-            let code = Self.code(for: error)
-            refuse(id, on: channel, code: code, "target \(target): \(Self.words(for: error))")
+            let words = TargetConnection.words(for: error)
+            checker?.connectionFailed(words)
+            refuse(id, on: channel, code: TargetConnection.code(for: error), "target \(target): \(words)")
         }
-    }
-
-    /// A refusal is a refusal; everything else is a target that cannot be reached.
-    private static func code(for error: any Error) -> StreamCode {
-        // Of a unix socket there is no file while nobody listens.
-        [ECONNREFUSED, ENOENT].contains(errno(of: error)) ? .refused : .unreachable
-    }
-
-    private static func errno(of error: any Error) -> CInt? {
-        if let error = error as? IOError { return error.errnoCode }
-        if let error = error as? NIOConnectionError {
-            return error.connectionErrors.lazy.compactMap { errno(of: $0.error) }.first
-        }
-        return nil
-    }
-
-    private static func words(for error: any Error) -> String {
-        if let code = errno(of: error) { return unsafe String(cString: strerror(code)) }
-        if let error = error as? NIOCore.ChannelError, case .connectTimeout = error { return "no answer in time" }
-        if let error = error as? NIOConnectionError, error.connectionErrors.isEmpty {
-            return "the name cannot be resolved"
-        }
-        return "\(error)"
     }
 }
 

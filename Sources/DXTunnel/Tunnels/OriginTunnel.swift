@@ -19,9 +19,11 @@ final class OriginTunnel {
     private(set) var offer: ActivationTerms
     /// Its listeners and flows, in a UDP tunnel; nil in one of TCP.
     private(set) var udp: UDPOrigin?
-    private let core: GatewayCore
-    private var streamClass: StreamClass
-    private var share: Int
+    let core: GatewayCore
+    private(set) var streamClass: StreamClass
+    private(set) var share: Int
+    /// Which destination is next.
+    private(set) var choice: DestinationChoice
     /// From where clients may connect; empty: from anywhere.
     private var allowed: [AddressRange]
     /// How long to wait before a destination that refused is asked again.
@@ -42,8 +44,9 @@ final class OriginTunnel {
         var features: ActivationTerms.Features
         /// The channel is silent: nothing new is sent there until it is heard again.
         var isSuspended = false
-        /// How much it is owed among those of one order.
-        var credit: Int64 = 0
+        /// What it said of its target; nil when it is of a version that says nothing.
+        var target: TargetHealth.State?
+        var reason = ""
     }
 
     init(_ tunnel: GatewayConfiguration.Tunnel, core: GatewayCore) {
@@ -51,6 +54,8 @@ final class OriginTunnel {
         wireName = tunnel.wireName ?? tunnel.name
         allowed = tunnel.allowed
         ends = tunnel.destinations
+        choice = DestinationChoice(
+            tunnel.destinations, isSticky: tunnel.isSticky, failback: core.failback(of: tunnel))
         streamClass = tunnel.schedulingClass == .interactive ? .interactive : .bulk
         share = tunnel.share
         usage = core.share.usage(of: tunnel, limiter: core.limiter(for: tunnel))
@@ -79,14 +84,40 @@ final class OriginTunnel {
         return ListenerPlace.texts(listeners.map { ($0.local, $0.place.offset) })
     }
 
-    /// The destinations that have activated it and are heard, in the order of their names.
-    var activeNames: [String] { active.filter { !$0.isSuspended }.map(\.channel.peer.name).sorted() }
-    /// Whether a destination has activated it.
-    var isActive: Bool { active.contains { !$0.isSuspended } }
+    /// The destinations that have activated it, are heard and not about to stop, in the order of their names.
+    var activeNames: [String] { active.filter(Self.isOpen).map(\.channel.peer.name).sorted() }
+    /// Whether a destination has activated it, and connections are taken.
+    var isActive: Bool { !core.isDraining && active.contains(where: Self.isOpen) }
+    private static func isOpen(_ each: Activation) -> Bool { !each.isSuspended && !each.channel.isPeerLeaving }
     /// Whether connections are compressed, to one destination at least.
     var isCompressed: Bool { active.contains { $0.features.contains(.deflate) } }
     /// Why it cannot listen, if so.
     var failureText: String? { failure }
+
+    /// What becomes of new connections at each destination.
+    func destinationStatus(now: Instant) -> [DestinationStatus] {
+        choice.standings.map { standing in
+            let state: DestinationStatus.State =
+                if !standing.isPresent {
+                    .away
+                } else if standing.isLeaving {
+                    .leaving
+                } else if standing.target == .down {
+                    .down
+                } else if !standing.isHeard {
+                    .silent
+                } else if choice.wait(standing, now: now) != nil || choice.waitsForOperator(standing) {
+                    .recovering
+                } else {
+                    .ready
+                }
+            let reason = standing.reason ?? ""
+            return DestinationStatus(
+                gateway: standing.name, state: state, target: TargetHealthStatus.State(standing.target).rawValue,
+                reason: reason.isEmpty ? nil : reason, order: standing.order, weight: UInt64(max(0, standing.weight)),
+                waitSeconds: choice.wait(standing, now: now)?.secondsAsDouble, failures: standing.failureCount)
+        }
+    }
 
     // MARK: Activation
 
@@ -105,8 +136,43 @@ final class OriginTunnel {
         if let udp { channel.flowOrigins[internalPort] = udp }
         pauses[ObjectIdentifier(channel)] = nil
         usage.lastError = nil
-        open()
+        refresh()
     }
+
+    /// A destination says how its target is; true when the internal port is this tunnel's.
+    func onTarget(
+        of channel: PeerChannel, internalPort: UInt32, _ state: TargetHealth.State, _ reason: String
+    ) -> Bool {
+        guard let index = active.firstIndex(where: { $0.channel === channel && $0.internalPort == internalPort })
+        else { return false }
+        active[index].target = state
+        active[index].reason = reason
+        refresh()
+        return true
+    }
+
+    /// Whether a destination tells of its target, and so of whether a connection has come there.
+    func tellsTarget(_ channel: PeerChannel) -> Bool { active.contains { $0.channel === channel && $0.target != nil } }
+
+    /// Brings together what is known of the destinations; opens and closes the listeners.
+    func refresh() {
+        guard !isRemoved else { return }
+        let now = core.currentTime()
+        for name in destinations {
+            let known = active.first { $0.channel.peer.name == name }
+            choice.change(name, now: now) { standing in
+                standing.isPresent = known.map { !$0.isSuspended } ?? false
+                standing.isHeard = known.map { !$0.channel.isDoubted } ?? true
+                standing.isLeaving = known?.channel.isPeerLeaving ?? false
+                standing.target = known?.target ?? .unknown
+                standing.reason = known?.reason
+            }
+        }
+        if isActive { open() } else { closeUnlessActive() }
+    }
+
+    /// An operator wants the destinations that failed used again.
+    func failBack() { choice.failBack() }
 
     /// The destination will have none.
     func onRefused(by channel: PeerChannel, reason: String) {
@@ -160,7 +226,7 @@ final class OriginTunnel {
     func onChannelDown(_ channel: PeerChannel) {
         forget(channel)
         if channel.end != nil { pauses[ObjectIdentifier(channel)] = nil }
-        closeUnlessActive()
+        refresh()
     }
 
     /// The channel to a destination went silent, or is heard again. While it is silent new clients are refused; connections
@@ -169,7 +235,7 @@ final class OriginTunnel {
         for index in active.indices where active[index].channel === channel {
             active[index].isSuspended = isSuspended
         }
-        if isActive { open() } else { closeUnlessActive() }
+        refresh()
     }
 
     private func closeUnlessActive() {
@@ -220,6 +286,7 @@ final class OriginTunnel {
             channel.endStreams(of: usage)
         }
         ends = tunnel.destinations
+        choice.update(ends, isSticky: tunnel.isSticky, failback: core.failback(of: tunnel))
         let offer = Self.offer(tunnel, at: core.configuration.name)
         if offer != self.offer {
             // Those that have answered the old one are asked again, and used meanwhile.
@@ -227,7 +294,7 @@ final class OriginTunnel {
             for activation in active { activation.channel.activate(self) }
         }
         for channel in core.peers.compactMap(\.channel) { ask(channel) }
-        closeUnlessActive()
+        refresh()
     }
 
     /// Takes these local addresses and gives up all others, with the connections that came there. One that cannot be had is
@@ -316,12 +383,14 @@ final class OriginTunnel {
             return tcp.eventLoop.makeSucceededVoidFuture()
         }
         do {
-            try connect(head: head(of: tcp, at: entrance)) { channel, id, compression in
+            let client = Self.addressBytes(tcp)
+            try connect(client: client, entrance: entrance, head: head(of: tcp, at: entrance)) {
+                channel, id, opening, compression in
                 let bridge = TCPBridge(
-                    channel: channel, id: id, usage: self.usage, entrance: entrance, isUnix: entrance.isUnix,
-                    compression: compression)
+                    channel: channel, id: id, usage: usage, entrance: entrance, isUnix: entrance.isUnix,
+                    opening: opening, compression: compression)
                 try? tcp.pipeline.syncOperations.addHandler(bridge)
-                return .tcp(bridge)
+                return bridge
             }
         } catch {
             usage.refuse("\(error)")
@@ -351,31 +420,51 @@ final class OriginTunnel {
         return StreamHead(port: port, client: .tcp(client, entrance: own))
     }
 
-    /// Chooses the destination of a connection: of those that are there the lowest order, of these in turn by weight (as smooth
-    /// weighted round robin does); the one of that name only, if one is given.
-    private func choose(_ name: String?) -> Activation? {
-        var order = UInt64.max
-        var candidates: [(index: Int, weight: Int64)] = []
-        for index in active.indices where !active[index].isSuspended {
-            let peer = active[index].channel.peer.name
-            guard name == nil || name == peer, let place = ends.firstIndex(where: { $0.gateway == peer }) else {
-                continue
-            }
-            let own = ends[place].order ?? UInt64(place)
-            if own < order { candidates.removeAll() }
-            order = min(order, own)
-            if own == order { candidates.append((index, Int64(clamping: ends[place].weight))) }
-        }
-        let total = candidates.reduce(0) { $0 + $1.weight }
-        for candidate in candidates { active[candidate.index].credit += candidate.weight }
-        guard let best = candidates.max(by: { active[$0.index].credit < active[$1.index].credit }) else { return nil }
-        active[best.index].credit -= total
-        return active[best.index]
+    /// The bytes of a client's address.
+    private static func addressBytes(_ tcp: any Channel) -> [UInt8]? {
+        tcp.remoteAddress?.ipAddress.map { Array($0.utf8) }
     }
 
-    /// The best destination now, for a flow that begins; nil when none is there.
-    func placeForFlow() -> UDPOrigin.Place? {
-        choose(nil).map { UDPOrigin.Place(channel: $0.channel, internalPort: $0.internalPort) }
+    /// A destination that was chosen.
+    struct Chosen {
+        var channel: PeerChannel
+        var internalPort: UInt32
+        /// What the streams to it are like.
+        var features: ActivationTerms.Features
+
+        /// A stream has been opened there: says what stands before all else.
+        func begin(_ id: StreamID, _ head: StreamHead) {
+            if features.contains(.head) { channel.write(ByteBuffer(bytes: head.encoded), to: id) }
+        }
+
+        /// What compresses one stream; nil when nothing does.
+        var compression: StreamCompression? { features.contains(.deflate) ? StreamCompression() : nil }
+    }
+
+    /// The best destination that is not excluded.
+    func nextDestination(
+        only member: String? = nil, client: [UInt8]?, excluding excluded: Set<String> = []
+    ) -> Chosen? {
+        let name = choice.choose(only: member, client: client, excluding: excluded, now: core.currentTime())
+        return active.first { $0.channel.peer.name == name }.map {
+            Chosen(channel: $0.channel, internalPort: $0.internalPort, features: $0.features)
+        }
+    }
+
+    /// Whether a connection has a choice.
+    private var hasSeveral: Bool { active.count(where: Self.isOpen) > 1 }
+
+    /// A connection found no destination that takes it.
+    func onOpeningFailed(_ reason: String) {
+        usage.refuse(reason)
+        core.complain("connection refused", ["tunnel": name, "reason": reason], limit: &complaints)
+    }
+
+    /// The best destination now, for a flow of a client that begins; nil when none is there.
+    func placeForFlow(of client: Endpoint) -> UDPOrigin.Place? {
+        nextDestination(client: Array(client.addressText.utf8)).map {
+            UDPOrigin.Place(channel: $0.channel, internalPort: $0.internalPort)
+        }
     }
 
     /// Whether a destination's channel is silent.
@@ -383,24 +472,33 @@ final class OriginTunnel {
         active.contains { $0.channel === channel && $0.isSuspended }
     }
 
-    /// Opens a stream to the best destination, or to the one of that name, which is told `head` if it wants to know.
+    /// Opens a connection to the best destination, or to the one of that name.
+    ///
+    /// - Parameters:
+    ///   - client: the bytes of the client's address; nil when there is none.
+    ///   - entrance: where it came in; nil for the program's.
+    ///   - head: what the destination is told of the client, if it wants to know.
+    ///   - make: makes what carries it; with several destinations it waits for `TunnelOpening` to find the one that takes it.
     func connect(
-        to member: String? = nil, head: StreamHead,
-        _ makeOwner: (PeerChannel, StreamID, StreamCompression?) -> PeerChannel.StreamOwner
+        to member: String? = nil, client: [UInt8]? = nil, entrance: ListenerPlace? = nil, head: StreamHead,
+        _ make: (PeerChannel, StreamID, TunnelOpening?, StreamCompression?) -> any TunnelConnection
     ) throws(GatewayError) {
         guard udp == nil else { throw .isUDP(name) }
         guard usage.hasRoom else { throw .connectionLimit(name) }
         if let member, !destinations.contains(member) { throw .notADestination(member, tunnel: name) }
-        guard let destination = choose(member) else { throw .notConnected(member ?? destinations.first ?? name) }
+        if member == nil, hasSeveral {
+            let opening = TunnelOpening(self, client: client, entrance: entrance, head: head)
+            return try opening.begin { channel, id in make(channel, id, opening, nil) }
+        }
+        guard let destination = nextDestination(only: member, client: client) else {
+            throw .notConnected(member ?? destinations.first ?? name)
+        }
         do throws(StreamError) {
             _ = try destination.channel.openStream(
                 internalPort: destination.internalPort, streamClass: streamClass, share: share
             ) { id in
-                if destination.features.contains(.head) {
-                    destination.channel.write(ByteBuffer(bytes: head.encoded), to: id)
-                }
-                let compression = destination.features.contains(.deflate) ? StreamCompression() : nil
-                return makeOwner(destination.channel, id, compression)
+                destination.begin(id, head)
+                return make(destination.channel, id, nil, destination.compression).owner
             }
         } catch {
             throw error == .streamLimit ? .connectionLimit(name) : .notConnected(destination.channel.peer.name)

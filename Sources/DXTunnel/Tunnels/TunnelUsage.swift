@@ -1,3 +1,4 @@
+import DXWire
 import NIOCore
 
 /// Counts of one end of one tunnel on one event loop, to which it is bound, and what keeps it within its limits, which may
@@ -9,6 +10,8 @@ final class TunnelUsage {
     private(set) var limiter: TunnelLimiter?
     /// Ends connections that are idle for too long.
     let idle = IdleWatch()
+    /// For how long its connections are kept while the other gateway is silent; nil: no longer than others.
+    private(set) var hold: Interval?
     private(set) var open = 0
     private(set) var total: UInt64 = 0
     private(set) var bytesIn: UInt64 = 0
@@ -19,7 +22,10 @@ final class TunnelUsage {
     private let ofGateway: ConnectionCount
 
     /// No connections yet; the counts are those over all event loops.
-    init(ofTunnel: ConnectionCount, ofGateway: ConnectionCount, limiter: TunnelLimiter? = nil) {
+    init(
+        ofTunnel: ConnectionCount, ofGateway: ConnectionCount, limiter: TunnelLimiter? = nil, hold: Interval? = nil
+    ) {
+        self.hold = hold
         self.limiter = limiter
         self.ofTunnel = ofTunnel
         self.ofGateway = ofGateway
@@ -29,6 +35,7 @@ final class TunnelUsage {
     /// open than new ones may be.
     func update(_ tunnel: GatewayConfiguration.Tunnel, on eventLoop: any EventLoop) {
         ofTunnel.maximum = tunnel.maximumConnections
+        hold = tunnel.hold.map { Interval($0) }
         // Of a UDP tunnel its own table ends idle flows, and datagrams over the rate are dropped (`DatagramPolicer`).
         guard tunnel.networkProtocol == .tcp else { return }
         idle.update(tunnel.idleTimeout, on: eventLoop)

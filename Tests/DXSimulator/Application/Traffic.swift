@@ -111,7 +111,7 @@ public final class Traffic: Application {
             messagesReceived += 1
             try chatter.take(flow: flow, bytes)
         case .closed(let how): end = how
-        case .pathDoubted, .pathSuspect, .pathDown, .pathUp, .pathValidated, .pathRetired: break
+        case .streamAccepted, .pathDoubted, .pathSuspect, .pathDown, .pathUp, .pathValidated, .pathRetired: break
         }
     }
 

@@ -129,8 +129,8 @@ import Testing
             case .stopped(let id, _):
                 try SimulationFailure.unless(live.contains(id), "\(event) for a stream that has ended")
             case .closed(let how): throw SimulationFailure("\(role): \(how)")
-            case .streamsAvailable, .controlReadable, .message, .pathDoubted, .pathSuspect, .pathDown, .pathUp,
-                .pathValidated,
+            case .streamAccepted, .streamsAvailable, .controlReadable, .message, .pathDoubted, .pathSuspect, .pathDown,
+                .pathUp, .pathValidated,
                 .pathRetired:
                 break
             }

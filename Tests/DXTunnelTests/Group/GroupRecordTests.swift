@@ -99,6 +99,12 @@ import Testing
         (tunnel.share, tunnel.maximumConnections) = (3, 7)
         (tunnel.maximumRate, tunnel.until) = (20_000_000, 1_800_000_000)
         tunnel.idleSeconds = 600
+        tunnel.healthCheck = GatewayConfiguration.HealthCheck(
+            .http(path: "/health", expect: 204), interval: .milliseconds(500), timeout: .seconds(1), rise: 3, fall: 4)
+        (tunnel.isSticky, tunnel.failback, tunnel.hold) = (true, .after(.seconds(60)), .seconds(3_600))
+        #expect(try TunnelRecord(tunnel.body) == tunnel)
+        tunnel.failback = .manual
+        tunnel.healthCheck = GatewayConfiguration.HealthCheck(.command(name: "disk"))
         #expect(try TunnelRecord(tunnel.body) == tunnel)
         #expect(try TunnelRecord(TunnelRecord(name: "t").body) == TunnelRecord(name: "t"))
     }
@@ -205,6 +211,13 @@ import Testing
         var tunnel = try TunnelRecord(TunnelRecord(name: "t").body + fields.encoded)
         tunnel.share = 5
         #expect(try RecordFields(tunnel.body).text(99) == "new")
+        // A check of a kind that is not known.
+        var check = RecordFields()
+        check.add(1, "icmp:")
+        fields.add(32, check.encoded)
+        tunnel = try TunnelRecord(TunnelRecord(name: "t").body + fields.encoded)
+        #expect(tunnel.healthCheck == nil)
+        #expect(try RecordFields(tunnel.body).only(32) == check.encoded)
         var member = try MemberRecord(MemberRecord(name: "m", key: admin.publicKey).body + fields.encoded)
         member.name = "n"
         #expect(try RecordFields(member.body).text(99) == "new")

@@ -52,9 +52,10 @@ enum TunnelMessageProperty {
 
     private static func isLong(_ message: TunnelMessage) -> Bool {
         switch message {
-        case .activate(_, let text, _), .activateUDP(_, let text), .refused(_, _, let text), .deactivated(_, let text):
+        case .activate(_, let text, _), .activateUDP(_, let text), .refused(_, _, let text), .deactivated(_, let text),
+            .target(_, _, let text):
             text.utf8.count > TunnelMessage.maximumTextByteCount
-        case .activated, .echo, .echoed, .unknown: false
+        case .activated, .echo, .echoed, .leaving, .unknown: false
         }
     }
 

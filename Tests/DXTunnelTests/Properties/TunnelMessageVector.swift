@@ -27,6 +27,11 @@ struct TunnelMessageVector: Sendable, CustomStringConvertible {
         TunnelMessageVector(.deactivated(internalPort: 1, reason: "gone"), "0a 04 00 00 00 01 04 67 6f 6e 65"),
         TunnelMessageVector(.echo(token: 0x0102_0304_0506_0708), "09 05 01 02 03 04 05 06 07 08"),
         TunnelMessageVector(.echoed(token: .max), "09 06 ff ff ff ff ff ff ff ff"),
+        TunnelMessageVector(.target(internalPort: 0x0102_0304, state: .up, reason: ""), "07 10 01 02 03 04 01 00"),
+        TunnelMessageVector(
+            .target(internalPort: 1, state: .down, reason: "dead"), "0b 10 00 00 00 01 02 04 64 65 61 64"),
+        TunnelMessageVector(.leaving(true), "02 11 01"),
+        TunnelMessageVector(.leaving(false), "02 11 00"),
     ]
 
     /// As this version writes them where a tunnel has something special.
@@ -52,6 +57,9 @@ struct TunnelMessageVector: Sendable, CustomStringConvertible {
         TunnelMessageVector(.activated(request: 7, internalPort: 1), "0b 02 07 00 00 00 01 01 02 05 06 07"),
         // ECHO with data.
         TunnelMessageVector(.echo(token: 1), "0c 05 00 00 00 00 00 00 00 01 11 22 33"),
+        // A state of a target that this version does not know.
+        TunnelMessageVector(.target(internalPort: 1, state: .unknown, reason: ""), "07 10 00 00 00 01 05 00"),
+        TunnelMessageVector(.leaving(true), "02 11 07"),
         // An unknown type, with and without content.
         TunnelMessageVector(.unknown, "01 07"),
         TunnelMessageVector(.unknown, "05 44 d2 01 02 03"),

@@ -65,7 +65,7 @@ class Fleet:
         return ["env", f"LD_PRELOAD={library}", f"FAKETIME=@{time}", "DONT_FAKE_MONOTONIC=1", "env"] if time else []
 
     def stop(self, host):
-        check(self.running.pop(host).stop(30.0), f"the gateway on {host} did not end on SIGTERM")
+        check(self.running.pop(host).stop(45.0), f"the gateway on {host} did not end on SIGTERM")
 
     def verb(self, host, *arguments, ok=True):
         """A client verb of the gateway on `host`, as JSON; with `ok=None` nothing when it is refused."""

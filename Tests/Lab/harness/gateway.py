@@ -154,7 +154,8 @@ class Gateway:
         if process is None or process.expected_dead:
             return
         check(process.running(), f"gateway {self.name} ended by itself: {process.ending()}")
-        check(process.stop(), f"gateway {self.name} did not end within 10 s of SIGTERM")
+        # Connections that a test left open have drain_timeout, 30 s.
+        check(process.stop(45.0), f"gateway {self.name} did not end within 45 s of SIGTERM")
         check(process.popen.returncode == 0, f"gateway {self.name} on SIGTERM: {process.ending()}")
 
     def kill9(self):

@@ -54,6 +54,7 @@ class Run:
     def __init__(self, lab, cell, directory, full, next_port):
         self.lab, self.cell, self.directory, self.full = lab, cell, directory, full
         self.impaired = cell == "impaired"
+        self.runs = None        # how often to repeat what is measured, when the command line says
         self._next_port = next_port
         self.figures = {}
 
@@ -117,6 +118,7 @@ class Runner:
         self.identity = os.environ.get("LAB_ID", identity)
         self.results = pathlib.Path(results)
         self.full, self.keep = full, keep
+        self.runs = None
         self.passed, self.failed = [], []
         self._next_port = [10000]
         self._lock = claim(self.identity)
@@ -150,6 +152,7 @@ class Runner:
     def _run_test(self, lab, cell, each, directory):
         directory.mkdir(mode=0o711)
         run = Run(lab, cell, directory, self.full, self._next_port)
+        run.runs = self.runs
         name = f"{cell}/{each.name}"
         shutil.rmtree(self.results / f"{cell}-{each.name}", ignore_errors=True)   # of a run before
         start = time.monotonic()
@@ -206,6 +209,7 @@ def main(identity, packages, description, program=None):
     parser.add_argument("cell", nargs="?", default="clean", choices=[*CELLS, "all"])
     parser.add_argument("tests", nargs="*", metavar="TEST", help="names (or beginnings of names); all when none is given")
     parser.add_argument("--full", action="store_true", help="whole sizes everywhere (1 GB over the impaired link too)")
+    parser.add_argument("--runs", type=int, help="how often to repeat what is measured over many runs")
     parser.add_argument("--keep", action="store_true", help="keep the logs of tests that pass, too")
     parser.add_argument("--list", action="store_true", help="name the tests and end")
     parser.add_argument("--results", default=ROOT / "results/lab", help="where logs and figures go (%(default)s)")
@@ -228,6 +232,7 @@ def main(identity, packages, description, program=None):
     (program or binary)()
     stop_on_signals()
     runner = Runner(identity, options.results, options.full, options.keep)
+    runner.runs = options.runs
     try:
         for cell in CELLS if options.cell == "all" else [options.cell]:
             chosen = [each for each in TESTS if cell in each.cells

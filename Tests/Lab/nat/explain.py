@@ -76,7 +76,7 @@ class States:
         wait_until(lambda: len(json.loads(command("tunnel", "list", "--state", b, "--json").stdout)["tunnels"]) == 1,
                    "both know the tunnel", 60.0, alive=[first, second])
         for process in (first, second):
-            check(process.stop(30.0), "a gateway did not end on SIGTERM")
+            check(process.stop(45.0), "a gateway did not end on SIGTERM")
 
     def start(self, lab, host, state):
         (state / "control.sock").unlink(missing_ok=True)

@@ -216,7 +216,7 @@ class Pair:
         return datetime.datetime.now().timestamp()
 
     def stop(self, who):
-        check(self.gateways.pop(who).stop(30.0), f"gateway {who} did not end on SIGTERM")
+        check(self.gateways.pop(who).stop(45.0), f"gateway {who} did not end on SIGTERM")
 
     def kill9(self, who):
         self.gateways.pop(who).kill9()

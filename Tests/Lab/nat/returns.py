@@ -51,7 +51,7 @@ class Sleepers(Group):
         wait_until(lambda: all(self._knows_all(name) for name in gateways), "all know all members and tunnels", 120.0,
                    alive=self._running)
         for name in ASLEEP:
-            check(gateways[name].stop(30.0), f"{name} did not end on SIGTERM")
+            check(gateways[name].stop(45.0), f"{name} did not end on SIGTERM")
             self._running.remove(gateways[name])
         for number, name in enumerate(GONE, 1):
             wait_until(lambda: epochs(self.state(name)) == list(range(1, number + 1)), f"{name} has the secrets of its time", 60.0,
