@@ -33,7 +33,10 @@ extension MessageChannel {
                 position = part.upperBound
             }
         }
-        if newly.hasEliciting { paths[index].loss.probeCount = 0 }
+        if newly.hasEliciting {
+            paths[index].loss.probeCount = 0
+            paths[index].loss.wasHeardAgain = false
+        }
         if paths[index].ecn.onAcknowledged(
             newlyAckedMarked: newly.markedCount, counts: frame.ecn, largestAckedChanged: isNewLargest, now: now)
         {
