@@ -1,6 +1,6 @@
 """The tests of run-apps. Importing this package registers them, in the order of the imports."""
 
-from . import commands, connections, endings, failures, addresses, programs  # noqa: F401
+from . import commands, connections, endings, failures, addresses, programs, roaming  # noqa: F401
 
 # What these tests and the lab need (see scripts/packages for the notation).
 PACKAGES = (
