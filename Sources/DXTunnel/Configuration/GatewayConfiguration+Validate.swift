@@ -37,6 +37,7 @@ private struct Validation {
         checkPeers()
         checkTunnels()
         checkLimits()
+        checkPaths()
     }
 
     private mutating func add(
@@ -262,6 +263,26 @@ private struct Validation {
         if left.host == right.host || left.host.isEmpty || right.host.isEmpty { return true }
         guard let a = left.endpoint, let b = right.endpoint else { return false }
         return a == b || a.family == b.family && (a.isUnspecified || b.isUnspecified)
+    }
+
+    // MARK: Paths
+
+    private mutating func checkPaths() {
+        let path = root.key("paths")
+        let rules = configuration.paths.interfaces
+        if rules.count > PathRules.mostRules {
+            add(.outOfRange, path, "\(rules.count) rules for interfaces", "at most \(PathRules.mostRules)")
+        }
+        var patterns: Set<String> = []
+        for rule in rules {
+            if !PathRules.isPattern(rule.pattern) {
+                add(
+                    .badName, path.key(rule.pattern), "\"\(rule.pattern)\" is no interface's name",
+                    "write it as ip link shows it, at most \(PathRules.longestPattern) characters; * stands for any")
+            } else if !patterns.insert(rule.pattern).inserted {
+                add(.duplicate, path.key(rule.pattern), "two rules for \"\(rule.pattern)\"", "keep one")
+            }
+        }
     }
 
     // MARK: Limits

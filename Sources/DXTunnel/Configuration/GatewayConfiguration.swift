@@ -23,12 +23,15 @@ public struct GatewayConfiguration: Sendable, Hashable {
     public var tunnels: [Tunnel]
     /// What the gateway may use at most.
     public var limits: Limits
+    /// Which interfaces carry paths to peers.
+    public var paths: PathRules
 
     /// A configuration from its parts.
     public init(
         name: String, identity: IdentitySource, veils: [VeilSource],
         listen: HostAddress = HostAddress(host: "", port: 0),
-        controlPath: String? = nil, peers: [Peer] = [], tunnels: [Tunnel] = [], limits: Limits = Limits()
+        controlPath: String? = nil, peers: [Peer] = [], tunnels: [Tunnel] = [], limits: Limits = Limits(),
+        paths: PathRules = PathRules()
     ) {
         self.name = name
         self.identity = identity
@@ -38,6 +41,7 @@ public struct GatewayConfiguration: Sendable, Hashable {
         self.peers = peers
         self.tunnels = tunnels
         self.limits = limits
+        self.paths = paths
     }
 
     /// Another gateway, pinned by its key.
