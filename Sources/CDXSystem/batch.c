@@ -110,12 +110,18 @@ void dx_batch_set(dx_batch *batch, unsigned index, const dx_message *message) {
     header->msg_flags = 0;
 
     size_t used = 0;
-    if (message->has_source && message->is_v6) {
-        struct in6_pktinfo info = {.ipi6_ifindex = message->source_scope};
-        store_v6(&info.ipi6_addr, message->source_high, message->source_low);
+    // With an interface the kernel takes only the routes through it, whatever others there are (ip(7)); for IPv6 only as long as it
+    // may choose the address, too (ip6_route_output_flags of Linux), which is then one of that interface.
+    bool is_pinned = message->has_source || message->interface;
+    if (is_pinned && message->is_v6) {
+        struct in6_pktinfo info = {.ipi6_ifindex = message->interface ? message->interface : message->source_scope};
+        if (!message->interface) store_v6(&info.ipi6_addr, message->source_high, message->source_low);
         used = add_control(control, used, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
-    } else if (message->has_source) {
-        struct in_pktinfo info = {.ipi_spec_dst.s_addr = htonl((uint32_t)message->source_low)};
+    } else if (is_pinned) {
+        struct in_pktinfo info = {
+            .ipi_ifindex = (int)message->interface,
+            .ipi_spec_dst.s_addr = htonl((uint32_t)message->source_low),
+        };
         used = add_control(control, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
     if (message->ecn) {

@@ -88,21 +88,24 @@ internal import DXWire
     }
 
     /// Queues the `count` bytes (at least 1, at most what was reserved) that were written there.
-    mutating func commit(_ count: Int, to destination: Endpoint, from source: Endpoint?, ecn: ECNMark) {
-        commit(count, of: count, to: destination, from: source, ecn: ecn)
+    mutating func commit(
+        _ count: Int, to destination: Endpoint, from source: Endpoint?, over interface: UInt32 = 0, ecn: ECNMark
+    ) {
+        commit(count, of: count, to: destination, from: source, over: interface, ecn: ecn)
     }
 
     /// The same for bytes that are datagrams of `size` bytes each, the last one perhaps shorter. What finds no room in the
     /// list of messages is dropped and counted.
     mutating func commit(
-        _ count: Int, of size: Int, to destination: Endpoint, from source: Endpoint?, ecn: ECNMark
+        _ count: Int, of size: Int, to destination: Endpoint, from source: Endpoint?, over interface: UInt32 = 0,
+        ecn: ECNMark
     ) {
         var rest = count
         while rest > 0 {
             var added = 0
             if usesSegmentation, runCount > head, unsafe runs[runCount &- 1].splitErrno == 0 {
                 added = unsafe runs[runCount &- 1].extend(
-                    destination: destination, source: source, ecn: ecn, byteCount: rest, of: size)
+                    destination: destination, source: source, over: interface, ecn: ecn, byteCount: rest, of: size)
             }
             if added == 0 {
                 guard runCount < maximumRuns else {
@@ -111,7 +114,8 @@ internal import DXWire
                 }
                 added = min(size, rest)
                 unsafe runs[runCount] = SendRun(
-                    destination: destination, source: source, ecn: ecn, offset: tail, byteCount: added)
+                    destination: destination, source: source, over: interface, ecn: ecn, offset: tail,
+                    byteCount: added)
                 runCount &+= 1
             }
             tail &+= added

@@ -73,6 +73,9 @@ public final class DatagramSender {
     /// - Parameters:
     ///   - destination: Where it goes. One that can not be sent to costs nothing but itself.
     ///   - source: The local address to send from (its port is ignored); nil leaves the choice to the routing table.
+    ///   - interface: The number of the interface to leave through, where several lead there; 0 leaves that choice to the
+    ///     routing table. No privileges are needed. The kernel does not follow a source address of IPv6 at the same time:
+    ///     it takes one of that interface's. Where no route leads through it, IPv4 takes the destination for a neighbour.
     ///   - ecn: The mark in the IP header.
     ///   - maximumByteCount: The capacity of the span that `fill` gets: 1 to `Constants.maximumDatagram`; anything else
     ///     is a programming error and traps.
@@ -80,11 +83,11 @@ public final class DatagramSender {
     @inlinable
     @discardableResult
     public func append<Failure: Error>(
-        to destination: Endpoint, from source: Endpoint?, ecn: ECNMark, maximumByteCount: Int,
-        fill: (inout OutputRawSpan) throws(Failure) -> Void
+        to destination: Endpoint, from source: Endpoint?, over interface: UInt32 = 0, ecn: ECNMark,
+        maximumByteCount: Int, fill: (inout OutputRawSpan) throws(Failure) -> Void
     ) throws(Failure) -> AppendResult {
         try appendRun(
-            to: destination, from: source, ecn: ecn, maximumByteCount: maximumByteCount,
+            to: destination, from: source, over: interface, ecn: ecn, maximumByteCount: maximumByteCount,
             datagramByteCount: maximumByteCount, fill: fill)
     }
 
@@ -94,8 +97,8 @@ public final class DatagramSender {
     @inlinable
     @discardableResult
     public func appendRun<Failure: Error>(
-        to destination: Endpoint, from source: Endpoint?, ecn: ECNMark, maximumByteCount: Int,
-        datagramByteCount: Int, fill: (inout OutputRawSpan) throws(Failure) -> Void
+        to destination: Endpoint, from source: Endpoint?, over interface: UInt32 = 0, ecn: ECNMark,
+        maximumByteCount: Int, datagramByteCount: Int, fill: (inout OutputRawSpan) throws(Failure) -> Void
     ) throws(Failure) -> AppendResult {
         guard
             let start = unsafe reserve(
@@ -110,7 +113,8 @@ public final class DatagramSender {
             throw error
         }
         return commit(
-            unsafe span.finalize(for: memory), of: datagramByteCount, to: destination, from: source, ecn: ecn)
+            unsafe span.finalize(for: memory), of: datagramByteCount, to: destination, from: source, over: interface,
+            ecn: ecn)
     }
 
     /// The memory for the next datagram; nil when it can not be taken. Only for `append`, which is inlined.
@@ -151,14 +155,15 @@ public final class DatagramSender {
     /// Ends a reservation with `byteCount` bytes written.
     @usableFromInline
     func commit(
-        _ byteCount: Int, of size: Int, to destination: Endpoint, from source: Endpoint?, ecn: ECNMark
+        _ byteCount: Int, of size: Int, to destination: Endpoint, from source: Endpoint?, over interface: UInt32,
+        ecn: ECNMark
     ) -> AppendResult {
         isFilling = false
         guard byteCount > 0 else { return .empty }
         let pinned = source.flatMap { $0.isUnspecified ? nil : $0.withPort(0) }
         switch destination.family {
-        case .v4: v4?.commit(byteCount, of: size, to: destination, from: pinned, ecn: ecn)
-        case .v6: v6?.commit(byteCount, of: size, to: destination, from: pinned, ecn: ecn)
+        case .v4: v4?.commit(byteCount, of: size, to: destination, from: pinned, over: interface, ecn: ecn)
+        case .v6: v6?.commit(byteCount, of: size, to: destination, from: pinned, over: interface, ecn: ecn)
         }
         return .queued
     }

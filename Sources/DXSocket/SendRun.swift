@@ -12,6 +12,8 @@ struct SendRun: BitwiseCopyable {
     var destination: Endpoint
     /// The pinned local address; nil leaves it to the routing table.
     var source: Endpoint?
+    /// The number of the interface that it leaves through; 0 leaves it to the routing table.
+    var interface: UInt32
     /// The first byte, counted from the arena's.
     var offset: Int
     /// All bytes of the run.
@@ -28,9 +30,12 @@ struct SendRun: BitwiseCopyable {
     var splitErrno: Int32
 
     /// A run of one datagram.
-    init(destination: Endpoint, source: Endpoint?, ecn: ECNMark, offset: Int, byteCount: Int) {
+    init(
+        destination: Endpoint, source: Endpoint?, over interface: UInt32 = 0, ecn: ECNMark, offset: Int, byteCount: Int
+    ) {
         self.destination = destination
         self.source = source
+        self.interface = interface
         self.offset = offset
         self.byteCount = byteCount
         self.segmentSize = byteCount
@@ -42,10 +47,12 @@ struct SendRun: BitwiseCopyable {
 
     /// Adds a datagram of `count` bytes that lies right behind the run, and tells whether it fits: same way, same mark,
     /// not longer than those before it, within the limits.
-    mutating func extend(destination: Endpoint, source: Endpoint?, ecn: ECNMark, byteCount count: Int) -> Bool {
+    mutating func extend(
+        destination: Endpoint, source: Endpoint?, over interface: UInt32 = 0, ecn: ECNMark, byteCount count: Int
+    ) -> Bool {
         guard isOpen, count <= segmentSize, segmentCount < Self.maximumSegments,
             byteCount &+ count <= Self.maximumByteCount, self.ecn == ecn, self.destination == destination,
-            self.source == source
+            self.source == source, self.interface == interface
         else { return false }
         byteCount &+= count
         segmentCount &+= 1
@@ -56,12 +63,15 @@ struct SendRun: BitwiseCopyable {
     /// Adds full datagrams of `size` bytes out of the `count` bytes that lie right behind the run, as many as fit, or the one
     /// shorter datagram that is left; the bytes added.
     mutating func extend(
-        destination: Endpoint, source: Endpoint?, ecn: ECNMark, byteCount count: Int, of size: Int
+        destination: Endpoint, source: Endpoint?, over interface: UInt32 = 0, ecn: ECNMark, byteCount count: Int,
+        of size: Int
     ) -> Int {
         if count <= size {
-            return extend(destination: destination, source: source, ecn: ecn, byteCount: count) ? count : 0
+            return extend(destination: destination, source: source, over: interface, ecn: ecn, byteCount: count)
+                ? count : 0
         }
-        guard isOpen, size == segmentSize, self.ecn == ecn, self.destination == destination, self.source == source
+        guard isOpen, size == segmentSize, self.ecn == ecn, self.destination == destination, self.source == source,
+            self.interface == interface
         else { return 0 }
         let more = min(
             count / size, Self.maximumSegments &- segmentCount, (Self.maximumByteCount &- byteCount) / size)
@@ -73,7 +83,7 @@ struct SendRun: BitwiseCopyable {
     /// The first datagram alone, as a message of its own.
     var firstSegment: SendRun {
         SendRun(
-            destination: destination, source: source, ecn: ecn, offset: offset,
+            destination: destination, source: source, over: interface, ecn: ecn, offset: offset,
             byteCount: min(segmentSize, byteCount))
     }
 

@@ -54,6 +54,7 @@ protocol SendSystem {
         unsafe message.is_v6 = run.destination.family == .v6
         unsafe message.ecn = run.ecn.rawValue
         unsafe message.segment_size = run.byteCount > run.segmentSize ? UInt16(truncatingIfNeeded: run.segmentSize) : 0
+        unsafe message.interface = run.interface
         if let source = run.source {
             unsafe message.has_source = true
             unsafe message.source_high = source.high

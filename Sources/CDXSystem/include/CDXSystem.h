@@ -14,6 +14,7 @@ typedef struct dx_message {
     uint64_t high, low;                // destination
     uint64_t source_high, source_low;  // source, when has_source
     uint32_t scope, source_scope;      // interface index of link-local IPv6 addresses, or 0
+    uint32_t interface;                // it leaves through that one, and by IPv6 from any address of it; 0: as routed
     uint32_t byte_count;
     uint16_t port;
     uint16_t segment_size;             // 0: one datagram
@@ -93,6 +94,21 @@ static inline int64_t dx_monotonic_nanoseconds(void) {
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
+
+// CLOCK_BOOTTIME in nanoseconds: as CLOCK_MONOTONIC, but it goes on while the machine is suspended. It cannot fail on Linux.
+static inline int64_t dx_boottime_nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// Opens a socket that does not block, to which the kernel sends notices of interfaces, addresses and default routes that come, go
+// or change (rtnetlink(7)). No privileges are needed. Returns the descriptor or a negative errno, where a sandbox forbids it.
+int dx_network_events_open(void);
+
+// Opens a timer that does not block and never fires, but of which reading fails with ECANCELED when the wall clock is set or the
+// machine wakes up from sleep (timerfd_create(2)). Returns the descriptor or a negative errno.
+int dx_wake_events_open(void);
 
 // What something in the file system is. `struct stat` itself comes to Swift through whichever module happened to
 // include it first, so that a file that imports NIO may not name its fields.

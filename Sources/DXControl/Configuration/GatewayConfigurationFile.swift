@@ -22,7 +22,7 @@ public struct GatewayConfigurationFile: Sendable {
     }
 
     /// Reads the settings of a gateway that is in a group: `listen`, `advertise`, `control`, `local_policy`, `limits`,
-    /// `serve_match`, `lan`, `port_mapping` and `forward` alone, as all else is the group's.
+    /// `serve_match`, `lan`, `port_mapping`, `forward`, `paths` and `multipath` alone, as all else is the group's.
     public static func settings(path: String) throws(ConfigurationFileError) -> LocalSettings {
         try readPart(path, none: LocalSettings()) { $0.readSettings($1) }
     }
@@ -159,7 +159,8 @@ private struct GatewayReading {
             keys: [
                 .required("name", example: "edge-1"), .required("identity", example: "edge-1.key"),
                 .required("veil", example: "group.key"), .optional("listen"), .optional("control"), .optional("peers"),
-                .optional("tunnels"), .optional("limits"), .optional("health_commands"),
+                .optional("tunnels"), .optional("limits"), .optional("health_commands"), .optional("paths"),
+                .optional("multipath"),
             ])
         let control = reader.text(fields["control"], at: root.key("control"))
         var configuration = GatewayConfiguration(
@@ -176,7 +177,8 @@ private struct GatewayReading {
             tunnels: reader.list(fields["tunnels"], at: root.key("tunnels")) { reader, node, path in
                 Self.readTunnel(&reader, node, at: path)
             },
-            limits: readLimits(fields["limits"]))
+            limits: readLimits(fields["limits"]),
+            paths: reader.pathRules(fields, at: root))
         configuration.healthCommands = readHealthCommands(fields["health_commands"])
         return configuration
     }
@@ -201,7 +203,8 @@ private struct GatewayReading {
             keys: [
                 .optional("listen"), .optional("advertise"), .optional("control"), .optional("local_policy"),
                 .optional("limits"), .optional("serve_match"), .optional("lan"),
-                .optional("port_mapping"), .optional("forward"), .optional("health_commands"),
+                .optional("port_mapping"), .optional("forward"), .optional("health_commands"), .optional("paths"),
+                .optional("multipath"),
             ])
         var settings = LocalSettings()
         if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
@@ -219,6 +222,7 @@ private struct GatewayReading {
             settings.serveMatch = readServeMatch(serve, at: root.key("serve_match"), beside: settings.listen)
         }
         if let forward = fields["forward"] { settings.forward = readForward(forward, at: root.key("forward")) }
+        settings.paths = reader.pathRules(fields, at: root)
         settings.lan = readSwitch("lan", in: fields) ?? settings.lan
         settings.mapsPorts = readSwitch("port_mapping", in: fields) ?? settings.mapsPorts
         return settings

@@ -103,6 +103,32 @@ struct YAMLReader {
         return mapping.compactMap { key, _ in key.scalar.map { composition.original(of: $0.string).name } }
     }
 
+    /// The keys and values of a mapping whose keys are the writer's own words, in the order of the text. Repeated ones are faults.
+    mutating func entries(of node: Node, at path: ConfigurationPath, example: String) -> [(name: String, value: Node)] {
+        note(node, at: path)
+        guard case .mapping(let mapping) = node else {
+            fail(path, "\(describe(path)) must have keys, not \(Self.kind(of: node))", "write it as \(example)")
+            return []
+        }
+        var entries: [(name: String, value: Node)] = []
+        for (key, value) in mapping {
+            let place = Self.position(of: key) ?? position(of: path)
+            guard let text = key.scalar?.string else {
+                faults.append(
+                    Fault(position: place, message: "a key that is not text", remedy: "write it as \(example)"))
+                continue
+            }
+            let name = composition.original(of: text).name
+            if entries.contains(where: { $0.name == name }) {
+                faults.append(Fault(position: place, message: "key \"\(name)\" again", remedy: "keep one"))
+                continue
+            }
+            note(value, at: path.key(name))
+            entries.append((name, value))
+        }
+        return entries
+    }
+
     private static func unknownKey(_ name: String, at position: Position, keys: [Key]) -> Fault {
         let nearest = keys.map { (name: $0.name, distance: name.editDistance(to: $0.name)) }
             .min { $0.distance < $1.distance }

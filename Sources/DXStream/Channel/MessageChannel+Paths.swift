@@ -102,22 +102,7 @@ extension MessageChannel {
     /// The new address is in use: its network is another one, so what was measured of the old one does not hold
     /// (RFC 9000 §9.4).
     mutating func onPathValidated(_ index: Int, now: Instant) {
-        let inFlight = paths[index].congestion.bytesInFlight
-        paths[index].rtt = RTTEstimator()
-        paths[index].mtu = MTUDiscovery(
-            minimum: paths[index].mtu.minimum,
-            maximum: Int(min(peerParameters.largestDatagram, UInt64(configuration.maximumDatagram))), now: now)
-        paths[index].sizing = PacketSizing(maximumPacket: paths[index].sizing.maximumPacket)
-        var congestion = CongestionController(
-            configuration.congestion, maximumDatagram: paths[index].mtu.current,
-            seed: UInt64(bitPattern: now.nanoseconds))
-        congestion.ignoreDelivery(below: paths[index].sent.nextNumber)
-        paths[index].congestion = congestion
-        // What is on the way still counts; its acknowledgements will come.
-        paths[index].congestion.onSent(bytes: inFlight, packetNumber: paths[index].sent.largestSent ?? 0, now: now)
-        paths[index].ecn = ECNValidator(isEnabled: configuration.usesECN)
-        paths[index].loss.probeCount = 0
-        paths[index].refreshPacing(now: now)
+        restartMeasuring(index, now: now)
         events.append(.pathValidated(paths[index].id))
     }
 

@@ -34,6 +34,7 @@ extension MessageChannel {
             counters.packetsDuplicate &+= 1
             return .duplicate
         }
+        noteHeard(index, now: now)
         lastReceivedAt = now
         firstSentSinceReceived = nil
         paths[index].statistics.packetsReceived &+= 1

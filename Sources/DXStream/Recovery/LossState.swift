@@ -10,6 +10,8 @@ struct LossState: Sendable {
     var lastElicitingSentAt: Instant?
     /// Probe timeouts in a row without an answer.
     var probeCount = 0
+    /// The peer was heard after a silence and has acknowledged nothing since: waits between probes were shortened for that once.
+    var wasHeardAgain = false
     /// All packets below were looked at and are not on the way.
     var cursor: UInt64 = 0
     /// A packet this many below the largest acknowledged is lost (RFC 9002 §6.1.1). Rises with spurious losses.

@@ -38,6 +38,7 @@ private struct Validation {
         checkTunnels()
         checkHealthCommands()
         checkLimits()
+        checkPaths()
     }
 
     private mutating func add(
@@ -401,6 +402,26 @@ private struct Validation {
         }
         if configuration.healthCommands.count > 256 {
             add(.outOfRange, path, "\(configuration.healthCommands.count) commands", "at most 256")
+        }
+    }
+
+    // MARK: Paths
+
+    private mutating func checkPaths() {
+        let path = root.key("paths")
+        let rules = configuration.paths.interfaces
+        if rules.count > PathRules.mostRules {
+            add(.outOfRange, path, "\(rules.count) rules for interfaces", "at most \(PathRules.mostRules)")
+        }
+        var patterns: Set<String> = []
+        for rule in rules {
+            if !PathRules.isPattern(rule.pattern) {
+                add(
+                    .badName, path.key(rule.pattern), "\"\(rule.pattern)\" is no interface's name",
+                    "write it as ip link shows it, at most \(PathRules.longestPattern) characters; * stands for any")
+            } else if !patterns.insert(rule.pattern).inserted {
+                add(.duplicate, path.key(rule.pattern), "two rules for \"\(rule.pattern)\"", "keep one")
+            }
         }
     }
 

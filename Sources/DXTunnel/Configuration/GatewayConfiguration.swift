@@ -25,12 +25,15 @@ public struct GatewayConfiguration: Sendable, Hashable {
     public var limits: Limits
     /// The programs that check targets, by the names that tunnels call them by (`HealthCheck.Kind.command`).
     public var healthCommands: [String: HealthCommand] = [:]
+    /// Which interfaces carry paths to peers.
+    public var paths: PathRules
 
     /// A configuration from its parts.
     public init(
         name: String, identity: IdentitySource, veils: [VeilSource],
         listen: HostAddress = HostAddress(host: "", port: 0),
-        controlPath: String? = nil, peers: [Peer] = [], tunnels: [Tunnel] = [], limits: Limits = Limits()
+        controlPath: String? = nil, peers: [Peer] = [], tunnels: [Tunnel] = [], limits: Limits = Limits(),
+        paths: PathRules = PathRules()
     ) {
         self.name = name
         self.identity = identity
@@ -40,6 +43,7 @@ public struct GatewayConfiguration: Sendable, Hashable {
         self.peers = peers
         self.tunnels = tunnels
         self.limits = limits
+        self.paths = paths
     }
 
     /// Another gateway, pinned by its key.

@@ -207,6 +207,7 @@ extension GatewayCore: DatagramHandler {
                 noteAddress(source, local, byteCount: datagramByteCount, session, channel, now: max(latest, now))
             } else if session.local != local {
                 session.local = local
+                session.exit = exit(from: local)
             }
         case .dropped: drops.malformed &+= 1
         case .acceptedLate, .duplicate, .refused, .violation: break

@@ -41,7 +41,8 @@ extension GatewayCore {
         let count = FragmentHeader.count(body: body, datagramByteCount: datagramByteCount)
         do throws(SecureError) {
             try sender.appendRun(
-                to: remote, from: source, ecn: ecn, maximumByteCount: body &+ count &* FragmentHeader.byteCount,
+                to: remote, from: source, over: source == session.local ? session.exit : exit(from: source), ecn: ecn,
+                maximumByteCount: body &+ count &* FragmentHeader.byteCount,
                 datagramByteCount: datagramByteCount
             ) { output throws(SecureError) in
                 try session.session.sealInFragments(plain, of: datagramByteCount, into: &output)
@@ -62,7 +63,8 @@ extension GatewayCore {
                 }
                 return
             }
-            try sender.append(to: remote, from: source, ecn: ecn, maximumByteCount: size) {
+            let exit = source == session.local ? session.exit : exit(from: source)
+            try sender.append(to: remote, from: source, over: exit, ecn: ecn, maximumByteCount: size) {
                 output throws(SecureError) in try session.session.seal(plain, into: &output)
             }
         } catch { drops.sealFailures &+= 1 }
@@ -73,6 +75,12 @@ extension GatewayCore {
         outlets.isEmpty ? socket?.sender : outlets.sender(for: local) ?? socket?.sender
     }
 
+    /// The interface that datagrams from an address of ours are to leave through; 0 leaves it to the routing table.
+    func exit(from local: Endpoint?) -> UInt32 {
+        guard let local, let network, network.snapshot.hasSeveralWays else { return 0 }
+        return network.snapshot.exit(from: local)
+    }
+
     /// Queues a datagram that is no session's; the turn sends it.
     func send(_ datagram: RawSpan, to remote: Endpoint, from local: Endpoint?) {
         if remote.isForwarded {
@@ -81,7 +89,7 @@ extension GatewayCore {
         }
         let source = local?.family == remote.family ? local : nil
         sender(for: local)?.append(
-            to: remote, from: source, ecn: .notECT, maximumByteCount: datagram.byteCount
+            to: remote, from: source, over: exit(from: source), ecn: .notECT, maximumByteCount: datagram.byteCount
         ) { $0.write(datagram) }
         if !isInTurn { scheduleTurn() }
     }

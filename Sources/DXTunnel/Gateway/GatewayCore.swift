@@ -51,6 +51,8 @@ final class GatewayCore {
     lazy var forwarding = ForwardAgent(core: self, rate: group?.settings.forward?.bitsPerSecond)
     /// How often channels are kept alive: more often than usual where the NAT forgets soon.
     var channelKeepalive: Interval
+    /// Tells when the host's network is another one; from when the gateway calls its peers.
+    var network: NetworkWatch?
     /// A look at the network that goes on.
     var networkCheck: NetworkCheck?
     private var timer: WakeupTimer<GatewayCore>?
@@ -207,6 +209,7 @@ final class GatewayCore {
         group?.start(local: socket?.localEndpoints ?? [])
         if let group, group.settings.lan { lan = LANAgent(core: self) }
         let now = currentTime()
+        watchNetwork()
         for peer in peers { peer.start(now: now) }
         turn()
     }
@@ -276,6 +279,8 @@ final class GatewayCore {
         match = nil
         lan?.stop()
         lan = nil
+        network?.stop()
+        network = nil
         neighbours.removeAll()
         turnTask = nil
         outlets.closeAll()
@@ -369,12 +374,15 @@ final class GatewayCore {
     /// Whether the kernel takes datagrams now.
     var canSendNow: Bool { socket?.sender.isWritable ?? true }
 
-    /// An address of ours is gone: datagrams leave by whichever the routing table gives from now on.
+    /// An address of ours is gone: datagrams leave by whichever the routing table gives from now on. Linux says of such an IPv4 address
+    /// that the network cannot be reached, which may also be true; where the kernel does not tell of changes, that is when to look.
     private func handleRefusals(_ sender: DatagramSender) {
         while let refusal = sender.pollRefusal() {
+            if refusal.reason == .unreachable { network?.lookSoon() }
             guard refusal.reason == .badSource else { continue }
             for session in sessions where session.remote == refusal.destination && session.local != nil {
                 session.local = nil
+                session.exit = 0
                 session.session.changeSendID()
             }
         }
@@ -445,9 +453,13 @@ final class GatewayCore {
     func noteDeadline(_ deadline: Instant) {
         guard deadline < nextDeadline else { return }
         nextDeadline = deadline
+        // What is due already is no late one when it comes.
+        dueAt = deadline > latest ? deadline : MonotonicClock.now()
         timer?.arm(at: deadline)
     }
     private var nextDeadline: Instant = .distantFuture
+    /// When the timer is to come.
+    private var dueAt: Instant = .distantFuture
 
     // MARK: Sessions
 
@@ -494,6 +506,7 @@ extension GatewayCore: WakeupHandler {
     func wakeupFired(now: Instant) {
         let now = tick(now)
         nextDeadline = .distantFuture
+        noteLateness(of: dueAt, now: now)
         if let next = secure.nextTimeout, next <= now { secure.timeoutFired(now: now) }
         match?.wakeupFired(now: now)
         lan?.wakeupFired(now: now)

@@ -52,6 +52,8 @@ final class PeerLink {
     var usedWay: Way?
     /// Those of attempts.
     private var wayByRemote: [Endpoint: Way] = [:]
+    /// When it was last called because the network changed.
+    var newsCalledAt: Instant?
     /// The way through another member.
     var forwarding = Forwarding()
     /// Whether its host is being asked for a gateway that does not answer.
@@ -249,6 +251,20 @@ final class PeerLink {
         } catch { lastError = "\(core.forwarding.words(for: remote)): \(error)" }
     }
 
+    /// Gives up handshakes under way, without calling that a failure; whether there were any. Whoever does so calls anew.
+    func giveUpAttempts(where isVain: (DTLSSession) -> Bool) -> Bool {
+        let vain = attempts.filter(isVain)
+        for attempt in vain { attempt.close() }
+        attempts.removeAll { attempt in vain.contains { $0 === attempt } }
+        return !vain.isEmpty
+    }
+
+    /// Calls it then, or earlier if that was wanted; pauses after calls in vain begin anew.
+    func callSoon(at due: Instant) {
+        guard canBeCalled else { return }
+        reconnect.onNews(at: due)
+    }
+
     /// Whether a handshake through another member is under way.
     var isCallingThroughMember: Bool {
         attempts.contains { $0.remote.isForwarded } || binding.contains { $0.remote.isForwarded }
@@ -316,6 +332,7 @@ final class PeerLink {
             channelHalf: channel?.localHalf ?? nextHalf,
             pathID: session.isInitiator ? path : PathID(rawValue: 0), parameters: core.channelConfiguration.parameters)
         let entry = ChannelSession(session: session, bind: BindExchange(own: own), pathID: path, since: now)
+        entry.exit = core.exit(from: entry.local)
         binding.append(entry)
         core.register(entry)
         sendBinds(now: now)

@@ -124,14 +124,26 @@ final class GroupAgent {
 
     /// The sockets are open: follow the document, tell where this gateway is.
     func start(local: [Endpoint]) {
-        ownAddresses =
-            settings.advertise.isEmpty ? LocalAddresses.reachable(local).map(HostAddress.init) : settings.advertise
+        ownAddresses = currentAddresses(local)
         wasReady = isReady
         startReach(port: local.first?.port)
         followVeils()
         refresh()
         sayAddresses()
         settle()
+    }
+
+    private func currentAddresses(_ local: [Endpoint]) -> [HostAddress] {
+        settings.advertise.isEmpty ? LocalAddresses.reachable(local).map(HostAddress.init) : settings.advertise
+    }
+
+    /// The host has other addresses: the others are told, within the pace of such records.
+    func addressesChanged() {
+        let addresses = currentAddresses(core.socket?.localEndpoints ?? [])
+        // Without a network there is nothing to tell, and nobody to hear it.
+        guard !isStopped, !addresses.isEmpty, addresses != ownAddresses else { return }
+        ownAddresses = addresses
+        sayAddresses()
     }
 
     /// Lets everything go; what is not on the disk yet is written first.

@@ -30,6 +30,9 @@ public struct LocalSettings: Sendable, Hashable {
     /// Whether the router is asked for a port (`docs/matchmaking.md` §9), where the group has matchmakers.
     public var mapsPorts = true
 
+    /// Which interfaces carry paths to other members (`docs/paths.md`).
+    public var paths = PathRules()
+
     /// What this gateway forwards between members that do not reach each other; nil for nothing.
     public var forward: Forward?
 

@@ -85,6 +85,12 @@ final class LANAgent {
         follow(now: now)
     }
 
+    /// The host was away for some time: who is here is asked anew.
+    func networkChanged(now: Instant) {
+        machine.networkChanged(now: now)
+        lookAround(now: now)
+    }
+
     /// Takes over who is a member, who is wanted, and what the group's secrets are.
     func follow(now: Instant) {
         guard let group = core.group else { return }

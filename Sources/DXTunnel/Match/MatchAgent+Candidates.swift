@@ -13,12 +13,12 @@ extension MatchAgent {
     func gather(now: Instant) {
         let found = currentCandidates
         guard found != candidates else { return }
-        let hadHosts = candidates.filter { $0.kind == .host }.map(\.endpoint)
         candidates = found
         revision += 1
-        if !hadHosts.isEmpty, hadHosts != found.filter({ $0.kind == .host }).map(\.endpoint) {
-            networkChanged(now: now)
-        }
+        let (before, hosts) = (gatheredHosts, found.filter { $0.kind == .host }.map(\.endpoint))
+        gatheredHosts = hosts
+        // Also when there was no network in between: all that was learned was learned before.
+        if let before, before != hosts { networkChanged(now: now) }
         for link in links { register(link, now: now) }
     }
 
@@ -50,9 +50,16 @@ extension MatchAgent {
         return set.candidates
     }
 
-    /// Addresses of the host changed: what was learned from outside may be over.
-    private func networkChanged(now: Instant) {
-        host.logger.info("the addresses of this host changed")
+    /// The host may have other addresses.
+    func lookAround(now: Instant) {
+        guard !links.isEmpty else { return }
+        gather(now: now)
+        pump(now: now)
+    }
+
+    /// Addresses of the host changed, or it was away for some time: what was learned from outside may be over.
+    func networkChanged(now: Instant) {
+        host.logger.debug("what is known of the network is asked anew")
         portMap?.networkChanged()
         for link in links { link.client.networkChanged(now: now) }
         behaviour = [:]

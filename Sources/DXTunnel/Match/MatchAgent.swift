@@ -47,6 +47,8 @@ final class MatchAgent {
     private var isPumping = false
     /// When candidates are gathered anew.
     private var gathersAt: Instant = .zero
+    /// The addresses of the host at the last look; nil before the first.
+    var gatheredHosts: [Endpoint]?
 
     /// Interfaces come and go: looked at so often, which costs one system call.
     private static let gatherInterval = Interval.seconds(5)

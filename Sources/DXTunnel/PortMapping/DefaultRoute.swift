@@ -78,6 +78,34 @@ enum RouteTable {
         return best?.router
     }
 
+    /// The least metric of each interface's ways to everywhere, through a router or not, in `/proc/net/route`.
+    static func defaultMetrics(v4 table: String) -> [String: UInt32] {
+        var result: [String: UInt32] = [:]
+        for line in table.split(separator: "\n").dropFirst() {
+            let fields = line.split(whereSeparator: \.isWhitespace)
+            guard fields.count >= 8, UInt32(fields[1], radix: 16) == 0, UInt32(fields[7], radix: 16) == 0,
+                let flags = UInt32(fields[3], radix: 16), flags & isUp != 0, flags & rejects == 0,
+                let metric = UInt32(fields[6])
+            else { continue }
+            result[String(fields[0])] = min(metric, result[String(fields[0])] ?? .max)
+        }
+        return result
+    }
+
+    /// The same in `/proc/net/ipv6_route`. Addresses of the link alone and multicast have ways of their own, which are not to everywhere.
+    static func defaultMetrics(v6 table: String) -> [String: UInt32] {
+        var result: [String: UInt32] = [:]
+        for line in table.split(separator: "\n") {
+            let fields = line.split(whereSeparator: \.isWhitespace)
+            guard fields.count >= 10, UInt32(fields[1], radix: 16) == 0, fields[0].allSatisfy({ $0 == "0" }),
+                let metric = UInt32(fields[5], radix: 16), let flags = UInt32(fields[8], radix: 16),
+                flags & isUp != 0, flags & rejects == 0
+            else { continue }
+            result[String(fields[9])] = min(metric, result[String(fields[9])] ?? .max)
+        }
+        return result
+    }
+
     /// The beginning of a file of /proc; empty when it cannot be read.
     static func read(_ path: String) -> String {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)

@@ -10,6 +10,8 @@ final class ChannelSession {
     var remote: Endpoint
     /// The address of ours that they come from; nil leaves it to the routing table.
     var local: Endpoint?
+    /// The interface that they leave through, beside the address (`NetworkSnapshot.exit`); 0 leaves it to the routing table.
+    var exit: UInt32 = 0
     /// A new remote address that is being proved.
     var candidate: Endpoint?
     /// The address of ours that the candidate sent to.

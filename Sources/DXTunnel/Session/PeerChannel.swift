@@ -403,6 +403,7 @@ final class PeerChannel {
             metadata: ["peer": "\(peer.name)", "from": "\(session.remote)", "to": "\(candidate)"])
         session.remote = candidate
         session.local = session.candidateLocal
+        session.exit = core.exit(from: session.local)
         session.candidate = nil
         session.session.changeSendID()
         peer.note(candidate, session.local)

@@ -30,6 +30,12 @@ struct ReconnectMachine: Sendable {
         pause = min(pause * 2, Self.longestPause)
     }
 
+    /// What calls failed for may be over: the next one comes at `time`, and pauses are short again.
+    mutating func onNews(at time: Instant) {
+        want(at: time)
+        pause = Self.firstPause
+    }
+
     /// A channel is up.
     mutating func onConnected() {
         nextAttempt = nil

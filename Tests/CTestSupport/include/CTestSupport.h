@@ -16,6 +16,9 @@ int dx_enter_private_network(int mtu);
 // Changes the loopback interface's MTU in the calling thread's network namespace. 0 or a negative errno.
 int dx_set_loopback_mtu(int mtu);
 
+// Runs a shell command in the calling thread's network namespace; its exit status, or -1.
+int dx_shell(const char *command);
+
 // Limits what the loopback of the calling thread's network namespace carries to `megabits_per_second` (tbf, 8 MB of
 // queue), so that a socket's send buffer can fill. Needs the program tc. 0 or a negative errno.
 int dx_limit_loopback_rate(int megabits_per_second);

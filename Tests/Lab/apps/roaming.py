@@ -1,0 +1,254 @@
+"""A gateway whose only network changes under it, and one that sleeps: no connection breaks."""
+
+import os
+import signal
+import statistics
+import threading
+import time
+
+from harness.data import Pattern, Server, receive_exactly
+from harness.gateway import Pair, Tunnel
+from harness.lab import Failure, check, wait_until
+from harness.runner import test
+
+from .connections import target_port, tunnel
+
+BLOCK = 1 << 40
+
+
+class Flow:
+    """A connection on which bytes flow, are compared, and whose longest silences are known."""
+
+    def __init__(self, name):
+        self.name, self.arrivals, self.problem = name, [], None
+        self.ended = False
+
+    def note(self):
+        self.arrivals.append(time.monotonic())
+
+    def guard(self, function, *arguments):
+        """Run it in a thread; what it raises is kept unless the test is over."""
+        def body():
+            try:
+                function(*arguments)
+            except (OSError, Failure) as problem:
+                if not self.ended:
+                    self.problem = problem
+        threading.Thread(target=body, daemon=True).start()
+
+    def check(self):
+        check(self.problem is None, f"{self.name}: {self.problem}")
+
+    def silence(self, since, usable):
+        """The longest pause that touches what follows `since`, counted from when the network was usable."""
+        times = [each for each in self.arrivals if each >= since - 0.5]
+        longest = max(zip(times, times[1:]), key=lambda pair: pair[1] - pair[0], default=(since, since))
+        return max(0.0, longest[1] - max(longest[0], usable))
+
+
+def receive(flow, connection, pattern):
+    offset = 0
+    while not flow.ended:
+        pattern.receive(connection, 16384, offset)
+        offset += 16384
+        flow.note()
+
+
+def send(flow, connection, pattern, rate):
+    """About `rate` bytes a second, so that a slow machine keeps up."""
+    offset, start = 0, time.monotonic()
+    while not flow.ended:
+        pattern.send(connection, 16384, offset)
+        offset += 16384
+        time.sleep(max(0.0, start + offset / rate - time.monotonic()))
+
+
+def ask(flow, connection):
+    """An interactive exchange every 10 ms."""
+    count = 0
+    while not flow.ended:
+        word = count.to_bytes(8, "big")
+        connection.sendall(word)
+        check(receive_exactly(connection, 8) == word, "another word came back")
+        flow.note()
+        count += 1
+        time.sleep(0.01)
+
+
+class Traffic:
+    """Three connections at once through a pair: down, up, and words that are echoed."""
+
+    def __init__(self, run, address=None):
+        self.address = address
+        self.flows = [Flow(name) for name in ("down", "up", "words")]
+        self.tunnels = [Tunnel(flow.name, run.port(), run.port()) for flow in self.flows]
+        self.run, self.rate = run, 3_000_000
+
+    def __enter__(self):
+        lab, (down, up, words) = self.run.lab, self.flows
+        first, second = Pattern(61), Pattern(62)
+
+        def echo(connection):
+            while part := connection.recv(4096):
+                connection.sendall(part)
+
+        def quietly(handler):
+            def body(connection):
+                try:
+                    handler(connection)
+                except OSError:
+                    check(all(flow.ended for flow in self.flows), "the target's connection broke")
+            return body
+
+        self.pair = Pair(lab, self.run.directory / "dx", self.tunnels, address=self.address)
+        self.servers = [
+            Server(lab, "b", target_port(self.tunnels[0]), quietly(lambda c: send(down, c, first, self.rate))),
+            Server(lab, "b", target_port(self.tunnels[1]), quietly(lambda c: receive(up, c, second))),
+            Server(lab, "b", target_port(self.tunnels[2]), quietly(echo))]
+        self.pair.__enter__()
+        for server in self.servers:
+            server.__enter__()
+        self.clients = [self.pair.connect(each, 60.0) for each in self.tunnels]
+        down.guard(receive, down, self.clients[0], first)
+        up.guard(send, up, self.clients[1], second, self.rate)
+        words.guard(ask, words, self.clients[2])
+        self.flow_on(time.monotonic())
+        return self
+
+    def flow_on(self, since):
+        """Until each flow has brought something after that, and then for a little."""
+        for flow in self.flows:
+            wait_until(lambda: flow.problem or (flow.arrivals and flow.arrivals[-1] > since), f"{flow.name} goes on", 90.0)
+            flow.check()
+        time.sleep(0.5)
+
+    def __exit__(self, kind, *rest):
+        for flow in self.flows:
+            flow.ended = True
+        for client in self.clients:
+            client.close()
+        for server in self.servers:
+            server.__exit__(kind, *rest)
+        self.pair.__exit__(kind, *rest)
+        if kind is None:
+            for flow in self.flows:
+                flow.check()
+
+    def silences(self, since, usable):
+        return {flow.name: flow.silence(since, usable) for flow in self.flows}
+
+
+def figure(rounds):
+    """The silences of all flows in milliseconds, worst flow of each round."""
+    worst = sorted(max(each.values()) for each in rounds)
+    return f"silence p50 {statistics.median(worst) * 1000:.0f} ms, longest {worst[-1] * 1000:.0f} ms"
+
+
+def renumber(run, gap, family=4):
+    """Change the address of host a's only network again and again while bytes flow."""
+    lab, rounds = run.lab, []
+    old = "192.0.2.1/24"
+    count = 20 if run.full else 8
+    lab.at_end(lambda: lab.run("a", ["ip", "-batch", "-"], input="addr flush dev eth0\naddr add 192.0.2.1/24 dev eth0\n"))
+    with Traffic(run) as traffic:
+        for number in range(count):
+            new = f"192.0.2.{101 + number}/24"
+            since = time.monotonic()
+            if gap:
+                lab.run("a", ["ip", "addr", "del", old, "dev", "eth0"])
+                time.sleep(gap)
+                lab.run("a", ["ip", "addr", "add", new, "dev", "eth0"])
+            else:
+                lab.run("a", ["ip", "-batch", "-"], input=f"addr del {old} dev eth0\naddr add {new} dev eth0\n")
+            usable = time.monotonic()
+            traffic.flow_on(usable)
+            rounds.append(traffic.silences(since, usable))
+            old = new
+        remote = traffic.pair.b.status()["peers"][0]["remote_address"]
+        check(remote.startswith(old.split("/")[0] + ":"), f"the peer is said to be at {remote}, not {old}")
+    run.note(silences=rounds)
+    return f"{count} addresses, no connection broken; {figure(rounds)}"
+
+
+@test()
+def another_address(run):
+    """The only interface gets another address (a DHCP server's wish) while bytes flow, again and again."""
+    return renumber(run, gap=0)
+
+
+@test()
+def no_address_for_a_while(run):
+    """The only interface has no address for two seconds, then another one (another Wi-Fi)."""
+    return renumber(run, gap=2.0)
+
+
+@test(topology="multipath", cells=("clean",))
+def cable_pulled(run):
+    """Ethernet goes away; the traffic goes on over the other interface, and when the cable is back."""
+    lab, rounds = run.lab, []
+    peer = "203.0.113.2"
+    # The peer's address on Ethernet is reached over the modem, too, which is worse.
+    lab.run("a", ["ip", "route", "add", f"{peer}/32", "dev", "eth0", "metric", "100"])
+    lab.run("a", ["ip", "route", "add", f"{peer}/32", "dev", "lte0", "metric", "500"])
+    lab.at_end(lambda: lab.run("a", ["ip", "route", "flush", f"{peer}/32"], ok=False))
+    with Traffic(run, address=peer) as traffic:
+        since = time.monotonic()
+        lab.run("a", ["ip", "link", "set", "eth0", "down"])
+        usable = time.monotonic()
+        traffic.flow_on(usable)
+        rounds.append(traffic.silences(since, usable))
+        remote = traffic.pair.b.status()["peers"][0]["remote_address"]
+        check(remote.startswith("198.51.100.1:"), f"the peer is said to be at {remote}, not at the modem")
+        since = time.monotonic()
+        lab.run("a", ["ip", "link", "set", "eth0", "up"])
+        traffic.flow_on(time.monotonic())
+        rounds.append(traffic.silences(since, since))
+    run.note(silences=rounds)
+    return "{:.0f} ms of silence, {:.0f} ms when it is back".format(*(max(each.values()) * 1000 for each in rounds))
+
+
+@test(cells=("clean",))
+def asleep(run):
+    """The gateway's process stands still for half a minute, as when a device sleeps: its connections go on."""
+    seconds, rounds = 30.0, []
+    with Traffic(run) as traffic:
+        for _ in range(2):
+            process = traffic.pair.a.process.popen
+            since = time.monotonic()
+            os.kill(process.pid, signal.SIGSTOP)
+            time.sleep(seconds)
+            os.kill(process.pid, signal.SIGCONT)
+            usable = time.monotonic()
+            traffic.flow_on(usable)
+            rounds.append(traffic.silences(since, usable))
+    run.note(silences=rounds)
+    return f"{seconds:g} s asleep, no connection broken; {figure(rounds)}"
+
+
+@test(cells=("clean",), seconds=400.0)
+def asleep_too_long(run):
+    """Asleep for longer than the peer waits: old connections end, and new ones work at once."""
+    each = tunnel(run)
+
+    def echo(connection):
+        try:
+            while part := connection.recv(4096):
+                connection.sendall(part)
+        except OSError:
+            pass
+
+    def works(connection):
+        connection.sendall(b"hello")
+        return receive_exactly(connection, 5) == b"hello"
+
+    with Pair(run.lab, run.directory / "dx", [each]) as pair, Server(run.lab, "b", target_port(each), echo):
+        with pair.connect(each) as client:
+            check(works(client), "no echo before")
+            os.kill(pair.a.process.popen.pid, signal.SIGSTOP)
+            wait_until(lambda: pair.b.status()["peers"][0]["state"] != "connected", "the peer gives it up", 120.0)
+            os.kill(pair.a.process.popen.pid, signal.SIGCONT)
+            start = time.monotonic()
+            pair.wait_working(each, works)
+            seconds = time.monotonic() - start
+    run.note(working_seconds=seconds)
+    return f"new connections work {seconds * 1000:.0f} ms after waking up"
