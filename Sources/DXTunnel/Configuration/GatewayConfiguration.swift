@@ -203,15 +203,15 @@ public struct GatewayConfiguration: Sendable, Hashable {
 
         /// A destination with one TCP address, or none.
         public init(gateway: String, target: HostAddress? = nil, order: UInt64? = nil, weight: UInt64 = 1) {
-            self.init(gateway: gateway, address: target.map { .tcp($0) })
-            self.order = order
-            self.weight = weight
+            self.init(gateway: gateway, address: target.map { .tcp($0) }, order: order, weight: weight)
         }
 
         /// A destination from its parts.
-        public init(gateway: String, address: TunnelAddress?) {
+        public init(gateway: String, address: TunnelAddress?, order: UInt64? = nil, weight: UInt64 = 1) {
             self.gateway = gateway
             self.address = address
+            self.order = order
+            self.weight = weight
         }
 
         /// The TCP address, of a range its first port's; nil where there is none. To set one makes it the only one.

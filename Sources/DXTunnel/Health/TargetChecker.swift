@@ -172,19 +172,19 @@ final class TargetChecker {
             case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
             }
         connecting.whenComplete { result in
-                let (checker, end) = bound.value
-                switch result {
-                case .failure(let error):
-                    if !end.isOver { checker.ended(number, TargetConnection.words(for: error)) }
-                case .success(let channel):
-                    guard case .http = check.kind else {
-                        channel.close(promise: nil)
-                        return checker.ended(number, nil)
-                    }
-                    // Closed when its time is over.
-                    if end.isOver { channel.close(promise: nil) } else { checker.connection = channel }
+            let (checker, end) = bound.value
+            switch result {
+            case .failure(let error):
+                if !end.isOver { checker.ended(number, TargetConnection.words(for: error)) }
+            case .success(let channel):
+                guard case .http = check.kind else {
+                    channel.close(promise: nil)
+                    return checker.ended(number, nil)
                 }
+                // Closed when its time is over.
+                if end.isOver { channel.close(promise: nil) } else { checker.connection = channel }
             }
+        }
     }
 
     /// Whether the answer came before the connection was known to stand.

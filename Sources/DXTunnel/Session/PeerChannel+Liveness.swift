@@ -34,7 +34,7 @@ extension PeerChannel {
             case .tcp(let bridge): bridge.onChannelClosed()
             case .program(let bridge): bridge.onChannelClosed()
             case .opening(let opening): opening.onChannelClosed(self)
-            case .connecting, .group: break
+            case .beginning, .connecting, .group: break
             }
             abort(id, code: .aborted)
         }
@@ -46,6 +46,7 @@ extension PeerChannel {
         switch owner {
         case .tcp(let bridge): bridge.usage
         case .program(let bridge): bridge.usage
+        case .beginning(let stream): stream.tunnel.usage
         case .connecting(let tunnel): tunnel.usage
         case .opening(let opening): opening.usage
         case .group: nil

@@ -489,7 +489,8 @@ final class PeerChannel {
             send(
                 .refused(
                     request: request, code: .notAllowed,
-                    reason: "the destination has no \(networkProtocol == .udp ? "UDP " : "")tunnel of this name for this"
+                    reason:
+                        "the destination has no \(networkProtocol == .udp ? "UDP " : "")tunnel of this name for this"
                         + " origin"))
             return
         }

@@ -136,7 +136,9 @@ final class TunnelOpening {
     }
 
     private func settle(_ channel: PeerChannel, _ id: StreamID) {
-        guard let asked = pending.first(where: { $0.channel === channel && $0.id == id }), let connection else { return }
+        guard let asked = pending.first(where: { $0.channel === channel && $0.id == id }), let connection else {
+            return
+        }
         for other in pending where !(other.channel === channel && other.id == id) { other.channel.drop(other.id) }
         pending.removeAll()
         round &+= 1

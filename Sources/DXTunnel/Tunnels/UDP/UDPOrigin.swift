@@ -163,7 +163,7 @@ final class UDPOrigin {
             refuse(.limit, client, "as many flows are in use as may be")
             return nil
         }
-        guard let place = tunnel.placeForFlow(of: client) else {
+        guard let place = tunnel.placeForFlow(of: client.endpoint) else {
             refuse(.noDestination, client, "no destination is connected")
             return nil
         }
