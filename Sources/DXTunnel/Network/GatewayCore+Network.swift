@@ -83,7 +83,7 @@ extension PeerLink {
             core.mark(channel)
         }
         // A peer that has given up the channel answers nothing on it: it is called at the same time.
-        if channel == nil || slept >= core.tuning.idleTimeout { callOnNews(now: now) }
+        if channel.map({ $0.transport.agreedIdleTimeout.map { slept >= $0 } ?? false }) ?? true { callOnNews(now: now) }
         refreshDeadline()
     }
 
