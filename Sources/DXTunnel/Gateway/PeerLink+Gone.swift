@@ -34,6 +34,8 @@ extension PeerLink {
     private static let questionPause = Interval.milliseconds(100)
     /// Two and a half seconds: two answers at one a second.
     private static let mostQuestions = 25
+    /// Without any refusal half of them are enough: nothing is there to refuse, or nothing says so.
+    private static let mostUnanswered = 12
     /// Refusals lie at least so far apart: one moment of a firewall that is being loaded is not enough.
     private static let refusalSpread = Interval.milliseconds(300)
     /// As long as a keepalive: noise to a gateway that is there after all.
@@ -60,7 +62,7 @@ extension PeerLink {
     private func askWhetherGone() {
         guard let search = goneSearch else { return }
         guard search.channel.transport.lastHeard == search.heard, search.channel.transport.isOpen,
-            search.questions.count < Self.mostQuestions
+            search.questions.count < (search.firstRefusal == nil ? Self.mostUnanswered : Self.mostQuestions)
         else { return endGoneSearch() }
         let bound = NIOLoopBound((self, search), eventLoop: core.eventLoop)
         let bytes = (0..<Self.questionByteCount).map { _ in UInt8(truncatingIfNeeded: core.random.next()) }

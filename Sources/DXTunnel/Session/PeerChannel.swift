@@ -448,9 +448,12 @@ final class PeerChannel {
         case .leaving(let isLeaving):
             guard isPeerLeaving != isLeaving else { return }
             isPeerLeaving = isLeaving
-            core.logger.info(
-                isLeaving ? "peer is about to stop: new connections go elsewhere" : "peer stays",
-                metadata: ["peer": "\(peer.name)"])
+            // It may say so as often as it likes.
+            if peer.complaints.take(now: now).isAllowed {
+                core.logger.info(
+                    isLeaving ? "peer is about to stop: new connections go elsewhere" : "peer stays",
+                    metadata: ["peer": "\(peer.name)"])
+            }
             core.refreshOrigins()
         case .echo(let token): send(.echoed(token: token))
         case .echoed(let token):

@@ -86,8 +86,10 @@ final class DestinationTunnel {
 
     /// An origin has its listener block no more: without any other nobody asks whether the target is well.
     func onBlockGone() {
-        if !core.peers.contains(where: { $0.channel?.hasBlock(of: self) ?? false }) { checker?.stop() }
+        if !hasBlock { checker?.stop() }
     }
+
+    private var hasBlock: Bool { core.peers.contains { $0.channel?.hasBlock(of: self) ?? false } }
 
     /// The group says something else of it. Connections to another target, and of gateways that are origins no more, end;
     /// the others go on, under new limits.
@@ -114,7 +116,7 @@ final class DestinationTunnel {
         if isMoved || tunnel.healthCheck != check {
             check = tunnel.healthCheck
             makeChecker()
-            if isActivated { checker?.start() }
+            if hasBlock { checker?.start() }
             onHealthChanged()
         }
         usage.update(tunnel, on: core.eventLoop)

@@ -171,6 +171,7 @@ extension GatewayTests {
             (request.health, request.healthIntervalMilliseconds, request.sticky) = ("command:well", 200, true)
             (request.failback, request.holdSeconds) = ("manual", 60)
             _ = try await fleet["hq"].setTunnel(request)
+            try await fleet.waitUntilAlike()
             let definition = try await fleet["b"].groupTunnels().first?.definition
             #expect(definition?.health == "command:well" && definition?.sticky == true)
             #expect(definition?.failback == "manual" && definition?.holdSeconds == 60)

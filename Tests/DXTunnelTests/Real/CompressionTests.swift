@@ -202,10 +202,10 @@ extension GatewayTests {
             let stream = try await pair.edge.onLoop { core in
                 let tunnel = core.origins[0]
                 var made: ProgramBridge?
-                try tunnel.connect(head: StreamHead()) { channel, id, _ in
+                try tunnel.connect(head: StreamHead()) { channel, id, _, _ in
                     let bridge = ProgramBridge(channel: channel, id: id, usage: tunnel.usage, core: core)
                     made = bridge
-                    return .program(bridge)
+                    return bridge
                 }
                 return made.map { TunnelStream(bridge: $0, gate: core.gate) }
             }

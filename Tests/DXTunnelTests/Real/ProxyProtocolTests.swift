@@ -218,11 +218,11 @@ extension GatewayTests {
             for head in [StreamHead(port: 2), StreamHead(port: 1 << 61)] {
                 let stream = try await pair.edge.onLoop { core in
                     var made: ProgramBridge?
-                    try core.origins[0].connect(head: head) { channel, id, _ in
+                    try core.origins[0].connect(head: head) { channel, id, _, _ in
                         let bridge = ProgramBridge(
                             channel: channel, id: id, usage: core.origins[0].usage, core: core)
                         made = bridge
-                        return .program(bridge)
+                        return bridge
                     }
                     return made.map { TunnelStream(bridge: $0, gate: core.gate) }
                 }
