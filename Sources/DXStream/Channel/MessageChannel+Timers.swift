@@ -127,6 +127,8 @@ extension MessageChannel {
         paths[index].loss.probeCount &+= 1
         paths[index].probesPending = 2
         requeueOldest(2, on: index)
+        // Told once for each silence, also where probes began anew because the peer was heard.
+        guard !paths[index].loss.wasHeardAgain else { return }
         switch paths[index].loss.probeCount {
         case 1: events.append(.pathDoubted(paths[index].id))
         case 2: events.append(.pathSuspect(paths[index].id))

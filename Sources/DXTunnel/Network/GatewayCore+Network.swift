@@ -60,6 +60,8 @@ extension GatewayCore {
 extension PeerLink {
     /// Calls on news of the network are so far apart at least: a network that comes and goes is no reason to call all the time.
     private static let newsPause = Interval.seconds(1)
+    /// Handshakes that such news began have this long: four round trips of the slowest networks, with a lost flight.
+    private static let newsPatience = Interval.seconds(5)
 
     /// The host has other addresses, or other ways.
     func networkChanged(_ change: NetworkChange, _ snapshot: NetworkSnapshot, now: Instant) {
@@ -89,7 +91,9 @@ extension PeerLink {
 
     private func callOnNews(now: Instant) {
         guard isWanted else { return }
-        _ = giveUpAttempts { _ in true }
+        // Those under way may wait for seconds before they send again. But where the network changes all the time, calls must come to their
+        // end.
+        if newsCalledAt.map({ $0 + Self.newsPatience <= now }) ?? true { _ = giveUpAttempts { _ in true } }
         let due = max(now, newsCalledAt.map { $0 + Self.newsPause } ?? now)
         newsCalledAt = due
         callSoon(at: due)

@@ -118,8 +118,10 @@ struct NetworkSnapshot: Sendable, Equatable {
     /// What is different from an earlier look.
     func changes(from old: NetworkSnapshot) -> NetworkChange {
         let (before, after) = (old.usableAddresses, usableAddresses)
+        // Containers come and go; by the ends of theirs nobody is reached who was not before.
+        let outer = interfaces.filter { $0.isRunning && !$0.isVirtual }.flatMap(\.addresses)
         return NetworkChange(
-            gone: before.filter { !after.contains($0) }, new: after.filter { !before.contains($0) },
+            gone: before.filter { !after.contains($0) }, new: outer.filter { !before.contains($0) },
             routesChanged: old.routes != routes)
     }
 

@@ -30,6 +30,15 @@ import Testing
         #expect(change.has(lost: Self.wired.withPort(7_700)) && !change.has(lost: new) && !change.has(lost: nil))
     }
 
+    /// Containers come and go; only what was used over their bridge is over when it goes.
+    @Test func whatJoinsContainersIsNoNews() {
+        var after = Self.host()
+        let inner = Endpoint(v4: 0xac11_0001, port: 0)
+        after.interfaces.append(Interface(name: "docker0", index: 9, isVirtual: true, addresses: [inner]))
+        #expect(after.changes(from: Self.host()).isEmpty)
+        #expect(Self.host().changes(from: after).gone == [inner])
+    }
+
     /// The cable is out: the address is still there, and of no use.
     @Test func anInterfaceWithoutACarrierHasNoAddress() {
         var after = Self.host()

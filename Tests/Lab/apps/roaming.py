@@ -96,8 +96,10 @@ class Traffic:
             def body(connection):
                 try:
                     handler(connection)
-                except OSError:
-                    check(all(flow.ended for flow in self.flows), "the target's connection broke")
+                except (OSError, Failure) as problem:
+                    # When all is over, connections end wherever they are.
+                    if not all(flow.ended for flow in self.flows):
+                        raise Failure(f"the target's connection broke: {problem}") from problem
             return body
 
         self.pair = Pair(lab, self.run.directory / "dx", self.tunnels, address=self.address)
