@@ -38,7 +38,11 @@ import Testing
 
     private func events(_ channel: inout MessageChannel) -> [DXStream.ChannelEvent] {
         var events: [DXStream.ChannelEvent] = []
-        while let event = channel.pollEvent() { events.append(event) }
+        while let event = channel.pollEvent() {
+            // Time passes in steps that are longer than a probe timeout.
+            if case .pathDoubted = event { continue }
+            events.append(event)
+        }
         return events
     }
 
