@@ -234,10 +234,10 @@ extension GatewayTests {
             var plan = GatewayPair.Plan([tunnel(isUDP: originIsUDP)])
             plan.cloudTunnels = [tunnel(isUDP: !originIsUDP)]
             let pair = try await GatewayPair(plan)
-            let name = originIsUDP ? "UDP" : "TCP"
+            let name = originIsUDP ? "UDP tunnel" : "tunnel"
             try await Polling.wait(until: "the activation to be refused") {
                 try await pair.originStatus().lastError
-                    == "cloud: the destination has no \(name) tunnel of this name for this origin"
+                    == "cloud: the destination has no \(name) of this name for this origin"
             }
             #expect(try await pair.originStatus().state == .waiting)
             try await pair.stop()
