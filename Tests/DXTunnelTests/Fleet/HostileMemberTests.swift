@@ -104,19 +104,21 @@ extension GatewayTests {
             // Once it ends, all come to the same.
             let body = AddressRecord(addresses: [HostAddress(host: "192.0.2.1", port: 9_999)]).body
             let last = try scene.liar.record(.address, id: id, revision: 10_000, body: body)
-            try await Polling.wait(until: "the last one to be everywhere") {
+            func hasLast(_ name: String) async throws -> Bool {
+                let member = try await scene.fleet[name].members().first { $0.name == "liar" }
+                return member?.addresses == ["192.0.2.1:9999"]
+            }
+            try await Polling.wait(until: "hq to take the last one") {
+                if try await hasLast("hq") { return true }
                 let before = try await scene.statistics("hq")
                 try await scene.liar.send([.records([last])], on: exchange)
                 try await Polling.wait(until: "hq to have dealt with it") {
                     let now = try await scene.statistics("hq")
                     return now.looked + now.dropped > before.looked + before.dropped
                 }
-                for name in ["hq", "edge-1"] {
-                    let member = try await scene.fleet[name].members().first { $0.name == "liar" }
-                    guard member?.addresses == ["192.0.2.1:9999"] else { return false }
-                }
-                return true
+                return try await hasLast("hq")
             }
+            try await Polling.wait(until: "edge-1 to hear of it") { try await hasLast("edge-1") }
             try await scene.fleet.stop()
         }
 
