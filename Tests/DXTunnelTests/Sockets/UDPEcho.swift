@@ -1,3 +1,6 @@
+import Dispatch
+import Foundation
+import Glibc
 import NIOConcurrencyHelpers
 
 /// A UDP server on loopback that sends everything back, and remembers from which ports something came.
@@ -5,22 +8,27 @@ final class UDPEcho: Sendable {
     private let socket: UDPSocket
     private let seen = NIOLockedValueBox<[(port: Int, bytes: [UInt8])]>([])
     private let isStopped = NIOLockedValueBox(false)
+    private let hasEnded = DispatchSemaphore(value: 0)
 
     /// A server at a random port, or at this one.
     ///
     /// - Parameter answer: what it says to what; nothing for nil.
     init(port: Int = 0, answer: @escaping @Sendable ([UInt8]) -> [UInt8]? = { $0 }) throws {
         socket = try UDPSocket(port: port)
-        let (socket, seen, isStopped) = (socket, seen, isStopped)
-        Task {
+        let (socket, seen, isStopped, hasEnded) = (socket, seen, isStopped, hasEnded)
+        let thread = Thread {
             while !isStopped.withLockedValue({ $0 }) {
+                var wanted = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
+                // Looks up now and then, whether it is to stop.
+                guard unsafe poll(&wanted, 1, 20) > 0 else { continue }
                 while let (bytes, port) = socket.receiveNow() {
                     seen.withLockedValue { $0.append((port, bytes)) }
                     if let answer = answer(bytes) { socket.send(answer, to: port) }
                 }
-                try await Task.sleep(for: .milliseconds(1))
             }
+            hasEnded.signal()
         }
+        thread.start()
     }
 
     deinit { stop() }
@@ -32,7 +40,13 @@ final class UDPEcho: Sendable {
     var datagrams: [[UInt8]] { seen.withLockedValue { $0.map(\.bytes) } }
 
     func stop() {
-        isStopped.withLockedValue { $0 = true }
+        let wasStopped = isStopped.withLockedValue { isStopped in
+            defer { isStopped = true }
+            return isStopped
+        }
+        guard !wasStopped else { return }
+        // Nobody may wait at a descriptor that another socket could get.
+        hasEnded.wait()
         socket.close()
     }
 }

@@ -114,15 +114,15 @@ def ask_for(lab, port, seconds, pause=0.05):
     return answers, times
 
 
-def talk_until_end(connection, ended):
-    """Sends and receives until the connection ends, and notes when it did."""
+def talk_until_end(connection, talking, ended):
+    """Sends and receives until the connection ends, and notes when it did; tells when it has begun."""
     connection.settimeout(PATIENCE * 4)
     try:
         while True:
             connection.sendall(b"still there?")
             if not connection.recv(4096):
                 break
-            time.sleep(0.02)
+            talking.set()
     except OSError as error:
         if not is_reset(error):
             ended.append(error)
@@ -150,11 +150,11 @@ def destination_killed(run):
         for _ in range(runs):
             trio.wait_for("ready", "ready")
             check(who(run.lab, web)[0] == "cloud-1", "the first destination is not the one that is used")
-            ended = []
+            ended, talking = [], threading.Event()
             talker = run.lab.connect("a", talk)
-            thread = threading.Thread(target=talk_until_end, args=(talker, ended), daemon=True)
+            thread = threading.Thread(target=talk_until_end, args=(talker, talking, ended), daemon=True)
             thread.start()
-            time.sleep(0.2)
+            check(talking.wait(PATIENCE), "nothing came back before")
             killed = time.monotonic()
             trio.clouds[0].kill9()
             answers, times = ask_for(run.lab, web, 2.5)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import select
 import selectors
 import socket
 import time
@@ -183,12 +184,13 @@ def udp_rate(run):
                 seconds = now - mark
                 break
             client.send(payload)
-            try:
-                while True:
-                    got += len(target.recv(65536))
-            except BlockingIOError:
-                pass
-            time.sleep(0.001)
+            # Some thousand datagrams a second: three times the rate.
+            if select.select([target], [], [], 0.001)[0]:
+                try:
+                    while True:
+                        got += len(target.recv(65536))
+                except BlockingIOError:
+                    pass
         measured = got * 8 / seconds
         status = pair.a.status()["tunnels"][0]
         client.close()

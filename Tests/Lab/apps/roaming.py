@@ -21,7 +21,7 @@ class Flow:
 
     def __init__(self, name):
         self.name, self.arrivals, self.problem = name, [], None
-        self.ended = False
+        self.over = threading.Event()
 
     def note(self):
         self.arrivals.append(time.monotonic())
@@ -32,7 +32,7 @@ class Flow:
             try:
                 function(*arguments)
             except (OSError, Failure) as problem:
-                if not self.ended:
+                if not self.over.is_set():
                     self.problem = problem
         threading.Thread(target=body, daemon=True).start()
 
@@ -48,7 +48,7 @@ class Flow:
 
 def receive(flow, connection, pattern):
     offset = 0
-    while not flow.ended:
+    while not flow.over.is_set():
         pattern.receive(connection, 16384, offset)
         offset += 16384
         flow.note()
@@ -57,22 +57,22 @@ def receive(flow, connection, pattern):
 def send(flow, connection, pattern, rate):
     """About `rate` bytes a second, so that a slow machine keeps up."""
     offset, start = 0, time.monotonic()
-    while not flow.ended:
+    while not flow.over.is_set():
         pattern.send(connection, 16384, offset)
         offset += 16384
-        time.sleep(max(0.0, start + offset / rate - time.monotonic()))
+        flow.over.wait(max(0.0, start + offset / rate - time.monotonic()))
 
 
 def ask(flow, connection):
     """An interactive exchange every 10 ms."""
     count = 0
-    while not flow.ended:
+    while not flow.over.is_set():
         word = count.to_bytes(8, "big")
         connection.sendall(word)
         check(receive_exactly(connection, 8) == word, "another word came back")
         flow.note()
         count += 1
-        time.sleep(0.01)
+        flow.over.wait(0.01)
 
 
 class Traffic:
@@ -98,7 +98,7 @@ class Traffic:
                     handler(connection)
                 except (OSError, Failure) as problem:
                     # When all is over, connections end wherever they are.
-                    if not all(flow.ended for flow in self.flows):
+                    if not all(flow.over.is_set() for flow in self.flows):
                         raise Failure(f"the target's connection broke: {problem}") from problem
             return body
 
@@ -126,7 +126,7 @@ class Traffic:
 
     def __exit__(self, kind, *rest):
         for flow in self.flows:
-            flow.ended = True
+            flow.over.set()
         for client in self.clients:
             client.close()
         for server in self.servers:
