@@ -128,7 +128,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
             ]),
         ConfigurationMistake(
             "control too long", after("control: /run/\(String(repeating: "x", count: 120))\n"),
-            ["edge.yaml:4:10: a socket path of 125 bytes; use a path of at most 107 bytes"]),
+            ["edge.yaml:4:10: a socket path of 125 bytes; use a path of at most 103 bytes"]),
         ConfigurationMistake(
             "limits",
             after(

@@ -228,6 +228,23 @@ private func client(_ path: String) -> ControlClient { ControlClient(path: path,
         #expect(directory.names.isEmpty)
     }
 
+    /// Up to some length it works, and beyond it is refused in words: a socket is bound under a longer path than its own, too.
+    @Test func anyPathWorksOrIsRefusedInWords() async throws {
+        var worked: [Bool] = []
+        for count in 55...100 {
+            let place = directory.file(String(repeating: "d", count: count - directory.path.utf8.count)) + "/s"
+            do {
+                try await withServer(at: place) { _ = try await client(place).status() }
+                worked.append(true)
+            } catch let error as ControlSocketError {
+                #expect(error.message == "has a path that is too long for a socket")
+                worked.append(false)
+            }
+        }
+        #expect(worked.first == true && worked.last == false)
+        #expect(worked == worked.sorted { $0 && !$1 })
+    }
+
     /// Sends `text` to the socket and returns the answer, by plain bytes as any other program would.
     private func exchange(_ path: String, _ text: String) throws -> (head: String, body: String)? {
         let bytes = try UnixSocketExchange.send(Array(text.utf8), to: path)

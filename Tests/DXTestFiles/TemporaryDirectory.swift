@@ -7,7 +7,7 @@ public final class TemporaryDirectory: Sendable {
 
     /// A new one.
     public init() {
-        // Short, because the path of a unix socket holds 107 bytes.
+        // Short, because the path of a unix socket holds 103 bytes.
         path = "/tmp/dx-\(UInt32.random(in: 0...(.max)))"
         precondition(unsafe mkdir(path, 0o700) == 0, "the directory is new")
     }

@@ -1,4 +1,5 @@
 import CDXSystem
+import DXTunnel
 import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
@@ -53,9 +54,10 @@ struct ControlSocketFile {
         let number = String(UInt16.random(in: 0...(.max), using: &random), radix: 36)
         let bindDirectory = directory + "/" + bindMark + String(getpid()) + "-" + number
         let bindPath = bindDirectory + "/s"
-        // One byte of sun_path is its final zero (unix(7)).
-        guard path.utf8.count <= 107, bindPath.utf8.count <= 107 else {
-            throw refusal("has a path that is too long for a socket", "set a control: path of at most 90 bytes")
+        // Clients need the one, this program the other.
+        let most = GatewayConfiguration.maximumSocketPath
+        guard max(path.utf8.count, bindPath.utf8.count) <= most else {
+            throw refusal("has a path that is too long for a socket", "set a control: path of at most 80 bytes")
         }
         inUse.withLockedValue { _ = $0.insert(bindDirectory) }
         guard unsafe mkdir(bindDirectory, 0o700) == 0 else {

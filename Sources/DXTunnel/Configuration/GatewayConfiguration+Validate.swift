@@ -16,8 +16,8 @@ extension GatewayConfiguration {
     public static let maximumTunnels = 4_096
     /// The most origins, destinations or addresses in one list.
     public static let maximumAlternatives = 64
-    /// The longest path of a unix socket, in bytes (`sun_path` of unix(7) without its final zero).
-    public static let maximumSocketPath = 107
+    /// The longest path of a unix socket, in bytes: what SwiftNIO takes, which is four less than unix(7) has.
+    public static let maximumSocketPath = 103
 }
 
 /// One pass over a configuration.

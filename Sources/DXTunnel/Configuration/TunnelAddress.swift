@@ -9,7 +9,7 @@ public enum TunnelAddress: Hashable, Sendable {
 
     /// The most ports in one tunnel: as many sockets are opened where they listen, and a process has 1,024 by default.
     public static let mostPorts = 1_024
-    /// The longest path of a unix socket, in bytes (`sun_path` of unix(7) without its final zero).
+    /// The longest path of a unix socket, in bytes.
     public static let longestPath = GatewayConfiguration.maximumSocketPath
 
     private static let unixMark = "unix:"
@@ -162,7 +162,7 @@ extension TunnelAddressError: CustomStringConvertible {
         case .badRange: "write the first port, from 1 on, and the last, as in 127.0.0.1:8000-8009"
         case .tooManyPorts: "take at most \(TunnelAddress.mostPorts), or make several tunnels"
         case .relativePath: "write all of it, as in unix:/run/app.sock"
-        case .longPath: "take one of at most \(TunnelAddress.longestPath) bytes: the kernel knows no longer ones"
+        case .longPath: "take one of at most \(TunnelAddress.longestPath) bytes"
         case .badPath: "give the socket another name"
         case .crookedPath: "write it straight, as in unix:/run/app.sock"
         }

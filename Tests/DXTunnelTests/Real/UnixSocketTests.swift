@@ -69,6 +69,24 @@ extension GatewayTests {
             try await pair.stop()
         }
 
+        /// What the configuration lets through works, at both ends.
+        @Test func theLongestPathsWork() async throws {
+            func longest(_ letter: String) -> String {
+                directory.file(
+                    String(repeating: letter, count: TunnelAddress.longestPath - directory.file("").utf8.count))
+            }
+            let (front, back) = (longest("f"), longest("b"))
+            let server = try TCPServer(path: back)
+            let pair = try await pair(to: .unix(path: back)) { $0.origins[0].address = .unix(path: front) }
+            let client = try await Polling.wait(for: "the socket") { try? await TCPSocket.connect(toPath: front) }
+            let target = try await server.accept()
+            try await client.send([7])
+            #expect(try await target.receive() == .bytes([7]))
+            client.close()
+            target.close()
+            try await pair.stop()
+        }
+
         /// To a program that writes and closes at once the kernel says that it is gone before what it wrote is read: all of it
         /// must arrive, and then an end in good order.
         @Test func whatWasWrittenBeforeAClosingArrives() async throws {
