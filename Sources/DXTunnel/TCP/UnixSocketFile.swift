@@ -95,7 +95,7 @@ struct UnixSocketFile {
         }
     }
 
-    /// Calls `body` with the path as the kernel wants it. The path has at most 107 bytes.
+    /// Calls `body` with the path as the kernel wants it. The path has at most `longestPath` bytes.
     private static func withAddress(of path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
         // struct sockaddr_un: family (2), path (108) with a zero at its end.
         let count = 2 + TunnelAddress.longestPath + 1
