@@ -160,7 +160,7 @@ private struct GatewayReading {
                 .required("name", example: "edge-1"), .required("identity", example: "edge-1.key"),
                 .required("veil", example: "group.key"), .optional("listen"), .optional("control"), .optional("peers"),
                 .optional("tunnels"), .optional("limits"), .optional("health_commands"), .optional("paths"),
-                .optional("multipath"),
+                .optional("multipath"), .optional("audit"),
             ])
         let control = reader.text(fields["control"], at: root.key("control"))
         var configuration = GatewayConfiguration(
@@ -180,6 +180,7 @@ private struct GatewayReading {
             limits: readLimits(fields["limits"]),
             paths: reader.pathRules(fields, at: root))
         configuration.healthCommands = readHealthCommands(fields["health_commands"])
+        if let audit = fields["audit"] { configuration.audit = readAudit(audit, at: root.key("audit")) }
         return configuration
     }
 
@@ -196,6 +197,23 @@ private struct GatewayReading {
         }
     }
 
+    /// `false`, or how much.
+    private mutating func readAudit(_ node: Node, at path: ConfigurationPath) -> AuditSettings {
+        guard case .mapping = node else {
+            let keeps = reader.value(
+                node, at: path, fallback: true, form: "true, false or {size: 8MiB}",
+                parse: { ["true": true, "false": false][$0] })
+            return keeps ? AuditSettings() : AuditSettings(byteCount: nil)
+        }
+        let fields = reader.fields(of: node, at: path, keys: [.required("size", example: "8MiB")])
+        guard let size = fields["size"] else { return AuditSettings() }
+        return AuditSettings(
+            byteCount: reader.value(
+                size, at: path.key("size"), fallback: AuditSettings.usualByteCount,
+                form: "a size from 64KiB to 1GiB, such as 8MiB",
+                parse: { Quantity.bytes($0).flatMap { AuditSettings.byteCounts.contains($0) ? $0 : nil } }))
+    }
+
     /// What a gateway of a group may say itself.
     mutating func readSettings(_ node: Node) -> LocalSettings {
         let fields = reader.fields(
@@ -204,7 +222,7 @@ private struct GatewayReading {
                 .optional("listen"), .optional("advertise"), .optional("control"), .optional("local_policy"),
                 .optional("limits"), .optional("serve_match"), .optional("lan"),
                 .optional("port_mapping"), .optional("forward"), .optional("health_commands"), .optional("paths"),
-                .optional("multipath"),
+                .optional("multipath"), .optional("audit"),
             ])
         var settings = LocalSettings()
         if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
@@ -223,6 +241,7 @@ private struct GatewayReading {
         }
         if let forward = fields["forward"] { settings.forward = readForward(forward, at: root.key("forward")) }
         settings.paths = reader.pathRules(fields, at: root)
+        if let audit = fields["audit"] { settings.audit = readAudit(audit, at: root.key("audit")) }
         settings.lan = readSwitch("lan", in: fields) ?? settings.lan
         settings.mapsPorts = readSwitch("port_mapping", in: fields) ?? settings.mapsPorts
         return settings

@@ -17,6 +17,9 @@ public protocol ControlTarget: Sendable {
 
     /// What drains the gateway and trusts destinations again; nil when nothing does.
     var availability: (any AvailabilityControl)? { get }
+
+    /// What knows of the gateway's audit records; nil when nothing does.
+    var audit: (any AuditControl)? { get }
 }
 
 extension ControlTarget {
@@ -28,6 +31,9 @@ extension ControlTarget {
 
     /// Nothing: for targets that are no gateways.
     public var availability: (any AvailabilityControl)? { nil }
+
+    /// Nothing: for targets that are no gateways.
+    public var audit: (any AuditControl)? { nil }
 }
 
 /// An answer of the control API that is not the one hoped for.

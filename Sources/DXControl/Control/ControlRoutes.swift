@@ -16,6 +16,7 @@ struct ControlRoutes<Target: ControlTarget> {
         router.add(middleware: ControlErrorMiddleware())
         router.get("/v1/status") { [target] _, _ in try Self.json(try await target.status()) }
         router.post("/v1/ping") { [self] request, _ in try Self.json(try await ping(request)) }
+        router.get("/v1/audit") { [self] request, _ in try await audit(request) }
         addWays(to: router)
         addAvailability(to: router)
         addGroup(to: router)
@@ -45,6 +46,32 @@ struct ControlRoutes<Target: ControlTarget> {
             throw ControlError(code: .notFound, message: "there is no gateway here", hint: "ask a gateway")
         }
         do { return try Self.json(try await body(control)) } catch { throw GatewayControlTarget.controlError(error) }
+    }
+
+    // MARK: Audit records
+
+    private func audit(_ request: Request) async throws -> Response {
+        guard let audit = target.audit else {
+            throw ControlError(code: .notFound, message: "there is no gateway here", hint: "ask a gateway")
+        }
+        let query = request.uri.queryParameters
+        let since = query["since"].map { String($0) }
+        let limit = query["limit"].map { Int($0) } ?? 100
+        guard let limit, (1...AuditReply.maximumCount).contains(limit),
+            since == nil || since.flatMap(Timestamp.init) != nil
+        else {
+            throw ControlError(
+                code: .badRequest, message: "limit or since cannot be read",
+                hint: "ask /v1/audit?limit=100&since=2027-01-31T12:00:00Z")
+        }
+        let records = try await audit.auditRecords(
+            tunnel: query["tunnel"].map { String($0) }, since: since.flatMap(Timestamp.init), limit: limit)
+        guard let records else {
+            throw ControlError(
+                code: .notFound, message: "this gateway keeps no audit records",
+                hint: "remove audit: false from its file")
+        }
+        return try Self.json(AuditReply(records: records))
     }
 
     // MARK: The network and ways

@@ -21,6 +21,9 @@ public struct GatewayControlTarget: ControlTarget {
     /// The gateway itself.
     public var availability: (any AvailabilityControl)? { gateway }
 
+    /// The gateway itself.
+    public var audit: (any AuditControl)? { gateway }
+
     /// One round trip to a peer.
     public func ping(peer: String) async throws -> Duration {
         do { return try await gateway.ping(peer) } catch { throw Self.controlError(error) }

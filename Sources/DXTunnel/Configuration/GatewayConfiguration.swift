@@ -27,6 +27,8 @@ public struct GatewayConfiguration: Sendable, Hashable {
     public var healthCommands: [String: HealthCommand] = [:]
     /// Which interfaces carry paths to peers.
     public var paths: PathRules
+    /// What is kept of connections that went through; in memory, as a gateway without a group has no state directory.
+    public var audit = AuditSettings()
 
     /// A configuration from its parts.
     public init(

@@ -24,6 +24,7 @@ public final class Gateway: Service {
     private let veils: [VeilSecret]
     private let tuning: GatewayTuning
     private let plan: LoopPlan
+    let audit: AuditLog?
     private let loops = NIOLockedValueBox<[Running]>([])
     private let serving = NIOLockedValueBox<MatchService?>(nil)
     private let acceptors = NIOLockedValueBox<[String: @Sendable (TunnelStream) -> Void]>([:])
@@ -56,6 +57,7 @@ public final class Gateway: Service {
         self.logger = logger
         self.tuning = tuning
         plan = LoopPlan(configuration, coreCount: System.coreCount)
+        audit = AuditLog(configuration.audit, directory: nil)
         identity = try Self.identity(configuration.identity)
         veils = try configuration.veils.map(Self.veil)
     }
@@ -95,6 +97,7 @@ public final class Gateway: Service {
         self.logger = logger
         self.tuning = tuning
         plan = LoopPlan(configuration, coreCount: 1)
+        audit = AuditLog(settings.audit, directory: directory.path)
     }
 
     /// The name of this gateway now.
@@ -163,7 +166,7 @@ public final class Gateway: Service {
     /// Everything but sockets and listeners, on each event loop.
     private func makeCores(_ gates: [LoopGate]) async throws -> [Running] {
         var running: [Running] = []
-        for (gate, share) in zip(gates, LoopShare.all(configuration, plan: plan)) {
+        for (gate, share) in zip(gates, LoopShare.all(configuration, plan: plan, audit: audit)) {
             let (configuration, identity, veils, logger, tuning) = (configuration, identity, veils, logger, tuning)
             let (group, configured) = (group, configured)
             let acceptors = acceptors.withLockedValue { $0 }
@@ -273,6 +276,8 @@ public final class Gateway: Service {
             }.get()
         }
         for loop in running { try? await loop.gate.eventLoop.flatSubmit { loop.core.value.finish() }.get() }
+        // What the connections that ended now say.
+        if let audit { try? await NIOThreadPool.singleton.runIfActive { audit.write() } }
         // Last, so that this gateway's own registration is taken back.
         await serving.withLockedValue { service in
             defer { service = nil }
@@ -323,6 +328,7 @@ public final class Gateway: Service {
     /// - Throws: `GatewayError.notRunning`.
     public func status() async throws -> GatewayStatus {
         var status = GatewayStatus(merging: try await onEachLoop { $0.status() }, configuration: configuration)
+        status.audit = audit?.status
         if let service = serving.withLockedValue({ $0 }) {
             let servers = try await onLoop { $0.group?.view.matchServers ?? [] }
             status.serveMatch = try await service.status(servers: servers)

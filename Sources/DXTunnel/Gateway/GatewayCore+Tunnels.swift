@@ -77,8 +77,11 @@ extension GatewayCore {
         guard let tunnel = origins.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
         var made: ProgramBridge?
         try tunnel.connect(to: member, head: StreamHead()) { channel, id, opening, compression in
+            let ticket = AuditTicket(
+                self, tunnel: tunnel.name, role: .origin, peer: channel.peer.name, client: "the program")
             let bridge = ProgramBridge(
-                channel: channel, id: id, usage: tunnel.usage, core: self, opening: opening, compression: compression)
+                channel: channel, id: id, usage: tunnel.usage, core: self, opening: opening, compression: compression,
+                ticket: ticket)
             made = bridge
             return bridge
         }

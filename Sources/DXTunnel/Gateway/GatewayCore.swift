@@ -21,6 +21,8 @@ final class GatewayCore {
     let bootID: UInt64
     let connectTimeout: TimeAmount
     let share: LoopShare
+    /// The audit records; nil where none are kept.
+    var audit: AuditLog? { share.audit }
     /// The gateway's other event loops, by number.
     var neighbours: [UInt8: LoopNeighbour] = [:]
     var random: RandomSource

@@ -40,6 +40,8 @@ public struct GatewayStatus: Sendable, Hashable {
     public var forwarding: ForwardingStatus?
     /// It takes no new connections, and its peers know; nil when it does.
     public var draining: Bool?
+    /// What there is of audit records; nil where none are kept.
+    public var audit: AuditStatus?
 
     /// A snapshot from its parts.
     public init(
@@ -110,7 +112,8 @@ public struct GatewayStatus: Sendable, Hashable {
             let reason = tunnel.lastError.map { ": \($0)" } ?? ""
             return "tunnel \(tunnel.name) is \(tunnel.state.rawValue)\(reason)"
         }
-        return groupProblems + peerProblems + tunnelProblems
+        let auditProblems = audit?.problem.map { ["audit records cannot be written: \($0)"] } ?? []
+        return groupProblems + peerProblems + tunnelProblems + auditProblems
     }
 
     /// In a group: no other member can be reached.
@@ -127,6 +130,7 @@ extension GatewayStatus: Codable {
         case uptimeSeconds = "uptime_seconds"
         case listen, socket, threads, peers, tunnels, drops, memory, group, match, forwarding
         case serveMatch = "serve_match"
+        case audit
     }
 
     /// Writes the layout, with `healthy` and `problems` worked out.
@@ -152,6 +156,7 @@ extension GatewayStatus: Codable {
         try container.encodeIfPresent(serveMatch, forKey: .serveMatch)
         try container.encodeIfPresent(forwarding, forKey: .forwarding)
         try container.encodeIfPresent(draining, forKey: .draining)
+        try container.encodeIfPresent(audit, forKey: .audit)
     }
 
     /// Reads the layout; throws `DecodingError` for another schema.
@@ -179,6 +184,7 @@ extension GatewayStatus: Codable {
             serveMatch: try container.decodeIfPresent(MatchServiceStatus.self, forKey: .serveMatch),
             forwarding: try container.decodeIfPresent(ForwardingStatus.self, forKey: .forwarding))
         draining = try container.decodeIfPresent(Bool.self, forKey: .draining)
+        audit = try container.decodeIfPresent(AuditStatus.self, forKey: .audit)
     }
 }
 

@@ -12,9 +12,11 @@ struct LoopShare: Sendable {
     let connections: ConnectionCount
     /// Those of each tunnel, by name; a gateway is one end of a tunnel only.
     let tunnelConnections: [String: ConnectionCount]
+    /// The gateway's audit records; nil where none are kept.
+    let audit: AuditLog?
 
     /// One for each event loop.
-    static func all(_ configuration: GatewayConfiguration, plan: LoopPlan) -> [LoopShare] {
+    static func all(_ configuration: GatewayConfiguration, plan: LoopPlan, audit: AuditLog? = nil) -> [LoopShare] {
         let bootID = SecureRandom.next()
         let connections = ConnectionCount(maximum: configuration.limits.connections)
         let tunnels = Dictionary(
@@ -22,7 +24,8 @@ struct LoopShare: Sendable {
             uniquingKeysWith: { first, _ in first })
         return (0..<plan.loopCount).map {
             LoopShare(
-                number: $0, plan: plan, bootID: bootID, connections: connections, tunnelConnections: tunnels)
+                number: $0, plan: plan, bootID: bootID, connections: connections, tunnelConnections: tunnels,
+                audit: audit)
         }
     }
 

@@ -29,6 +29,8 @@ public struct LocalSettings: Sendable, Hashable {
     public var lan = true
     /// Whether the router is asked for a port (`docs/matchmaking.md` §9), where the group has matchmakers.
     public var mapsPorts = true
+    /// What is kept of connections that went through, in the state directory.
+    public var audit = AuditSettings()
 
     /// Which interfaces carry paths to other members (`docs/paths.md`).
     public var paths = PathRules()

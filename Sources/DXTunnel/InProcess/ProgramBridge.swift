@@ -28,11 +28,15 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private var isWaiting = false
     private var early = ByteBuffer()
 
+    /// What the audit record will tell of the connection; nil where none is kept.
+    private let ticket: AuditTicket?
+
     /// - Parameter opening: what finds the stream that takes it; nil when this is the one.
     init(
         channel: PeerChannel, id: StreamID, usage: TunnelUsage, core: GatewayCore, opening: TunnelOpening? = nil,
-        lead: ByteBuffer = ByteBuffer(), compression: StreamCompression? = nil
+        lead: ByteBuffer = ByteBuffer(), compression: StreamCompression? = nil, ticket: AuditTicket? = nil
     ) {
+        self.ticket = ticket
         self.opening = opening
         isWaiting = opening != nil
         self.channel = channel
@@ -66,6 +70,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         guard !outputEnded else { return promise.fail(TunnelStreamError.finished) }
         guard writer == nil else { return promise.fail(TunnelStreamError.concurrentUse) }
         usage.countFromClient(bytes.readableBytes)
+        ticket?.countFromClient(bytes.readableBytes)
         writer = (bytes, promise)
         onWritable()
     }
@@ -81,13 +86,21 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     }
 
     /// No byte came or went for as long as the tunnel allows.
-    func onIdle() { fail(.reset(.aborted)) }
+    func onIdle() {
+        ticket?.end(.idle)
+        fail(.reset(.aborted))
+    }
 
     /// Gives the stream up.
-    func reset() { fail(.reset(.aborted)) }
+    func reset() { giveUp() }
 
     /// The program has let go of the stream.
-    func abandon() { if !isOver { fail(.reset(.aborted)) } }
+    func abandon() { if !isOver { giveUp() } }
+
+    private func giveUp() {
+        if failure == nil, !isOver { ticket?.end(ticket?.isOrigin ?? true ? .resetByClient : .resetByTarget) }
+        fail(.reset(.aborted))
+    }
 
     // MARK: From the stream
 
@@ -106,6 +119,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
             keepDestination()
             usage.countToClient(bytes.readableBytes)
             lastActivity = core.latest
+            ticket?.countToClient(bytes.readableBytes)
             reader = nil
             promise.succeed(bytes)
         case .finished:
@@ -115,7 +129,9 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
             promise.succeed(nil)
             endIfDone()
         case .reset(let code):
-            if !asksNext(code) { fail(.reset(TunnelStreamError.Reason(code))) }
+            if asksNext(code) { return }
+            noteReset(code)
+            fail(.reset(TunnelStreamError.Reason(code)))
         }
     }
 
@@ -174,11 +190,22 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
 
     /// The peer wants no more.
     func onStopped(_ code: StreamCode) {
-        if !asksNext(code) { fail(.reset(TunnelStreamError.Reason(code))) }
+        if asksNext(code) { return }
+        noteReset(code)
+        fail(.reset(TunnelStreamError.Reason(code)))
     }
 
-    /// The channel ended.
-    func onChannelClosed() { fail(.channelClosed) }
+    /// The channel ended, or the tunnel does.
+    func onChannelClosed() {
+        ticket?.end(channel.end == nil ? .tunnelChanged : .channelLost)
+        fail(.channelClosed)
+    }
+
+    /// The other end reset the connection.
+    private func noteReset(_ code: StreamCode) {
+        ticket?.end(saidBy: code)
+        ticket?.end(ticket?.isOrigin ?? true ? .resetByTarget : .resetByClient)
+    }
 
     private func fail(_ error: TunnelStreamError) {
         guard failure == nil else { return }
@@ -198,6 +225,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private func over() {
         guard !isOver else { return }
         isOver = true
+        ticket?.end(.closed)
         usage.closed()
         usage.idle.remove(self)
         keepDestination()
@@ -209,6 +237,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
 
     func settle(on channel: PeerChannel, _ id: StreamID, _ compression: StreamCompression?) {
         (self.channel, self.id, self.compression) = (channel, id, compression)
+        ticket?.settle(with: channel.peer.name)
         isWaiting = false
     }
 
@@ -222,6 +251,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
 
     func refuse(_ code: StreamCode) {
         opening = nil
+        ticket?.end(.refused, "no destination took it: \(code)")
         fail(.reset(TunnelStreamError.Reason(code)))
     }
 

@@ -15,6 +15,15 @@ struct StreamHead: Hashable, Sendable {
         case tcp(Endpoint, entrance: Endpoint)
     }
 
+    /// The client as an audit record names it; nil where the origin has not told.
+    var clientText: String? {
+        switch client {
+        case .program: nil
+        case .unixSocket: "a unix socket"
+        case .tcp(let client, _): "\(client)"
+        }
+    }
+
     /// At which of the origin's ports it came in, from 0.
     var port: UInt64 = 0
     var client: Client = .program

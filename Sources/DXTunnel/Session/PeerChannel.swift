@@ -182,6 +182,7 @@ final class PeerChannel {
                 "stream refused: unknown internal port",
                 ["peer": peer.name, "internal_port": "\(frame.internalPort)"], limit: &peer.complaints)
             core.drops.unknownInternalPort &+= 1
+            core.auditRefusal(tunnel: "", role: .destination, peer: peer.name, reason: "unknown internal port")
             abort(frame.id, code: .refused)
             return
         }

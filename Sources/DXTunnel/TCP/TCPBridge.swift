@@ -33,6 +33,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     private var compression: StreamCompression?
     /// When a byte last came or went.
     private(set) var lastActivity: Instant
+    /// What the audit record will tell of the connection; nil where none is kept.
+    private let ticket: AuditTicket?
     private var context: ChannelHandlerContext?
     /// What goes to the application before all that the stream has.
     private var lead: ByteBuffer
@@ -81,8 +83,10 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     ///   - compression: of a stream that is compressed.
     init(
         channel: PeerChannel, id: StreamID, usage: TunnelUsage, entrance: ListenerPlace? = nil, isUnix: Bool,
-        opening: TunnelOpening? = nil, lead: ByteBuffer = ByteBuffer(), compression: StreamCompression?
+        opening: TunnelOpening? = nil, lead: ByteBuffer = ByteBuffer(), compression: StreamCompression?,
+        ticket: AuditTicket? = nil
     ) {
+        self.ticket = ticket
         self.opening = opening
         isWaiting = opening != nil
         self.channel = channel
@@ -121,6 +125,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         let bytes = unwrapInboundIn(data)
         guard !inputEnded else { return }
         usage.countFromClient(bytes.readableBytes)
+        ticket?.countFromClient(bytes.readableBytes)
         guard usage.limiter != nil || held.readableBytes > 0 || isWaiting else { return write(bytes) }
         lastActivity = channel.core.currentTime()
         // More than one read is held only when SwiftNIO reads all there is because TCP's FIN came.
@@ -221,7 +226,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         if isUnix, inputEnded, !isOutputClosed, !hasFailed { return endWithApplication() }
         guard isOutputClosed && !hasFailed else {
             giveStreamUp()
-            return over()
+            return over(isHere: true)
         }
         // SwiftNIO tells of a FIN that comes after our own by closing the connection.
         self.context = nil
@@ -272,12 +277,19 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     func onStopped(_ code: StreamCode) {
         if asksNext(code) { return }
         inputEnded = true
+        ticket?.end(saidBy: code)
         // A connection of which one half was refused is of no use to its application: it is reset, as TCP would.
         abortConnection()
     }
 
-    /// The channel ended.
-    func onChannelClosed() { abortConnection() }
+    /// The channel ended, or the tunnel does.
+    func onChannelClosed() {
+        ticket?.end(channel.end == nil ? .tunnelChanged : .channelLost)
+        abortConnection()
+    }
+
+    /// The client gave up before the target was reached.
+    func onGivenUp() { ticket?.end(.resetByClient) }
 
     /// Moves bytes from the stream to TCP while TCP takes them.
     private func pump() {
@@ -295,6 +307,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
                 keepDestination()
                 usage.countToClient(bytes.readableBytes)
                 lastActivity = channel.core.latest
+                ticket?.countToClient(bytes.readableBytes)
                 context.write(wrapOutboundOut(bytes), promise: nil)
                 wrote = true
             case .finished:
@@ -305,6 +318,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
                 break loop
             case .reset(let code):
                 if asksNext(code) { return }
+                ticket?.end(saidBy: code)
                 if wrote { context.flush() }
                 abortConnection()
                 return
@@ -331,6 +345,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     private func closeIfDone() {
         guard inputEnded, held.readableBytes == 0, isOutputClosed, !isOver else { return }
         let context = context
+        ticket?.end(.closed)
         over()
         context?.close(promise: nil)
     }
@@ -349,8 +364,10 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         if isWaiting { opening?.cancel() } else { channel.abort(id, code: .aborted) }
     }
 
-    private func over() {
+    /// - Parameter isHere: the application beside this gateway ended it; else the one at the other did.
+    private func over(isHere: Bool = false) {
         isOver = true
+        ticket?.end(isHere == ticket?.isOrigin ? .resetByClient : .resetByTarget)
         usage.closed()
         usage.idle.remove(self)
         context = nil
@@ -365,6 +382,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
 
     func settle(on channel: PeerChannel, _ id: StreamID, _ compression: StreamCompression?) {
         (self.channel, self.id, self.compression) = (channel, id, compression)
+        ticket?.settle(with: channel.peer.name)
         isWaiting = false
     }
 
@@ -377,6 +395,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     func refuse(_ code: StreamCode) {
         // Without a stream of its own any more.
         opening = nil
+        ticket?.end(.refused, "no destination took it: \(code)")
         abortConnection()
     }
 
@@ -392,7 +411,10 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
 }
 
 extension TCPBridge: IdleConnection {
-    func onIdle() { abortConnection() }
+    func onIdle() {
+        ticket?.end(.idle)
+        abortConnection()
+    }
 }
 
 @available(*, unavailable)

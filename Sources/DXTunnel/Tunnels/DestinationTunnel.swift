@@ -196,8 +196,11 @@ final class DestinationTunnel {
             return refuse(id, on: channel, code: .refused, "the program does not serve the tunnel")
         }
         let (lead, compression) = begin(beginning)
+        let ticket = AuditTicket(
+            core, tunnel: name, role: .destination, peer: channel.peer.name, client: beginning.head.clientText,
+            target: "the program")
         let bridge = ProgramBridge(
-            channel: channel, id: id, usage: usage, core: core, lead: lead, compression: compression)
+            channel: channel, id: id, usage: usage, core: core, lead: lead, compression: compression, ticket: ticket)
         channel.setOwner(.program(bridge), of: id)
         acceptor(TunnelStream(bridge: bridge, gate: core.gate))
     }
@@ -218,6 +221,8 @@ final class DestinationTunnel {
 
     private func refuse(_ id: StreamID, on channel: PeerChannel, code: StreamCode, _ reason: String) {
         usage.refuse(reason)
+        core.auditRefusal(
+            tunnel: name, role: .destination, peer: channel.peer.name, target: targetText, reason: reason)
         core.complain(
             "connection refused", ["tunnel": name, "origin": channel.peer.name, "reason": reason],
             limit: &channel.peer.complaints)
@@ -258,8 +263,12 @@ final class DestinationTunnel {
     ) {
         let (lead, compression) = begin(beginning)
         // Counted from here on, so that a flood of connections to a slow target meets the limit.
+        let ticket = AuditTicket(
+            core, tunnel: name, role: .destination, peer: channel.peer.name, client: beginning.head.clientText,
+            target: target.description)
         let bridge = TCPBridge(
-            channel: channel, id: id, usage: usage, isUnix: target.host == nil, lead: lead, compression: compression)
+            channel: channel, id: id, usage: usage, isUnix: target.host == nil, lead: lead, compression: compression,
+            ticket: ticket)
         let bound = NIOLoopBound((self, channel, bridge), eventLoop: core.eventLoop)
         let bootstrap = ClientBootstrap(group: core.eventLoop)
             .connectTimeout(core.connectTimeout)
@@ -287,6 +296,7 @@ final class DestinationTunnel {
         switch result {
         case .success(let tcp):
             guard channel.isOwned(id) else {
+                bridge.onGivenUp()
                 usage.closed()
                 return TCPReset.close(tcp)
             }

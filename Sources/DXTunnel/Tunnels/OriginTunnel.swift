@@ -377,6 +377,7 @@ final class OriginTunnel {
         guard isAllowed(tcp, at: entrance) else {
             let client = tcp.remoteAddress?.ipAddress ?? "unknown"
             usage.refuse("client \(client) is not allowed")
+            auditRefusal(tcp, "the client is not allowed")
             core.complain(
                 "connection refused", ["tunnel": name, "client": client, "reason": "not allowed"], limit: &complaints)
             TCPReset.close(tcp)
@@ -386,18 +387,32 @@ final class OriginTunnel {
             let client = Self.addressBytes(tcp)
             try connect(client: client, entrance: entrance, head: head(of: tcp, at: entrance)) {
                 channel, id, opening, compression in
+                let ticket = AuditTicket(
+                    core, tunnel: name, role: .origin, peer: channel.peer.name,
+                    client: entrance.isUnix ? "a unix socket" : Self.text(of: tcp))
                 let bridge = TCPBridge(
                     channel: channel, id: id, usage: usage, entrance: entrance, isUnix: entrance.isUnix,
-                    opening: opening, compression: compression)
+                    opening: opening, compression: compression, ticket: ticket)
                 try? tcp.pipeline.syncOperations.addHandler(bridge)
                 return bridge
             }
         } catch {
             usage.refuse("\(error)")
+            auditRefusal(tcp, "\(error)")
             core.complain("connection refused", ["tunnel": name, "reason": "\(error)"], limit: &complaints)
             TCPReset.close(tcp)
         }
         return tcp.eventLoop.makeSucceededVoidFuture()
+    }
+
+    /// A client's address and port; nil of one that is gone, or has none.
+    private static func text(of tcp: any Channel) -> String? {
+        guard let address = tcp.remoteAddress, let host = address.ipAddress, let port = address.port else { return nil }
+        return HostAddress(host: host, port: UInt16(clamping: port)).description
+    }
+
+    private func auditRefusal(_ tcp: any Channel, _ reason: String) {
+        core.auditRefusal(tunnel: name, role: .origin, client: Self.text(of: tcp), reason: reason)
     }
 
     /// Whether a client comes from where it may.

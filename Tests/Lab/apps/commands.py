@@ -1,12 +1,14 @@
 """The command line: what is wrong is refused before anything starts, by name and line."""
 
+import json
 import os
 import socket
 import stat
+import struct
 
-from harness.data import Server, echo, echo_works
+from harness.data import Server, echo, echo_until_end, echo_works
 from harness.gateway import PORTS, Pair, binary, command, make_identity, make_veil
-from harness.lab import check
+from harness.lab import check, wait_until
 from harness.runner import test
 
 from .connections import target_port, tunnel
@@ -93,6 +95,36 @@ def status_and_ping(run):
     gone = command("status", "--control", control, ok=False)
     check(gone.returncode == 3, f"status with nothing running: exit status {gone.returncode}, not 3")
     return said.strip().splitlines()[-1]
+
+
+@test(cells=("clean",))
+def audit_records(run):
+    """`dxgateway audit` at both gateways: a connection that ended well, one that was reset, one that was refused."""
+    each, refused = tunnel(run, "echo"), tunnel(run, "nobody")
+    with Pair(run.lab, run.directory / "dx", [each, refused]) as pair, Server(run.lab, "b", target_port(each), echo_until_end):
+        with pair.connect(each) as client:
+            check(echo_works(client), "no echo")
+            client.shutdown(socket.SHUT_WR)
+            check(client.recv(1) == b"", "no FIN came back")
+        with pair.connect(each) as client:
+            check(echo_works(client), "no echo")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with pair.connect(refused) as client:
+            try:
+                client.recv(1)
+            except ConnectionResetError:
+                pass
+
+        def records(gateway, name):
+            said = command("audit", name, "--json", "--control", gateway.control).stdout
+            return [(each["end"], each["bytes_to_target"]) for each in json.loads(said)["records"]]
+        for gateway in (pair.a, pair.b):
+            wait_until(lambda: records(gateway, "echo") == [("closed", 14), ("reset_by_client", 14)],
+                       f"two records of {gateway.name}", 60.0)
+            wait_until(lambda: [end for end, _ in records(gateway, "nobody")] == ["refused"], "a refusal", 60.0)
+        text = command("audit", "--control", pair.b.control).stdout
+        check("Connection refused" in text and "reset_by_client" in text, f"audit said {text!r}")
+    return "closed, reset and refused, at both gateways"
 
 
 @test(cells=("clean",))

@@ -48,21 +48,24 @@ final class UDPDestination {
     }
 
     /// Ends the flows over a channel.
-    func endFlows(on channel: PeerChannel) { end { $0.channel === channel } }
+    func endFlows(on channel: PeerChannel) {
+        end(channel.end == nil ? .tunnelChanged : .channelLost) { $0.channel === channel }
+    }
 
     /// Ends all flows.
     func close() {
-        end { _ in true }
+        end(.tunnelChanged) { _ in true }
         timer?.cancel()
         timer = nil
     }
 
-    private func end(where isMeant: (UDPTargetFlow) -> Bool) {
-        for flow in flows.removeAll(where: isMeant) { ended(flow) }
+    private func end(_ how: AuditRecord.End, _ reason: String? = nil, where isMeant: (UDPTargetFlow) -> Bool) {
+        for flow in flows.removeAll(where: isMeant) { ended(flow, how, reason) }
         timer?.arm(at: flows.nextDeadline)
     }
 
-    private func ended(_ flow: UDPTargetFlow) {
+    private func ended(_ flow: UDPTargetFlow, _ how: AuditRecord.End, _ reason: String? = nil) {
+        flow.ticket?.end(how, reason)
         flow.close()
         tunnel.usage.closed()
     }
@@ -78,7 +81,9 @@ final class UDPDestination {
     }
 
     private func begin(_ key: Key, on channel: PeerChannel, now: Instant) -> UDPTargetFlow? {
-        if !tunnel.usage.hasRoom, let idle = flows.removeOldest(idleFor: UDPOrigin.leastIdle, now: now) { ended(idle) }
+        if !tunnel.usage.hasRoom, let idle = flows.removeOldest(idleFor: UDPOrigin.leastIdle, now: now) {
+            ended(idle, .idle)
+        }
         guard tunnel.usage.hasRoom else {
             refuse(.limit, channel, "as many flows are in use as may be")
             return nil
@@ -87,8 +92,11 @@ final class UDPDestination {
             refuse(.noTarget, channel, "the tunnel has no target")
             return nil
         }
+        let ticket = AuditTicket(
+            core, tunnel: tunnel.name, role: .destination, networkProtocol: .udp, peer: channel.peer.name,
+            target: target.description)
         let flow = UDPTargetFlow(
-            number: key.number, internalPort: key.internalPort, channel: channel, destination: self)
+            number: key.number, internalPort: key.internalPort, channel: channel, destination: self, ticket: ticket)
         if let endpoint = target.endpoint {
             guard connect(flow, to: [endpoint], of: target) else { return nil }
         } else {
@@ -111,7 +119,9 @@ final class UDPDestination {
                 if destination.connect(flow, to: endpoints, of: target) { return flow.sendHeld() }
             case .failure(let error): destination.refuse(.noTarget, channel, "\(error)")
             }
-            destination.end { $0 === flow }
+            // The refusal has its record.
+            flow.ticket = nil
+            destination.end(.refused) { $0 === flow }
         }
     }
 
@@ -136,6 +146,9 @@ final class UDPDestination {
     private func refuse(_ drop: DatagramDrop, _ channel: PeerChannel, _ reason: String) {
         drops.count(drop)
         tunnel.usage.refuse(reason)
+        core.auditRefusal(
+            tunnel: tunnel.name, role: .destination, networkProtocol: .udp, peer: channel.peer.name,
+            target: tunnel.targetText, reason: reason)
         core.complain(
             "datagram refused", ["tunnel": tunnel.name, "origin": channel.peer.name, "reason": reason],
             limit: &channel.peer.complaints)
@@ -156,6 +169,7 @@ final class UDPDestination {
             .toClient, internalPort: flow.internalPort, flow: flow.number, datagram)
         if let drop { return drops.count(drop) }
         tunnel.usage.countFromClient(datagram.byteCount)
+        flow.ticket?.countFromClient(datagram.byteCount)
     }
 
     /// A datagram went to the target.
@@ -175,7 +189,7 @@ final class UDPDestination {
     }
 
     /// The system closed a flow's socket.
-    fileprivate func closed(_ flow: UDPTargetFlow) { end { $0 === flow } }
+    fileprivate func closed(_ flow: UDPTargetFlow) { end(.resetByTarget) { $0 === flow } }
 }
 
 @available(*, unavailable)
@@ -183,7 +197,7 @@ extension UDPDestination: Sendable {}
 
 extension UDPDestination: WakeupHandler {
     func wakeupFired(now: Instant) {
-        while let flow = flows.removeIdle(now: now) { ended(flow) }
+        while let flow = flows.removeIdle(now: now) { ended(flow, .idle) }
         timer?.arm(at: flows.nextDeadline)
     }
 }
@@ -193,6 +207,8 @@ final class UDPTargetFlow {
     let number: UInt64
     let internalPort: UInt32
     let channel: PeerChannel
+    /// What the audit record will tell of it; nil where none is kept.
+    fileprivate var ticket: AuditTicket?
     private unowned let destination: UDPDestination
     private var socket: ApplicationSocket<UDPTargetFlow>?
     private var held: [[UInt8]] = []
@@ -203,7 +219,10 @@ final class UDPTargetFlow {
     private static let mostHeld = 16
     private static let mostHeldBytes = 65_507
 
-    fileprivate init(number: UInt64, internalPort: UInt32, channel: PeerChannel, destination: UDPDestination) {
+    fileprivate init(
+        number: UInt64, internalPort: UInt32, channel: PeerChannel, destination: UDPDestination, ticket: AuditTicket?
+    ) {
+        self.ticket = ticket
         self.number = number
         self.internalPort = internalPort
         self.channel = channel
@@ -232,7 +251,9 @@ final class UDPTargetFlow {
             destination.lost(code)
             code = socket.send(datagram)
         }
-        if code == 0 { destination.sent(datagram.byteCount) } else { destination.lost(code) }
+        guard code == 0 else { return destination.lost(code) }
+        ticket?.countToClient(datagram.byteCount)
+        destination.sent(datagram.byteCount)
     }
 
     /// The target's name is looked up.

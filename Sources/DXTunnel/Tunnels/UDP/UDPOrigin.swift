@@ -25,11 +25,13 @@ final class UDPOrigin {
         let internalPort: UInt32
         let listener: UDPListener
         let socket: ApplicationSocket<UDPListener>
+        let ticket: AuditTicket?
 
         init(
             _ client: Client, number: UInt64, to place: Place, listener: UDPListener,
-            socket: ApplicationSocket<UDPListener>
+            socket: ApplicationSocket<UDPListener>, ticket: AuditTicket?
         ) {
+            self.ticket = ticket
             self.client = client
             self.number = number
             channel = place.channel
@@ -87,7 +89,7 @@ final class UDPOrigin {
     func release(_ listener: UDPListener) {
         listener.release()
         listeners.removeAll { $0 === listener }
-        end { $0.listener === listener }
+        end(.tunnelChanged) { $0.listener === listener }
     }
 
     /// A socket was closed by an error: nobody has the address any more.
@@ -108,23 +110,26 @@ final class UDPOrigin {
     }
 
     /// Ends the flows over a channel.
-    func endFlows(on channel: PeerChannel) { end { $0.channel === channel } }
+    func endFlows(on channel: PeerChannel) {
+        end(channel.end == nil ? .tunnelChanged : .channelLost) { $0.channel === channel }
+    }
 
     /// Ends all flows, and gives the addresses up.
     func close() {
         for listener in listeners { listener.release() }
         listeners.removeAll()
-        end { _ in true }
+        end(.tunnelChanged) { _ in true }
         timer?.cancel()
         timer = nil
     }
 
-    private func end(where isMeant: (Flow) -> Bool) {
-        for flow in flows.removeAll(where: isMeant) { ended(flow) }
+    private func end(_ how: AuditRecord.End, where isMeant: (Flow) -> Bool) {
+        for flow in flows.removeAll(where: isMeant) { ended(flow, how) }
         timer?.arm(at: flows.nextDeadline)
     }
 
-    private func ended(_ flow: Flow) {
+    private func ended(_ flow: Flow, _ how: AuditRecord.End) {
+        flow.ticket?.end(how)
         clients[flow.number] = nil
         tunnel.usage.closed()
     }
@@ -142,6 +147,7 @@ final class UDPOrigin {
             .toTarget, internalPort: flow.internalPort, flow: flow.number, datagram)
         if let drop { return drops.count(drop) }
         tunnel.usage.countFromClient(datagram.byteCount)
+        flow.ticket?.countFromClient(datagram.byteCount)
     }
 
     /// The client's flow, or a new one; nil when there can be none, which is counted.
@@ -152,13 +158,15 @@ final class UDPOrigin {
             // Over a silent channel nothing comes back; whoever is heard is better.
             guard tunnel.isSuspended(known.channel), tunnel.isActive else { return known }
             flows.remove(client)
-            ended(known)
+            ended(known, .channelLost)
         }
         guard tunnel.isAllowed(client.endpoint) else {
             refuse(.notAllowed, client, "client \(client.endpoint.addressText) is not allowed")
             return nil
         }
-        if !tunnel.usage.hasRoom, let idle = flows.removeOldest(idleFor: Self.leastIdle, now: now) { ended(idle) }
+        if !tunnel.usage.hasRoom, let idle = flows.removeOldest(idleFor: Self.leastIdle, now: now) {
+            ended(idle, .idle)
+        }
         guard tunnel.usage.hasRoom else {
             refuse(.limit, client, "as many flows are in use as may be")
             return nil
@@ -167,7 +175,10 @@ final class UDPOrigin {
             refuse(.noDestination, client, "no destination is connected")
             return nil
         }
-        let flow = Flow(client, number: nextNumber, to: place, listener: listener, socket: socket)
+        let ticket = AuditTicket(
+            core, tunnel: tunnel.name, role: .origin, networkProtocol: .udp, peer: place.channel.peer.name,
+            client: "\(client.endpoint)")
+        let flow = Flow(client, number: nextNumber, to: place, listener: listener, socket: socket, ticket: ticket)
         nextNumber &+= 1
         flows.insert(flow, for: client, now: now)
         clients[flow.number] = client
@@ -179,6 +190,8 @@ final class UDPOrigin {
     private func refuse(_ drop: DatagramDrop, _ client: Client, _ reason: String) {
         drops.count(drop)
         tunnel.usage.refuse(reason)
+        core.auditRefusal(
+            tunnel: tunnel.name, role: .origin, networkProtocol: .udp, client: "\(client.endpoint)", reason: reason)
         core.complain(
             "datagram refused", ["tunnel": tunnel.name, "client": "\(client.endpoint)", "reason": reason],
             limit: &complaints)
@@ -199,6 +212,7 @@ final class UDPOrigin {
             return drops.count(.system)
         }
         tunnel.usage.countToClient(datagram.byteCount)
+        flow.ticket?.countToClient(datagram.byteCount)
     }
 }
 
@@ -207,7 +221,7 @@ extension UDPOrigin: Sendable {}
 
 extension UDPOrigin: WakeupHandler {
     func wakeupFired(now: Instant) {
-        while let flow = flows.removeIdle(now: now) { ended(flow) }
+        while let flow = flows.removeIdle(now: now) { ended(flow, .idle) }
         timer?.arm(at: flows.nextDeadline)
     }
 }
