@@ -167,6 +167,24 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
         #expect(configuration.tunnels[0].maximumRate == rate)
     }
 
+    @Test(
+        arguments: [
+            ("true", AuditSettings.usualByteCount), ("false", nil), ("{size: 64KiB}", 64 << 10),
+            ("{size: 1GiB}", 1 << 30),
+        ] as [(String, Int?)])
+    func readsWhatIsKept(text: String, byteCount: Int?) throws {
+        let configuration = try ConfigurationFolder().read(
+            "name: edge-1\nidentity: edge-1.key\nveil: group.key\naudit: \(text)\n")
+        #expect(configuration.audit.byteCount == byteCount)
+    }
+
+    @Test(arguments: ["{size: 63KiB}", "{size: 2GiB}", "maybe", "{bytes: 1MiB}"])
+    func namesWhatCannotBeKept(text: String) throws {
+        let problems = try ConfigurationFolder().problems(
+            "name: edge-1\nidentity: edge-1.key\nveil: group.key\naudit: \(text)\n")
+        #expect(!problems.isEmpty && problems.allSatisfy { $0.hasPrefix("edge.yaml:4:") })
+    }
+
     @Test func readsAUDPTunnel() throws {
         let configuration = try ConfigurationFolder().read(
             """
