@@ -26,8 +26,8 @@ struct SessionCounts: Sendable {
         registered = core.sessions.count
         active = channel?.transport.activePath
         established = core.secure.statistics.handshakesEstablished
-        idChanges = channel?.newestSession?.session.idChanges ?? 0
-        ids = channel?.newestSession?.ids.count ?? 0
+        idChanges = channel?.sessionInUse?.session.idChanges ?? 0
+        ids = channel?.sessionInUse?.ids.count ?? 0
         isSuspended = channel?.isSuspended ?? true
     }
 }

@@ -101,7 +101,7 @@ final class ForwardAgent {
     /// Peers that are reached through a member.
     func peers(through member: GatewayID) -> [PeerLink] {
         core.peers.filter { peer in
-            peer.channel?.newestSession.flatMap { ways[$0.remote] }?.forwarder == member
+            peer.channel?.sessionInUse.flatMap { ways[$0.remote] }?.forwarder == member
         }
     }
 

@@ -359,7 +359,7 @@ final class GatewayCore {
             swap(&marked, &turning)
             for channel in turning {
                 channel.isMarked = false
-                let sender = outlets.isEmpty ? socket.sender : sender(for: channel.newestSession?.local)
+                let sender = outlets.isEmpty ? socket.sender : sender(for: channel.sessionInUse?.local)
                 if !drain(channel, sender ?? socket.sender, now: currentTime()) { wantsMore.append(channel) }
             }
             turning.removeAll(keepingCapacity: true)
@@ -467,8 +467,9 @@ final class GatewayCore {
 
     /// What this gateway tells others that it can (`docs/wire-format.md` §4).
     var capabilities: UInt64 {
-        guard group != nil else { return Bind.carriesFlows }
-        return Bind.carriesFlows | Bind.takesAdminRequests | Bind.takesIntroductions
+        let always = Bind.carriesFlows | (pathRules.multipath == .off ? 0 : Bind.keepsPaths)
+        guard group != nil else { return always }
+        return always | Bind.takesAdminRequests | Bind.takesIntroductions
             | (forwarding.isWilling ? Bind.forwards : 0)
     }
 

@@ -26,14 +26,14 @@ extension PeerLink {
     }
 
     /// Whether the way in use leads through another member.
-    var isForwarded: Bool { channel?.newestSession?.remote.isForwarded ?? false }
+    var isForwarded: Bool { channel?.sessionInUse?.remote.isForwarded ?? false }
 
     /// The name of that member.
-    var forwarderName: String? { channel?.newestSession.flatMap { core.forwarding.forwarderName(of: $0.remote) } }
+    var forwarderName: String? { channel?.sessionInUse.flatMap { core.forwarding.forwarderName(of: $0.remote) } }
 
     /// Whether the way in use leads through a member that is gone.
     var isStranded: Bool {
-        guard let session = channel?.newestSession, session.remote.isForwarded else { return false }
+        guard let session = channel?.sessionInUse, session.remote.isForwarded else { return false }
         return !core.forwarding.isUsable(session.remote)
     }
 

@@ -43,7 +43,7 @@ extension PeerLink {
 
     /// Begins to ask the peer's host, unless that goes on or can tell nothing.
     func searchWhetherGone(_ channel: PeerChannel) {
-        guard goneSearch == nil, channel === self.channel, !isForwarded, let session = channel.newestSession,
+        guard goneSearch == nil, channel === self.channel, !isForwarded, let session = channel.sessionInUse,
             isOfOwnHost(session.remote)
         else { return }
         goneSearch = GoneSearch(channel, session.remote)

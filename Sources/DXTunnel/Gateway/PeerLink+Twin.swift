@@ -27,7 +27,7 @@ extension PeerLink {
     }
 
     /// Where the peer is now, when that is heard.
-    private var used: Endpoint? { channel.flatMap { $0.isSilent ? nil : $0.newestSession?.remote } }
+    private var used: Endpoint? { channel.flatMap { $0.isSilent ? nil : $0.sessionInUse?.remote } }
 
     private func tellTwin(_ wasKnown: Bool) {
         guard let twin = boots.twin, !wasKnown else { return }

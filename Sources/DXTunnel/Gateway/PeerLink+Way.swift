@@ -44,7 +44,7 @@ extension PeerLink {
     /// Whether a way is worth a session: there is none, it is silent, it leads through another member, or it was found by an introduction
     /// and is worth less.
     private func isBetter(_ way: Way) -> Bool {
-        guard let channel, let session = channel.newestSession else { return true }
+        guard let channel, let session = channel.sessionInUse else { return true }
         if channel.isSilent || session.remote.isForwarded { return true }
         guard session.remote != way.remote, let used = usedWay else { return false }
         return used.remote == session.remote && used.priority < way.priority

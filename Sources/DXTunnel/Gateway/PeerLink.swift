@@ -56,6 +56,12 @@ final class PeerLink {
     var newsCalledAt: Instant?
     /// The way through another member.
     var forwarding = Forwarding()
+    /// Which paths there are to be, and the handshakes for further ones.
+    private(set) lazy var paths = PeerPaths(
+        self, role: role, rules: core.pathRules, random: RandomSource(seed: core.random.next()))
+    var pathAttempts: [PathAttempt] = []
+    /// Its addresses, looked up when it was called last.
+    private(set) var knownEndpoints: [Endpoint] = []
     /// Whether its host is being asked for a gateway that does not answer.
     var goneSearch: GoneSearch?
 
@@ -129,6 +135,7 @@ final class PeerLink {
         core.group?.introductions.forget(id)
         for attempt in attempts { attempt.close() }
         attempts.removeAll()
+        endPaths(now: now)
         for session in binding + (doubted?.sessions ?? []) { core.forget(session) }
         binding.removeAll()
         doubted = nil
@@ -171,6 +178,7 @@ final class PeerLink {
         retryDirect(now: now)
         tryMember(now: now)
         if reconnect.takeAttempt(now: now) { call() }
+        if paths.nextTimeout.map({ $0 <= now }) ?? false { paths.timeoutFired(now: now) }
         sendBinds(now: now)
         refreshDeadline()
     }
@@ -190,7 +198,7 @@ final class PeerLink {
         if let doubted { next = min(next, doubted.until) }
         if let attempt = reconnect.nextAttempt { next = min(next, attempt) }
         if let pendingWay { next = min(next, pendingWay.due) }
-        next = min(next, forwarding.directAt, forwarding.tryAt)
+        next = min(next, forwarding.directAt, forwarding.tryAt, paths.nextTimeout ?? .distantFuture)
         // While the kernel takes no more, what is overdue stays so; the socket tells when that is over.
         if !core.canSendNow { next = max(next, core.currentTime() + Self.blockedPause) }
         deadline = next
@@ -224,6 +232,7 @@ final class PeerLink {
 
     private func call(_ endpoints: [Endpoint]) {
         guard !core.isStopping else { return }
+        knownEndpoints = endpoints
         var remotes: [Endpoint] = []
         for endpoint in endpoints + [lastRemote].compactMap({ $0 })
         where endpoint.isSendable && !remotes.contains(endpoint) && core.canSend(to: endpoint.family) {
@@ -300,6 +309,7 @@ final class PeerLink {
 
     /// A handshake failed.
     func onFailed(_ session: DTLSSession, _ failure: HandshakeFailure) {
+        if pathFailed(session, now: core.currentTime()) { return }
         guard attempts.contains(where: { $0 === session }) else { return }
         attempts.removeAll { $0 === session }
         if channel == nil { lastError = "\(core.forwarding.words(for: session.remote)): \(failure)" }
@@ -381,17 +391,21 @@ final class PeerLink {
         let target =
             channel
             ?? PeerChannel(
-                core: core, peer: self, localHalf: ownHalf, remoteHalf: bind.channelHalf,
-                parameters: bind.parameters, now: now)
-        do throws(DXStream.ChannelError) { try target.attach(session, now: now) } catch {
+                core: core, peer: self, localHalf: ownHalf, remoteHalf: bind.channelHalf, bind: bind, now: now)
+        let isFurther: Bool
+        do throws(DXStream.ChannelError) { isFurther = try target.attach(session, now: now) } catch {
             lastError = "a session could not join the channel: \(error)"
+            _ = pathFailed(session.session, now: now)
             return drop(session)
         }
-        if !session.remote.isForwarded { note(session.remote, session.local) }
-        usedWay = wayByRemote[session.remote]
-        wayByRemote.removeAll()
         target.peerCapabilities = bind.capabilities
+        if !isFurther {
+            if !session.remote.isForwarded { note(session.remote, session.local) }
+            usedWay = wayByRemote[session.remote]
+            wayByRemote.removeAll()
+        }
         if isNew { onChannelUp(target, now: now) }
+        pathAttached(session, now: now)
         reconnect.onConnected()
         noteForwarding(session, now: now)
         rekeyWantedSince = nil
@@ -410,6 +424,7 @@ final class PeerLink {
                 "address": "\(channel.sessions.first.map { core.forwarding.words(for: $0.remote) } ?? "")",
             ])
         core.onChannelUp(channel)
+        beginPaths(channel, now: now)
     }
 
     /// The peer is there, heard at this address of ours.
@@ -440,18 +455,22 @@ final class PeerLink {
     private func checkRekey(_ channel: PeerChannel, now: Instant) {
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
         guard attempts.isEmpty, binding.isEmpty,
-            let session = channel.newestSession, session.session.needsRekey(now: now)
+            let session = channel.sessions.first(where: { $0.session.needsRekey(now: now) })
         else { return }
         let since = rekeyWantedSince ?? now
         rekeyWantedSince = since
         // The initiator renews; the other end does only if that does not happen.
-        if session.session.isInitiator || now >= since + core.tuning.rekeyCheckInterval * 6 { renew() }
+        if session.session.isInitiator || now >= since + core.tuning.rekeyCheckInterval * 6 { renew(session) }
     }
 
     /// Begins a successor of the session in use.
     func renew() {
-        guard attempts.isEmpty, let session = channel?.newestSession else { return }
-        begin(session.remote, from: session.local, over: usedWay)
+        guard attempts.isEmpty, let session = channel?.sessionInUse else { return }
+        renew(session)
+    }
+
+    private func renew(_ session: ChannelSession) {
+        begin(session.remote, from: session.local, over: session === channel?.sessionInUse ? usedWay : nil)
         core.scheduleTurn()
     }
 
@@ -494,6 +513,7 @@ final class PeerLink {
         pastBytes.sent &+= channel.transport.statistics.bytesSent
         pastBytes.received &+= channel.transport.statistics.bytesReceived
         self.channel = nil
+        endPaths(now: core.currentTime())
         endGoneSearch()
         usedWay = nil
         core.match?.punches.channelEnded(with: id, now: core.currentTime())

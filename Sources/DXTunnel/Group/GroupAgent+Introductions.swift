@@ -63,7 +63,7 @@ extension GroupAgent {
         else { return introductions.noteUnreachable() }
         guard introductions.mayPass(from: asker, to: target, now: core.currentTime()) else { return }
         // Where its NAT lets it out, which it need not know itself. An address of a link says nothing elsewhere.
-        let observed = stream.channel.newestSession.map(\.remote).flatMap {
+        let observed = stream.channel.sessionInUse.map(\.remote).flatMap {
             $0.scope == 0 && !$0.isForwarded ? $0 : nil
         }
         queue(.introduced(asker, observed: observed, sealed), to: key)

@@ -88,7 +88,7 @@ extension GroupAgent {
 extension PeerChannel {
     /// What kind of path it uses.
     var pathKind: PathKind {
-        guard let remote = newestSession?.remote else { return .direct }
+        guard let remote = sessionInUse?.remote else { return .direct }
         return remote.isForwarded ? .forwarded : remote.isPrivate ? .lan : .direct
     }
 }

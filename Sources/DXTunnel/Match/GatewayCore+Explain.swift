@@ -64,7 +64,7 @@ extension GatewayCore {
     ) -> PeerExplanation.Connection? {
         guard let channel = link.channel else { return nil }
         let path = channel.transport.pathSnapshots.first(where: \.isActive)
-        guard let session = path.flatMap({ channel.session(of: $0.id) }) ?? channel.newestSession else { return nil }
+        guard let session = path.flatMap({ channel.session(of: $0.id) }) ?? channel.sessionInUse else { return nil }
         let isIntroduced =
             link.usedWay?.remote == session.remote
             || run?.punch.list.pairs.contains { $0.wasSelected && $0.remote.endpoint == session.remote } ?? false

@@ -65,6 +65,7 @@ extension PeerLink {
 
     /// The host has other addresses, or other ways.
     func networkChanged(_ change: NetworkChange, _ snapshot: NetworkSnapshot, now: Instant) {
+        tellPaths(snapshot, now: now)
         let hasMoved = channel?.leave(change, snapshot, now: now) ?? false
         // Handshakes from an address that is gone end in nothing, and others wait behind them.
         let gaveUp = giveUpAttempts { hasMoved || change.has(lost: $0.local) }
@@ -106,6 +107,12 @@ extension PeerChannel {
         var hasMoved = false
         for session in sessions where !session.remote.isForwarded {
             let old = session.local
+            // One of several goes with its address, if another is there to carry what it did.
+            if keepsPaths, change.has(lost: old), hasOther(than: session, change) {
+                transport.abandonPath(session.pathID, now: now)
+                core.mark(self)
+                continue
+            }
             if old == nil || change.has(lost: old) {
                 // A further socket is at the address that is gone: from now on it is the gateway's own.
                 session.local = snapshot.source(for: session.remote)
@@ -118,6 +125,13 @@ extension PeerChannel {
         }
         if hasMoved { core.mark(self) }
         return hasMoved
+    }
+
+    private func hasOther(than session: ChannelSession, _ change: NetworkChange) -> Bool {
+        let down = Set(transport.pathSnapshots.filter(\.isDown).map(\.id))
+        return sessions.contains {
+            $0 !== session && $0.local != nil && !change.has(lost: $0.local) && !down.contains($0.pathID)
+        }
     }
 }
 

@@ -17,6 +17,8 @@ final class PeerChannel {
     var transport: MessageChannel
     /// The sessions that carry it.
     var sessions: [ChannelSession] = []
+    /// Whether both ends keep several paths.
+    let keepsPaths: Bool
     /// It waits for the gateway's next turn.
     var isMarked = false
     /// Why it ended.
@@ -27,6 +29,8 @@ final class PeerChannel {
 
     /// Paths that a newer session replaces.
     private var replaced: [PathID] = []
+    /// Where several paths are kept: those that a newer session over the same two addresses replaces, by its number.
+    private var predecessors: [PathID: PathID] = [:]
     /// What there is of UDP flows.
     var flows = FlowState()
     /// The origins of UDP tunnels by the internal ports that the peer has for them.
@@ -46,16 +50,19 @@ final class PeerChannel {
     private static let maximumEchoes = 64
 
     init(
-        core: GatewayCore, peer: PeerLink, localHalf: UInt64, remoteHalf: UInt64, parameters: TransportParameters,
-        now: Instant
+        core: GatewayCore, peer: PeerLink, localHalf: UInt64, remoteHalf: UInt64, bind: Bind, now: Instant
     ) {
         self.core = core
         self.peer = peer
         self.localHalf = localHalf
         self.remoteHalf = remoteHalf
         since = now
+        var configuration = peer.channelConfiguration
+        let mode = bind.capabilities & Bind.keepsPaths != 0 ? core.pathRules.multipath.mode : nil
+        keepsPaths = mode != nil
+        configuration.multipath = mode ?? .single
         transport = MessageChannel(
-            role: peer.role, configuration: peer.channelConfiguration, peerParameters: parameters,
+            role: peer.role, configuration: configuration, peerParameters: bind.parameters,
             random: RandomSource(seed: core.random.next()), now: now)
         setKeepalive(core.channelKeepalive)
         refreshHold()
@@ -251,7 +258,12 @@ final class PeerChannel {
         case .pathSuspect:
             setDoubted(true)
             peer.onPathSuspect(self, now: now)
-        case .pathDown, .pathUp: break
+        case .pathDown(let id):
+            core.logger.info(
+                "path does not answer",
+                metadata: ["peer": "\(peer.name)", "address": "\(session(of: id)?.remote.description ?? "")"])
+            peer.pathEnded(id, now: now)
+        case .pathUp(let id): if let session = session(of: id) { peer.pathReturned(session, now: now) }
         case .pathValidated(let id): onPathValidated(id)
         case .pathRetired(let id): detach(id)
         case .closed(let end): onClosed(end, now: now)
@@ -334,16 +346,53 @@ final class PeerChannel {
 
     // MARK: Sessions
 
-    /// The session with the largest number: the one in use.
-    var newestSession: ChannelSession? { sessions.max { $0.pathID < $1.pathID } }
+    /// The session in use: where one path is kept, the one with the largest number.
+    var sessionInUse: ChannelSession? {
+        if keepsPaths, let session = transport.activePath.flatMap(session(of:)) { return session }
+        return sessions.max { $0.pathID < $1.pathID }
+    }
 
     /// The session of a path.
     func session(of id: PathID) -> ChannelSession? { sessions.first { $0.pathID == id } }
 
-    /// Takes a session as a path. Of several, the one with the largest id is used (both ends reckon the same), the others
-    /// are retired: in static mode a channel has one path, and a second session is its successor.
-    func attach(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) {
-        let newest = newestSession
+    /// Takes a session as a path; true when it is one beside those that there are.
+    ///
+    /// Where several paths are kept, that is so unless it leads from and to the same addresses as another, whose successor it is then.
+    /// Where one is kept, the one with the largest id is used (both ends reckon the same), and the others are retired.
+    func attach(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) -> Bool {
+        let isDirect = !session.remote.isForwarded && !sessions.contains { $0.remote.isForwarded }
+        if keepsPaths, isDirect { return try attachBeside(session, now: now) }
+        try attachInstead(session, now: now)
+        return false
+    }
+
+    private func attachBeside(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) -> Bool {
+        let old = sessions.last { other in
+            guard other.remote == session.remote else { return false }
+            guard let local = other.local, let own = session.local else { return true }
+            return local.hasSameAddress(as: own)
+        }
+        if old == nil { makeRoom(now: now) }
+        try transport.addPath(
+            session.pathID, overheadByteCount: session.session.sealOverhead, inheriting: old?.pathID,
+            bounds: bounds(of: session), preference: peer.preference(of: session), now: now)
+        session.channel = self
+        if let old { predecessors[session.pathID] = old.pathID }
+        sessions.append(session)
+        core.mark(self)
+        return old == nil && sessions.count > 1
+    }
+
+    /// Of several paths one that does not answer gives way to a new one.
+    private func makeRoom(now: Instant) {
+        guard sessions.count >= PathPlan.usualLimit,
+            let dead = transport.pathSnapshots.first(where: { $0.isDown && !$0.isActive })
+        else { return }
+        transport.abandonPath(dead.id, now: now)
+    }
+
+    private func attachInstead(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) {
+        let newest = sessions.max { $0.pathID < $1.pathID }
         let isSuccessor = newest.map { session.pathID > $0.pathID } ?? true
         let hasSameAddress = newest.map { $0.remote == session.remote } ?? false
         try transport.addPath(
@@ -373,18 +422,21 @@ final class PeerChannel {
 
     /// The peer uses this session, the newest: the ones before it are not needed any more.
     func retireOthers(than session: ChannelSession, now: Instant) {
+        if let old = predecessors.removeValue(forKey: session.pathID) { transport.retirePath(old, now: now) }
         guard !replaced.isEmpty, session === sessions.max(by: { $0.pathID < $1.pathID }) else { return }
         for id in replaced { transport.retirePath(id, now: now) }
         replaced.removeAll()
     }
 
     /// Whether sessions wait for `retireOthers`.
-    var hasReplaced: Bool { !replaced.isEmpty }
+    var hasReplaced: Bool { !replaced.isEmpty || !predecessors.isEmpty }
 
     private func detach(_ id: PathID) {
         guard let index = sessions.firstIndex(where: { $0.pathID == id }) else { return }
         let session = sessions.remove(at: index)
         session.channel = nil
+        predecessors = predecessors.filter { $0.key != id && $0.value != id }
+        peer.pathEnded(id, now: now)
         core.forget(session)
     }
 

@@ -27,6 +27,8 @@ public struct Bind: Equatable, Sendable, BitwiseCopyable {
     public static let takesIntroductions: UInt64 = 2
     /// Of `capabilities`: it forwards datagrams between members (`docs/wire-format.md` §6.13.1), in a group.
     public static let forwards: UInt64 = 4
+    /// Of `capabilities`: it keeps several paths to a peer (`docs/transport.md` §11).
+    public static let keepsPaths: UInt64 = 8
     /// Of `capabilities`: it knows UDP tunnels and carries their flows (`docs/wire-format.md` §6.13.2).
     public static let carriesFlows: UInt64 = 256
     /// The largest encoding, in bytes.

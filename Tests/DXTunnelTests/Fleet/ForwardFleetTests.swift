@@ -230,7 +230,7 @@ extension GatewayTests {
             }
             // Session data of the channel with hq itself, said to be edge-2's: reflected.
             let id = try await scene.fleet["edge-1"].onLoop { core in
-                core.peers.first { $0.name == "hq" }?.channel?.newestSession?.ids.first?.rawValue
+                core.peers.first { $0.name == "hq" }?.channel?.sessionInUse?.ids.first?.rawValue
             }
             try await say(
                 scene, at: "hq", to: "edge-1", flow: .passed, naming: "edge-2",

@@ -1,0 +1,138 @@
+import DXSecure
+import DXStream
+import DXWire
+import Logging
+
+/// Several paths to a peer at once (`docs/paths.md` §3): opens those that `PathPlan` wants, and tells it what became of them.
+extension PeerLink: PathHost {
+    /// A handshake for one more path.
+    struct PathAttempt {
+        var session: DTLSSession
+        var pair: PathPlan.Pair
+        var use: PathRules.Use
+    }
+
+    /// Begins a handshake over these two addresses, beside the sessions that there are.
+    func openPath(_ pair: PathPlan.Pair, _ use: PathRules.Use) -> Bool {
+        guard let channel, channel.keepsPaths, !core.isStopping, isWanted, !isForwarded else { return false }
+        do throws(SecureError) {
+            let session = try core.secure.connect(
+                to: id, at: pair.remote, from: pair.local, under: nil, now: core.currentTime())
+            pathAttempts.append(PathAttempt(session: session, pair: pair, use: use))
+        } catch {
+            core.logger.debug("path not tried", metadata: ["peer": "\(name)", "error": "\(error)"])
+            return false
+        }
+        core.scheduleTurn()
+        return true
+    }
+
+    /// A path is of no use any more.
+    func retirePath(_ id: PathID) {
+        guard let channel else { return }
+        channel.transport.abandonPath(id, now: core.currentTime())
+        core.mark(channel)
+    }
+
+    /// Something is due then.
+    func notePathDeadline(_ deadline: Instant) {
+        self.deadline = min(self.deadline, deadline)
+        core.noteDeadline(self.deadline)
+    }
+
+    // MARK: What happens to them
+
+    /// The channel is up: further paths are looked for, if both ends take several.
+    func beginPaths(_ channel: PeerChannel, now: Instant) {
+        guard channel.keepsPaths else { return }
+        if let snapshot = core.network?.snapshot { tellPaths(snapshot, now: now) }
+        setPathRemotes(now: now)
+        paths.setActive(true, now: now)
+    }
+
+    /// The channel is over, and what was begun for it.
+    func endPaths(now: Instant) {
+        paths.setActive(false, now: now)
+        for attempt in pathAttempts { attempt.session.close() }
+        pathAttempts.removeAll()
+    }
+
+    /// The host's network is this.
+    func tellPaths(_ snapshot: NetworkSnapshot, now: Instant) {
+        paths.networkChanged(snapshot, bound: core.boundAddresses, told: [], now: now)
+    }
+
+    /// The peer is to be found at what was told and looked up, and where it is now.
+    func setPathRemotes(now: Instant) {
+        var remotes = knownEndpoints
+        for session in channel?.sessions ?? [] where !session.remote.isForwarded && !remotes.contains(session.remote) {
+            remotes.append(session.remote)
+        }
+        paths.setRemotes(remotes, now: now)
+    }
+
+    /// A handshake for one more path came to nothing; false when it was none of these.
+    func pathFailed(_ session: DTLSSession, now: Instant) -> Bool {
+        guard let index = pathAttempts.firstIndex(where: { $0.session === session }) else { return false }
+        let attempt = pathAttempts.remove(at: index)
+        paths.failed(attempt.pair, now: now)
+        refreshDeadline()
+        return true
+    }
+
+    /// A session joined the channel: how gladly it is used, by the interface that it goes over.
+    func preference(of session: ChannelSession) -> PathPreference {
+        if let attempt = pathAttempts.first(where: { $0.session === session.session }) { return attempt.use.pathPreference }
+        guard let local = session.local, let snapshot = core.network?.snapshot,
+            let interface = snapshot.interface(of: local)
+        else { return .primary }
+        return core.pathRules.use(of: interface)?.pathPreference ?? .primary
+    }
+
+    /// A session joined the channel.
+    func pathAttached(_ session: ChannelSession, now: Instant) {
+        pathAttempts.removeAll { $0.session === session.session }
+        guard channel?.keepsPaths ?? false, !session.remote.isForwarded else { return }
+        paths.attached(session.pathID, local: session.local, remote: session.remote, now: now)
+        setPathRemotes(now: now)
+    }
+
+    /// Of several paths this one does not answer, or is gone.
+    func pathEnded(_ id: PathID, now: Instant) {
+        paths.ended(id, now: now)
+        refreshDeadline()
+    }
+
+    /// It answers again.
+    func pathReturned(_ session: ChannelSession, now: Instant) {
+        core.logger.info("path answers again", metadata: ["peer": "\(name)", "address": "\(session.remote)"])
+        paths.attached(session.pathID, local: session.local, remote: session.remote, now: now)
+    }
+}
+
+extension GatewayCore {
+    /// What interfaces are for, and how several paths are used: by the file, or by a group member's own.
+    var pathRules: PathRules { group?.settings.paths ?? configuration.paths }
+    /// Where the sockets are bound.
+    var boundAddresses: [Endpoint] { socket?.localEndpoints ?? [] }
+}
+
+extension PathRules.Use {
+    /// What the transport calls it.
+    var pathPreference: PathPreference {
+        if isMetered { return .metered }
+        return preference == .backup ? .backup : .primary
+    }
+}
+
+extension PathRules.Multipath {
+    /// What a channel does with several paths; nil when it has one.
+    var mode: MultipathMode? {
+        switch self {
+        case .standby: .standby
+        case .redundant: .redundant
+        case .aggregate: .aggregate
+        case .off: nil
+        }
+    }
+}
