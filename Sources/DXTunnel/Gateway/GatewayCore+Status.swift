@@ -49,6 +49,7 @@ extension GatewayCore {
             "stream_bytes_retransmitted": counts.streamBytesRetransmitted,
         ]
         let paths = channel.transport.pathSnapshots
+        if channel.keepsPaths { result.paths = paths.compactMap { path in channel.status(of: path) } }
         guard let path = paths.first(where: \.isActive), let session = channel.session(of: path.id) else {
             return result
         }

@@ -1,4 +1,5 @@
 import DXSecure
+import DXSocket
 import DXStream
 import DXWire
 import Logging
@@ -82,7 +83,9 @@ extension PeerLink: PathHost {
 
     /// A session joined the channel: how gladly it is used, by the interface that it goes over.
     func preference(of session: ChannelSession) -> PathPreference {
-        if let attempt = pathAttempts.first(where: { $0.session === session.session }) { return attempt.use.pathPreference }
+        if let attempt = pathAttempts.first(where: { $0.session === session.session }) {
+            return attempt.use.pathPreference
+        }
         guard let local = session.local, let snapshot = core.network?.snapshot,
             let interface = snapshot.interface(of: local)
         else { return .primary }
@@ -134,5 +137,17 @@ extension PathRules.Multipath {
         case .aggregate: .aggregate
         case .off: nil
         }
+    }
+}
+
+extension PeerChannel {
+    /// One of several paths, for status; nil for one that is about to go.
+    func status(of path: PathSnapshot) -> PathStatus? {
+        guard let session = session(of: path.id), !session.remote.isForwarded else { return nil }
+        return PathStatus(
+            local: session.local?.addressText, remote: session.remote.description,
+            state: path.isActive ? .used : path.isDown ? .down : .ready, preference: "\(path.preference)",
+            rttMicroseconds: path.roundTrip.map { UInt64(max(0, $0.microseconds)) },
+            bytesSent: path.statistics.bytesSent, bytesReceived: path.statistics.bytesReceived)
     }
 }

@@ -40,6 +40,8 @@ public struct PeerStatus: Sendable, Hashable, Codable {
     public var bytesReceived: UInt64
     /// Why the last attempt or session ended; nil when none did.
     public var lastError: String?
+    /// The paths that the channel has, where both ends keep several; nil where they do not.
+    public var paths: [PathStatus]?
     /// Further counters since the start, such as `packets_lost`; the names say their units.
     public var counters: [String: UInt64]
 
@@ -82,6 +84,6 @@ public struct PeerStatus: Sendable, Hashable, Codable {
         case bytesSent = "bytes_sent"
         case bytesReceived = "bytes_received"
         case lastError = "last_error"
-        case counters
+        case counters, paths
     }
 }

@@ -78,11 +78,14 @@ def ask(flow, connection):
 class Traffic:
     """Three connections at once through a pair: down, up, and words that are echoed."""
 
-    def __init__(self, run, address=None):
-        self.address = address
+    def __init__(self, run, address=None, extra="", rate=3_000_000):
+        self.address, self.extra = address, extra
         self.flows = [Flow(name) for name in ("down", "up", "words")]
-        self.tunnels = [Tunnel(flow.name, run.port(), run.port()) for flow in self.flows]
-        self.run, self.rate = run, 3_000_000
+        # Words are what somebody waits for.
+        self.tunnels = [
+            Tunnel(flow.name, run.port(), run.port(), options={"class": "interactive"} if flow.name == "words" else {})
+            for flow in self.flows]
+        self.run, self.rate = run, rate
 
     def __enter__(self):
         lab, (down, up, words) = self.run.lab, self.flows
@@ -102,7 +105,7 @@ class Traffic:
                         raise Failure(f"the target's connection broke: {problem}") from problem
             return body
 
-        self.pair = Pair(lab, self.run.directory / "dx", self.tunnels, address=self.address)
+        self.pair = Pair(lab, self.run.directory / "dx", self.tunnels, address=self.address, extra=self.extra)
         self.servers = [
             Server(lab, "b", target_port(self.tunnels[0]), quietly(lambda c: send(down, c, first, self.rate))),
             Server(lab, "b", target_port(self.tunnels[1]), quietly(lambda c: receive(up, c, second))),

@@ -165,12 +165,12 @@ class Gateway:
 class Pair:
     """Gateway `edge-1` on host a and `cloud-1` on host b, pinned to one another.
 
-    a knows the address of b; b waits to be called, unless `callback` gives it an address of a.
+    a knows the address of b, or several; b waits to be called, unless `callback` gives it an address of a.
     Leaving the `with` block ends both, and fails when one had ended by itself, or does not
-    end on SIGTERM.
+    end on SIGTERM. `extra` are further lines of both files.
     """
 
-    def __init__(self, lab, directory, tunnels, v6=False, address=None, callback=False, tunnels_of_b=None, start=True):
+    def __init__(self, lab, directory, tunnels, v6=False, address=None, callback=False, tunnels_of_b=None, start=True, extra=""):
         self.lab = lab
         self.tunnels = tunnels
         directory = pathlib.Path(directory)
@@ -181,7 +181,8 @@ class Pair:
         self.b = Gateway(lab, "b", directory)
         if address is None:
             address = f"[{ADDRESSES_V6['b']}]" if v6 else ADDRESSES["b"]
-        self._to_b = [f"{address}:{PORTS['b']}"]
+        self._to_b = [f"{each}:{PORTS['b']}" for each in ([address] if isinstance(address, str) else address)]
+        self.extra = extra
         self._to_a = [f"{ADDRESSES['a']}:{PORTS['a']}"] if callback else []
         self._tunnels_of_b = tunnels if tunnels_of_b is None else tunnels_of_b
         self.rewrite()
@@ -189,8 +190,8 @@ class Pair:
 
     def rewrite(self):
         """Write both configuration files (again, after a change to a gateway's `listen`)."""
-        self.a.write_config("../group.key", [(self.b.name, self.b.id, self._to_b)], self.tunnels)
-        self.b.write_config("../group.key", [(self.a.name, self.a.id, self._to_a)], self._tunnels_of_b)
+        self.a.write_config("../group.key", [(self.b.name, self.b.id, self._to_b)], self.tunnels, self.extra)
+        self.b.write_config("../group.key", [(self.a.name, self.a.id, self._to_a)], self._tunnels_of_b, self.extra)
 
     def __enter__(self):
         if self.autostart:
