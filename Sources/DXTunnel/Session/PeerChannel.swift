@@ -422,7 +422,12 @@ final class PeerChannel {
 
     /// The peer uses this session, the newest: the ones before it are not needed any more.
     func retireOthers(than session: ChannelSession, now: Instant) {
-        if let old = predecessors.removeValue(forKey: session.pathID) { transport.retirePath(old, now: now) }
+        // Renewed again and again, a session may be replaced before it was ever used.
+        var next = predecessors.removeValue(forKey: session.pathID)
+        while let old = next {
+            transport.retirePath(old, now: now)
+            next = predecessors.removeValue(forKey: old)
+        }
         guard !replaced.isEmpty, session === sessions.max(by: { $0.pathID < $1.pathID }) else { return }
         for id in replaced { transport.retirePath(id, now: now) }
         replaced.removeAll()
@@ -435,7 +440,8 @@ final class PeerChannel {
         guard let index = sessions.firstIndex(where: { $0.pathID == id }) else { return }
         let session = sessions.remove(at: index)
         session.channel = nil
-        predecessors = predecessors.filter { $0.key != id && $0.value != id }
+        let older = predecessors.removeValue(forKey: id)
+        for (new, old) in predecessors where old == id { predecessors[new] = older }
         peer.pathEnded(id, now: now)
         core.forget(session)
     }
