@@ -239,7 +239,7 @@ extension MessageChannel {
         guard let slot = try place(of: frame.id) else { return }
         guard streams[slot].send.raiseMaximum(frame.maximum) else { return }
         schedule(slot)
-        if streams[slot].isWriterWaiting { wakeWriters() }
+        wakeWriter(slot)
     }
 
     private mutating func applyMaxData(_ maximum: UInt64) {

@@ -50,7 +50,7 @@ extension MessageChannel {
         let keep = paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
         paths[index].sent.forgetSettled(lostBefore: now - keep)
         paths[index].refreshPacing(now: now)
-        if !waitingWriters.isEmpty { wakeWriters() }
+        wakeMovedWriters()
     }
 
     /// RFC 9002 §5.1: a sample when the largest acknowledged is newly so and something asked for the acknowledgement.

@@ -41,54 +41,6 @@ extension MessageChannel {
                     window: configuration.initialStreamWindow, maximumWindow: configuration.maximumStreamWindow)))
     }
 
-    /// How many bytes a stream takes now; 0 asks to be told by a `writable` event.
-    public mutating func writableByteCount(_ id: StreamID) -> Int {
-        guard case .found(let slot) = streams.find(id), streams[slot].send.acceptsWrites else { return 0 }
-        let room = writeRoom(slot)
-        if room <= 0 && !streams[slot].isWriterWaiting {
-            streams[slot].isWriterWaiting = true
-            waitingWriters.append(slot)
-        }
-        return max(0, room)
-    }
-
-    /// How many bytes a stream may hold that were never sent. All bulk streams that have something to send divide a
-    /// window among them by their shares, so that each has enough for its turns; those that wait for their peer's reader
-    /// are not counted, and so take nothing from the others.
-    private func writeAhead(_ slot: Int32) -> Int {
-        let window = bulkWindow
-        let total = min(configuration.sendMemory / 2, max(window, 262_144))
-        switch streams[slot].streamClass {
-        case .interactive: return min(total, Self.writeAheadOfPeer)
-        case .bulk:
-            let share = Int(streams[slot].share)
-            let shares = scheduler.bulkShares &+ (streams[slot].isScheduled ? 0 : share)
-            return max(total &* share / shares, Self.worthwhileWriteAhead)
-        }
-    }
-
-    /// How much more a stream may take. Beside `writeAhead`, the memory for all streams is bounded, and what a stream
-    /// holds beyond the peer's limit: a slow reader must not fill the sender's memory.
-    private func writeRoom(_ slot: Int32) -> Int {
-        // Field by field: a copy of the stream would count references up and down for each of many that wait.
-        let end = streams[slot].send.buffer.endOffset
-        let beyondPeer = Int(clamping: Int64(bitPattern: end) &- Int64(bitPattern: streams[slot].send.peerMaximum))
-        let free = max(configuration.sendMemory &- bufferedByteCount, 0)
-        // Past the total, a stream that holds little still gets its minimum: a full neighbour must not silence it.
-        return min(
-            writeAhead(slot) &- streams[slot].send.unsentByteCount,
-            max(free, Self.leastWriteAhead &- streams[slot].send.bufferedByteCount), Self.writeAheadOfPeer &- beyondPeer
-        )
-    }
-
-    /// What a stream may hold at least while there is memory: below it sockets are read and written in bits, each of which
-    /// costs as much as a large packet. With a thousand streams that is more than a window, and only bulk data waits for it.
-    private static var worthwhileWriteAhead: Int { 16_384 }
-    /// About three packets: what a stream may hold when the memory is used up, or it would have nothing to send in its turn.
-    private static var leastWriteAhead: Int { 4_096 }
-    /// What a stream may hold beyond the peer's limit, ready for when that rises: one read of a socket.
-    private static var writeAheadOfPeer: Int { 65_536 }
-
     /// Whether the peer has reset its half of a stream, and that was not read yet.
     public mutating func isReset(_ id: StreamID) -> Bool {
         guard case .found(let slot) = streams.find(id) else { return false }
@@ -173,29 +125,6 @@ extension MessageChannel {
         if received.discardedByteCount > 0 {
             let roundTrip = windowRoundTrip
             _ = window.onConsumed(received.discardedByteCount, roundTrip: roundTrip, growth: 0, now: now)
-        }
-    }
-
-    /// Notes that a stream's buffer shrank.
-    mutating func noteShrunk(by count: Int, _ slot: Int32) {
-        guard count > 0 else { return }
-        bufferedByteCount &-= count
-    }
-
-    /// Tells writers that wait, in turn, when they have room for at least half of what they may hold.
-    mutating func wakeWriters() {
-        hasSentSinceWaking = false
-        var left = waitingWriters.count
-        while left > 0, let slot = waitingWriters.popFirst() {
-            left &-= 1
-            guard streams.isUsed(slot), streams[slot].isWriterWaiting else { continue }
-            let room = writeRoom(slot)
-            if room >= min(16_384, max(1, room &+ streams[slot].send.unsentByteCount) / 2) && room > 0 {
-                streams[slot].isWriterWaiting = false
-                events.append(.writable(streams[slot].id))
-            } else {
-                waitingWriters.append(slot)
-            }
         }
     }
 

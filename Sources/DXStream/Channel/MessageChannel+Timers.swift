@@ -91,7 +91,7 @@ extension MessageChannel {
         }
         if let deadline = chunks.deadline, deadline <= now { chunks.removeAll() }
         for index in paths.indices.reversed() { firePathTimers(index, now: now) }
-        if !waitingWriters.isEmpty { wakeWriters() }
+        if !writers.queue.isEmpty { wakeWriters() }
     }
 
     private mutating func firePathTimers(_ index: Int, now: Instant) {

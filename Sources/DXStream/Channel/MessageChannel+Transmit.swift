@@ -26,7 +26,7 @@ extension MessageChannel {
             if let transmit = transmitMTUProbe(on: active, into: &output, now: now) { return transmit }
         }
         if paths.count > 1, let transmit = transmitOnOthers(into: &output, now: now) { return transmit }
-        if hasSentSinceWaking && !waitingWriters.isEmpty { wakeWriters() }
+        wakeMovedWriters()
         return nil
     }
 
@@ -465,7 +465,7 @@ extension MessageChannel {
             mirrored.append(MirroredChunk(slot: slot, id: id, chunk: chunk))
         }
         if chunk.isNew {
-            hasSentSinceWaking = true
+            noteWriter(slot)
             sentData &+= UInt64(chunk.count)
             counters.streamBytesSent &+= UInt64(chunk.count)
         } else {

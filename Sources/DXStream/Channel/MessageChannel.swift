@@ -33,7 +33,7 @@ public struct MessageChannel: ~Copyable {
     var scheduler = StreamScheduler()
     /// Places of streams with small frames to send; a place may have been freed or used again since.
     var service: Deque<Int32> = []
-    var waitingWriters: Deque<Int32> = []
+    var writers = WaitingWriters()
     var window: ReceiveWindow
     /// Chunks of received bytes, for use again.
     var chunks: ChunkStore
@@ -43,8 +43,6 @@ public struct MessageChannel: ~Copyable {
     var sentData: UInt64 = 0
     /// Stream bytes written and not acknowledged.
     var bufferedByteCount = 0
-    /// Something was sent since waiting writers were last looked at: they may have room again.
-    var hasSentSinceWaking = false
     /// How many streams the peer lets us open, and we the peer; whether to tell it.
     var peerMaximumStreams: UInt64
     var maximumStreams: UInt64

@@ -35,6 +35,10 @@ struct Stream: Sendable {
     var tellsAcceptance = false
     /// Somebody was told that it is full and waits for a `writable` event.
     var isWriterWaiting = false
+    /// It stands in the queue of writers that wait.
+    var isInWriterQueue = false
+    /// It may have room again, and will be looked at.
+    var isWriterNoted = false
 
     /// Whether it has a frame other than STREAM to send.
     var needsService: Bool {
