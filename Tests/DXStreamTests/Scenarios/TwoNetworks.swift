@@ -9,6 +9,8 @@ struct TwoNetworks {
     let upper: Traffic
     let first = PathID(count: 0, role: .lower)
     let second: PathID
+    /// With crossed routes: paths that go over one network and come back over the other.
+    private(set) var crossing: [PathID: (lower: UInt32, upper: UInt32)] = [:]
 
     /// What a network is like, each way.
     struct Wire {
@@ -21,7 +23,7 @@ struct TwoNetworks {
 
     init(
         _ mode: MultipathMode, _ plan: TrafficPlan, seed: UInt64, log: FlowLog?, first: Wire, second: Wire,
-        preference: PathPreference = .primary, limit: Interval = .seconds(3_600)
+        preference: PathPreference = .primary, limit: Interval = .seconds(3_600), crossed: Bool = false
     ) throws {
         var setup = Pair.Setup()
         setup.seed = seed
@@ -36,11 +38,21 @@ struct TwoNetworks {
         func link(_ wire: Wire, _ nodes: [any Node]) -> Link {
             .steady(megabitsPerSecond: wire.megabitsPerSecond, delay: wire.delay, queue: wire.queue, nodes)
         }
-        pair = try Pair(
-            setup, upward: link(first, first.upward), downward: link(first, first.downward), lower: lower, upper: upper)
-        pair.network.route(from: 31, to: 32, over: link(second, second.upward))
-        pair.network.route(from: 32, to: 31, over: link(second, second.downward))
+        let firstLinks = (up: link(first, first.upward), down: link(first, first.downward))
+        let secondLinks = (up: link(second, second.upward), down: link(second, second.downward))
+        pair = try Pair(setup, upward: firstLinks.up, downward: firstLinks.down, lower: lower, upper: upper)
+        pair.network.route(from: 31, to: 32, over: secondLinks.up)
+        pair.network.route(from: 32, to: 31, over: secondLinks.down)
         self.second = try pair.addSession(inheriting: nil, between: (31, 32), preference: preference)
+        guard crossed else { return }
+        // Where a host sends by the address it sends to, whichever of its own it sends from.
+        pair.network.route(from: 31, to: 2, over: firstLinks.up)
+        pair.network.route(from: 2, to: 31, over: secondLinks.down)
+        pair.network.route(from: 1, to: 32, over: secondLinks.up)
+        pair.network.route(from: 32, to: 1, over: firstLinks.down)
+        for addresses: (lower: UInt32, upper: UInt32) in [(31, 2), (1, 32)] {
+            crossing[try pair.addSession(inheriting: nil, between: addresses, preference: preference)] = addresses
+        }
     }
 
     /// The bytes that either end has read.

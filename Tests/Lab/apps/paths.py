@@ -6,7 +6,7 @@ import time
 
 from harness.data import Pattern, Server
 from harness.gateway import Pair, Tunnel
-from harness.lab import check, wait_until
+from harness.lab import Failure, check, wait_until
 from harness.runner import test
 
 from .connections import target_port
@@ -49,7 +49,11 @@ def cut_again_and_again(run, mode, whose):
             link = link_in_use(getattr(traffic.pair, whose))
             since = time.monotonic()
             lab.link_command(link, "down")
-            traffic.flow_on(time.monotonic())
+            try:
+                traffic.flow_on(time.monotonic())
+            except Failure as failure:
+                paths = {gateway.name: paths_of(gateway) for gateway in (traffic.pair.a, traffic.pair.b)}
+                raise Failure(f"{failure}, with {link} cut; paths: {paths}") from failure
             rounds.append(traffic.silences(since, since))
             lab.link_command(link, "up")
             for gateway in (traffic.pair.a, traffic.pair.b):

@@ -1,0 +1,88 @@
+import DXSimulator
+import DXStream
+import DXWire
+import Testing
+
+/// Two networks, and a path between each two addresses of the ends: of four paths two go out over one network and come back over the
+/// other, so that a cut of one network leaves one path whole and two that work one way only.
+@Suite struct FourPathsTests {
+    /// Networks are cut one after the other, again and again, and sessions that do not answer are made anew: every byte
+    /// arrives, and nothing waits for ever.
+    @Test(arguments: [MultipathMode.standby, .redundant, .aggregate])
+    func everythingGoesOn(mode: MultipathMode) throws {
+        try Replay.run("FourPathsTests/everythingGoesOn(\(mode))", seeds: Replay.seeds(count: 12)) { seed, log in
+            let cuts = Self.cuts(seed: seed)
+            let networks = try TwoNetworks(
+                mode, Self.plan, seed: seed, log: log,
+                first: .init(
+                    megabitsPerSecond: 100, delay: .milliseconds(5), upward: [Blackhole(cuts.first)],
+                    downward: [Blackhole(cuts.first)]),
+                second: .init(
+                    megabitsPerSecond: 20, delay: .milliseconds(30), upward: [Blackhole(cuts.second)],
+                    downward: [Blackhole(cuts.second)]),
+                crossed: true)
+            var addresses = networks.crossing
+            addresses[networks.first] = (1, 2)
+            addresses[networks.second] = (31, 32)
+            let replacing = Replacing(addresses)
+            replacing.go(on: networks.pair, left: 200)
+            _ = try networks.longestSilence()
+        }
+    }
+
+    /// A steady transfer each way of about 1 MB/s, and keystrokes.
+    private static var plan: TrafficPlan {
+        var steady = TrafficPlan.HalfPlan(byteCount: 20_000_000)
+        steady.writeSize = 8_192...65_536
+        steady.writePause = .milliseconds(60)
+        var keys = TrafficPlan.HalfPlan(byteCount: 20_000)
+        keys.writeSize = 40...80
+        keys.writePause = .milliseconds(50)
+        var words = TrafficPlan.StreamPlan(opener: .lower, forward: keys, backward: keys)
+        words.streamClass = .interactive
+        var plan = TrafficPlan()
+        plan.streams = [
+            .init(opener: .lower, forward: steady, backward: .init(byteCount: 0)),
+            .init(opener: .lower, forward: .init(byteCount: 0), backward: steady), words,
+        ]
+        return plan
+    }
+
+    /// One of the networks at a time, for as long as it takes to be noticed, with hardly a pause between.
+    private static func cuts(seed: UInt64) -> (first: [Range<Instant>], second: [Range<Instant>]) {
+        var random = RandomSource(seed: seed)
+        var cuts: (first: [Range<Instant>], second: [Range<Instant>]) = ([], [])
+        var time = VirtualClock().now + .seconds(1)
+        for _ in 0..<25 {
+            let begin = time + .milliseconds(Int64(20 + random.below(1_200)))
+            let end = begin + .milliseconds(Int64(20 + random.below(800)))
+            if random.chance(0.5) { cuts.first.append(begin..<end) } else { cuts.second.append(begin..<end) }
+            time = end
+        }
+        return cuts
+    }
+
+    /// As gateways do: a path that is down gets a successor over the same addresses, which takes its place when it works.
+    private final class Replacing {
+        private var addresses: [PathID: (lower: UInt32, upper: UInt32)]
+
+        init(_ addresses: [PathID: (lower: UInt32, upper: UInt32)]) { self.addresses = addresses }
+
+        func go(on pair: Pair, left: Int) {
+            guard left > 0 else { return }
+            pair.after(.milliseconds(500)) { pair in
+                try self.replaceOne(of: pair)
+                self.go(on: pair, left: left - 1)
+            }
+        }
+
+        private func replaceOne(of pair: Pair) throws {
+            guard let down = pair.lower.channel.pathSnapshots.first(where: \.isDown)?.id,
+                pair.hosts.allSatisfy({ $0.end == nil && $0.pathIDs.count < 7 && $0.pathIDs.contains(down) })
+            else { return }
+            let successor = try pair.addSession(inheriting: down, between: addresses[down])
+            addresses[successor] = addresses[down]
+            for host in pair.hosts { host.retirePath(down, now: pair.now) }
+        }
+    }
+}
