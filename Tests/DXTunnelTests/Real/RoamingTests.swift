@@ -47,6 +47,35 @@ extension GatewayTests {
             try await pair.stop()
         }
 
+        /// The only address goes: its path is retired by the plan and then moved, in this order also in time.
+        @Test func whatRetiresAPathIsNotLaterThanWhatMovesIt() async throws {
+            let server = try TCPServer()
+            server.serveEcho()
+            let pair = try await GatewayPair(plan(server))
+            try await pair.waitUntilActive()
+            try await pair.waitUntilOneSession()
+            let hasMoved = try await pair.edge.onLoop { core in
+                let link = core.peers[0]
+                guard let session = link.channel?.sessionInUse else { return false }
+                let local = session.local ?? core.boundAddresses[0]
+                session.local = local
+                let interface = NetworkSnapshot.Interface(name: "eth0", index: 1, addresses: [local])
+                let now = core.currentTime()
+                link.tellPaths(NetworkSnapshot(interfaces: [interface]), now: now)
+                link.paths.attached(session.pathID, local: local, remote: session.remote, now: now)
+                link.networkChanged(
+                    NetworkChange(gone: [local], new: [], routesChanged: false), NetworkSnapshot(interfaces: []),
+                    now: now)
+                return session.local == nil
+            }
+            #expect(hasMoved)
+            // It goes on from whatever address there is.
+            let client = try await pair.connect()
+            try await client.send([7])
+            #expect(try await client.receive(exactly: 1) == [7])
+            try await pair.stop()
+        }
+
         /// Each has the other's address and calls it: one session is left, the same for both.
         @Test func gatewaysThatCallEachOtherMeetOnce() async throws {
             let server = try TCPServer()
