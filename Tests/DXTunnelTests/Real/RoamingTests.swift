@@ -1,3 +1,4 @@
+import DXWire
 import Testing
 
 @testable import DXTunnel
@@ -73,6 +74,18 @@ extension GatewayTests {
             let client = try await pair.connect()
             try await client.send([7])
             #expect(try await client.receive(exactly: 1) == [7])
+            try await pair.stop()
+        }
+
+        /// A session that was begun from an address of ours, whichever port, was no further socket's: none is opened again.
+        @Test func anAddressWithoutAPortIsNoFurtherSocket() async throws {
+            let server = try TCPServer()
+            let pair = try await GatewayPair(plan(server))
+            try await pair.waitUntilOneSession()
+            let opened = try await pair.edge.onLoop { core in
+                core.outlet(at: Endpoint(v4: 0x7f00_0001, port: 0)) != nil || !core.outlets.isEmpty
+            }
+            #expect(!opened)
             try await pair.stop()
         }
 
