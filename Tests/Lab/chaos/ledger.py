@@ -19,6 +19,10 @@ NOTICE = 1.0
 
 # What may end a connection that was open: its gateways or its target were ended.
 ENDS_OPEN = {"kill", "stop", "target"}
+# Where a host's address belongs to another host as well, that one says truly that no gateway listens there (ICMP), and nothing tells it
+# from the host of a gateway that died (docs/ha.md §5): open connections of the host whose address it is may end.
+MISTAKEN_FOR_DEAD = "conflict"
+
 # What may refuse a new one.
 REFUSES = ENDS_OPEN | {"cut", "one-way", "small-only", "conflict", "address", "suspend", "descriptors", "memory"}
 
@@ -158,6 +162,9 @@ def explained(connection, side, how, made, short):
     for each in made:
         if connection.target is None:
             if each.kind in REFUSES and hosts & set(each.hosts) and touches(each, side, RECOVERS_WITHIN):
+                return True
+        elif each.kind == MISTAKEN_FOR_DEAD and each.place in hosts and touches(each, side, ENDS_WITHIN):
+            if connection.target.started <= each.over + NOTICE:
                 return True
         elif each.kind in ENDS_OPEN and hosts & set(each.hosts) and touches(each, side, ENDS_WITHIN):
             # What reached its target when all was back runs through what is there now.

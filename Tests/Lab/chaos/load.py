@@ -16,7 +16,9 @@ from .wire import BLOCK, DOWN, ECHO, HEADER, PATTERN, RECEIPT, UP, Early, Wire, 
 AGAIN = 0.3
 # What one connection of a stalled tunnel sends at most while nobody reads.
 STALLED_BYTES = 2 << 20
-STALLED_COUNT = 24
+STALLED_COUNT = 48
+# Between two datagrams, which nothing holds back.
+PAUSE = 0.05
 
 
 class Flow:
@@ -206,15 +208,18 @@ class Datagrams:
     def _ask(self):
         with self.lab.socket(self.origin, kind=socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", self.port))
-            client.settimeout(0.05)
+            client.settimeout(PAUSE)
             while not self.stopping:
                 # A closed port says so; the next one may pass.
-                with contextlib.suppress(OSError):
+                try:
                     client.send(self.text(self.counts["sent"]))
                     self.counts["sent"] += 1
-                with contextlib.suppress(OSError):
                     while True:
                         self._answer(client.recv(65536))
+                except socket.timeout:
+                    continue
+                except OSError:
+                    time.sleep(PAUSE)
 
     def _answer(self, data):
         if self._check(data):

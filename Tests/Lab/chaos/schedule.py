@@ -55,7 +55,7 @@ KINDS = (
          ("+30 s", "-30 s", "+3600 s", "-3600 s", "+86400 s", "-86400 s", "+315360000 s")),
     Kind("disk", "no byte can be written where the state is", tuple(HOSTS), 4, 20, "disk"),
     Kind("descriptors", "no file descriptor is left", tuple(HOSTS), 3, 8, "process"),
-    Kind("memory", "24 connections through one tunnel are filled, and nobody reads them", tuple(STALLS), 6, 12, "memory"),
+    Kind("memory", "48 connections through one tunnel are filled, and nobody reads them", tuple(STALLS), 6, 12, "memory"),
     Kind("kill", "kill -9, and a start", tuple(HOSTS), 1, 4, "process", True),
     Kind("stop", "SIGTERM, and a start", tuple(HOSTS), 1, 4, "process", True),
     Kind("suspend", "SIGSTOP, and SIGCONT", tuple(HOSTS), 2, 12, "process", True),

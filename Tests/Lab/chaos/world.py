@@ -24,8 +24,8 @@ ADDRESSES = {host: f"192.0.2.{11 + number}" for number, host in enumerate(HOSTS)
 OTHER_ADDRESSES = {host: f"192.0.2.{111 + HOSTS.index(host)}" for host in SINGLE}
 # Room for the group's files and the audit records that the settings below allow.
 DISK_BYTES, DISK_FILES = 8 << 20, 256
-# Little, so that 24 connections of 2 MiB reach the ceiling; a quarter of the default.
-MEMORY_LIMIT = 16 << 20
+# The least that can be set: a connection that nobody reads holds some 150 KB, so that 48 of them want more than there is.
+MEMORY_LIMIT = 4 << 20
 MATCHMAKER = ("192.0.2.21", "192.0.2.22")
 # How several paths are used: each mode is somewhere.
 MULTIPATH = {"a": "aggregate", "b": "redundant"}
@@ -63,7 +63,9 @@ class World(Fleet):
             page.write_bytes(bytes(8))
             with open(page, "r+b") as file:
                 self.clock_pages[host] = mmap.mmap(file.fileno(), 8)
-        settings = {"limits": {"memory": MEMORY_LIMIT, "drain_timeout": "5s"}, "audit": {"size": "1MiB"}}
+        # There is no router that could map a port; a gateway keeps looking for one, from sockets that come and go.
+        settings = {"port_mapping": False, "limits": {"memory": MEMORY_LIMIT, "drain_timeout": "5s"},
+                    "audit": {"size": "1MiB"}}
         if host in MULTIPATH:
             settings["multipath"] = MULTIPATH[host]
         (self.directory / f"{host}.yaml").write_text(json.dumps(settings))
