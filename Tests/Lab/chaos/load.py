@@ -15,7 +15,7 @@ from .wire import BLOCK, DOWN, ECHO, HEADER, PATTERN, RECEIPT, UP, Early, Wire, 
 # After a refusal a client tries again so much later.
 AGAIN = 0.3
 # What one connection of a stalled tunnel sends at most while nobody reads.
-STALLED_BYTES = 2 << 20
+STALLED_BYTES = 1 << 20
 STALLED_COUNT = 48
 # Between two datagrams, which nothing holds back.
 PAUSE = 0.05
