@@ -24,7 +24,7 @@ ADDRESSES = {host: f"192.0.2.{11 + number}" for number, host in enumerate(HOSTS)
 OTHER_ADDRESSES = {host: f"192.0.2.{111 + HOSTS.index(host)}" for host in SINGLE}
 # Room for the group's files and the audit records that the settings below allow.
 DISK_BYTES, DISK_FILES = 8 << 20, 256
-# The least that can be set: a connection that nobody reads holds some 150 KB, so that 48 of them want more than there is.
+# The least that can be set: a connection that nobody reads holds 30 to 150 KB, so that 48 of them come near to it, or over it.
 MEMORY_LIMIT = 4 << 20
 MATCHMAKER = ("192.0.2.21", "192.0.2.22")
 # How several paths are used: each mode is somewhere.
