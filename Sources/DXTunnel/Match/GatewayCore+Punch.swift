@@ -57,15 +57,20 @@ extension GatewayCore: MatchHost {
     // MARK: Further sockets
 
     func openSockets(_ count: Int, beside base: Endpoint) -> [Endpoint] {
-        outlets.open(
+        let opened = outlets.open(
             count, beside: base, bufferByteCount: configuration.limits.socketBufferBytes, on: eventLoop, handler: self)
+        logger.debug("further sockets opened", metadata: ["count": "\(opened.count)", "beside": "\(base)"])
+        return opened
     }
 
     /// The further socket from which a peer was reached last, opened again: behind a NAT that gives each destination a port of its
     /// own, the binding from there is the one that the peer knows. Nil for the gateway's own port, from which all else goes.
     func outlet(at base: Endpoint?) -> Endpoint? {
-        guard let base, let socket, !socket.localEndpoints.contains(where: { $0.port == base.port }) else { return nil }
+        // A path is chosen by an address alone: port 0 is the gateway's own.
+        guard let base, base.port != 0, let socket, !socket.localEndpoints.contains(where: { $0.port == base.port })
+        else { return nil }
         if outlets.has(base.port) { return base }
+        logger.debug("a further socket is opened again", metadata: ["at": "\(base)"])
         return outlets.open(
             at: base, bufferByteCount: configuration.limits.socketBufferBytes, on: eventLoop, handler: self)
     }

@@ -66,6 +66,8 @@ extension PeerLink {
     /// The host has other addresses, or other ways.
     func networkChanged(_ change: NetworkChange, _ snapshot: NetworkSnapshot, now: Instant) {
         tellPaths(snapshot, now: now)
+        // What is to retire for it has been told so just now: what follows is not earlier.
+        let now = core.currentTime()
         let hasMoved = channel?.leave(change, snapshot, now: now) ?? false
         // Handshakes from an address that is gone end in nothing, and others wait behind them.
         let gaveUp = giveUpAttempts { hasMoved || change.has(lost: $0.local) }

@@ -1,3 +1,4 @@
+import DXWire
 import Testing
 
 @testable import DXTunnel
@@ -44,6 +45,47 @@ extension GatewayTests {
             #expect(counts.allSatisfy { $0.attached == 1 }, "\(counts)")
             // New addresses had connection ids of their own, both ways.
             for counts in counts { #expect(counts.idChanges > 2 && counts.ids == 4, "\(counts)") }
+            try await pair.stop()
+        }
+
+        /// The only address goes: its path is retired by the plan and then moved, in this order also in time.
+        @Test func whatRetiresAPathIsNotLaterThanWhatMovesIt() async throws {
+            let server = try TCPServer()
+            server.serveEcho()
+            let pair = try await GatewayPair(plan(server))
+            try await pair.waitUntilActive()
+            try await pair.waitUntilOneSession()
+            let hasMoved = try await pair.edge.onLoop { core in
+                let link = core.peers[0]
+                guard let session = link.channel?.sessionInUse else { return false }
+                let local = session.local ?? core.boundAddresses[0]
+                session.local = local
+                let interface = NetworkSnapshot.Interface(name: "eth0", index: 1, addresses: [local])
+                let now = core.currentTime()
+                link.tellPaths(NetworkSnapshot(interfaces: [interface]), now: now)
+                link.paths.attached(session.pathID, local: local, remote: session.remote, now: now)
+                link.networkChanged(
+                    NetworkChange(gone: [local], new: [], routesChanged: false), NetworkSnapshot(interfaces: []),
+                    now: now)
+                return session.local == nil
+            }
+            #expect(hasMoved)
+            // It goes on from whatever address there is.
+            let client = try await pair.connect()
+            try await client.send([7])
+            #expect(try await client.receive(exactly: 1) == [7])
+            try await pair.stop()
+        }
+
+        /// A session that was begun from an address of ours, whichever port, was no further socket's: none is opened again.
+        @Test func anAddressWithoutAPortIsNoFurtherSocket() async throws {
+            let server = try TCPServer()
+            let pair = try await GatewayPair(plan(server))
+            try await pair.waitUntilOneSession()
+            let opened = try await pair.edge.onLoop { core in
+                core.outlet(at: Endpoint(v4: 0x7f00_0001, port: 0)) != nil || !core.outlets.isEmpty
+            }
+            #expect(!opened)
             try await pair.stop()
         }
 

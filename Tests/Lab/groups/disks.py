@@ -45,10 +45,10 @@ def nothing_else_is_written(run):
 class Disk:
     """A small disk of its own for a gateway's state directory."""
 
-    def __init__(self, lab, path):
+    def __init__(self, lab, path, size=DISK_BYTES, files=DISK_FILES):
         self.path, self.fillers = path, []
         path.mkdir(mode=0o700)
-        self._mount(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},nr_inodes={DISK_FILES},mode=700", "tmpfs", path])
+        self._mount(["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={files},mode=700", "tmpfs", path])
         lab.at_end(lambda: self._mount(["umount", "--lazy", path]))
 
     @staticmethod
