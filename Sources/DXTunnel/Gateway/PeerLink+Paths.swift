@@ -72,7 +72,8 @@ extension PeerLink: PathHost {
         paths.setRemotes(remotes, now: now)
     }
 
-    /// A handshake for one more path came to nothing; false when it was none of these.
+    /// A handshake for one more path came to nothing, or the session that came of it; false when it was none of these.
+    @discardableResult
     func pathFailed(_ session: DTLSSession, now: Instant) -> Bool {
         guard let index = pathAttempts.firstIndex(where: { $0.session === session }) else { return false }
         let attempt = pathAttempts.remove(at: index)
@@ -94,9 +95,11 @@ extension PeerLink: PathHost {
 
     /// A session joined the channel.
     func pathAttached(_ session: ChannelSession, now: Instant) {
-        pathAttempts.removeAll { $0.session === session.session }
+        let attempt = pathAttempts.firstIndex { $0.session === session.session }.map { pathAttempts.remove(at: $0) }
         guard channel?.keepsPaths ?? false, !session.remote.isForwarded else { return }
-        paths.attached(session.pathID, local: session.local, remote: session.remote, now: now)
+        // The kernel may have chosen another address since; what was wanted has been fulfilled all the same.
+        paths.attached(
+            session.pathID, local: attempt?.pair.local ?? session.local, remote: session.remote, now: now)
         setPathRemotes(now: now)
     }
 

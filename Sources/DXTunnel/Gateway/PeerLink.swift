@@ -333,6 +333,7 @@ final class PeerLink {
         }
         guard binding.count < Self.maximumBinding, !core.isStopping else {
             session.close()
+            pathFailed(session, now: now)
             return callAgainLater()
         }
         if session.isInitiator { pathCount &+= 1 }
@@ -395,7 +396,6 @@ final class PeerLink {
         let isFurther: Bool
         do throws(DXStream.ChannelError) { isFurther = try target.attach(session, now: now) } catch {
             lastError = "a session could not join the channel: \(error)"
-            _ = pathFailed(session.session, now: now)
             return drop(session)
         }
         target.peerCapabilities = bind.capabilities
@@ -439,6 +439,7 @@ final class PeerLink {
     func drop(_ session: ChannelSession) {
         binding.removeAll { $0 === session }
         core.forget(session)
+        pathFailed(session.session, now: core.currentTime())
         callAgainLater()
     }
 
