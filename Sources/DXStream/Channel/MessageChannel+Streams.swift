@@ -57,7 +57,7 @@ extension MessageChannel {
     /// are not counted, and so take nothing from the others.
     private func writeAhead(_ slot: Int32) -> Int {
         let window = bulkWindow
-        let total = min(configuration.sendMemory / 2, max(window, 262_144))
+        let total = min(sendBudget / 2, max(window, 262_144))
         switch streams[slot].streamClass {
         case .interactive: return min(total, Self.writeAheadOfPeer)
         case .bulk:
@@ -73,7 +73,7 @@ extension MessageChannel {
         // Field by field: a copy of the stream would count references up and down for each of many that wait.
         let end = streams[slot].send.buffer.endOffset
         let beyondPeer = Int(clamping: Int64(bitPattern: end) &- Int64(bitPattern: streams[slot].send.peerMaximum))
-        let free = max(configuration.sendMemory &- bufferedByteCount, 0)
+        let free = max(sendBudget &- bufferedByteCount, 0)
         // Past the total, a stream that holds little still gets its minimum: a full neighbour must not silence it.
         return min(
             writeAhead(slot) &- streams[slot].send.unsentByteCount,
@@ -157,7 +157,10 @@ extension MessageChannel {
         case .none: break
         case .bytes(let bytes):
             let roundTrip = windowRoundTrip
-            let budget = configuration.receiveMemory
+            let budget = receiveBudget
+            if let streamWindowCap {
+                grantedStreamWindow &-= streams[slot].receive.shrinkWindow(to: streamWindowCap)
+            }
             let growth = budget > grantedStreamWindow ? budget &- grantedStreamWindow : 0
             grantedStreamWindow &+= streams[slot].receive.onConsumed(
                 bytes.readableBytes, roundTrip: roundTrip, growth: growth, now: now)
