@@ -138,6 +138,25 @@ import Testing
         #expect(try JSONDecoder().decode(TunnelStatus.self, from: json) == tunnel)
     }
 
+    /// What a gateway says of its limits; one of an older version says nothing of them, as above.
+    @Test func writesTheLimits() throws {
+        var status = sampleStatus
+        status.memory.state = .tight
+        status.memory.refusedConnections = 4
+        let descriptors = #"{"used":61,"limit":1024,"reserved":32,"refused_connections":5,"accept_pauses":6}"#
+        status.descriptors = try JSONDecoder().decode(DescriptorStatus.self, from: Data(descriptors.utf8))
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let text = String(decoding: try encoder.encode(status), as: UTF8.self)
+        #expect(
+            text.contains(
+                #""descriptors":{"accept_pauses":6,"limit":1024,"refused_connections":5,"reserved":32,"used":61}"#))
+        #expect(
+            text.contains(
+                #""memory":{"limit_bytes":67108864,"refused_connections":4,"state":"tight","used_bytes":1024}"#))
+        #expect(try JSONDecoder().decode(GatewayStatus.self, from: Data(text.utf8)) == status)
+    }
+
     @Test func refusesAnotherSchema() throws {
         let other = golden.replacingOccurrences(of: "\"schema\" : 1", with: "\"schema\" : 2")
         #expect(throws: DecodingError.self) { try JSONDecoder().decode(GatewayStatus.self, from: Data(other.utf8)) }

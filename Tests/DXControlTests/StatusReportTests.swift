@@ -1,5 +1,6 @@
 import DXControl
 import DXTunnel
+import Foundation
 import Testing
 
 @Suite struct StatusReportTests {
@@ -54,6 +55,49 @@ import Testing
             status.tunnels[0].rateBitsPerSecond = rate
             #expect("\(StatusReport(status))".contains(" \(text)\n"))
         }
+    }
+
+    @Test func saysWhichLimitIsReached() throws {
+        var status = sampleStatus
+        status.memory.state = .full
+        status.memory.refusedConnections = 4
+        let descriptors = #"{"used":1000,"limit":1024,"reserved":32,"refused_connections":5,"accept_pauses":6}"#
+        status.descriptors = try JSONDecoder().decode(DescriptorStatus.self, from: Data(descriptors.utf8))
+        let report = "\(StatusReport(status))"
+        #expect(report.contains("buffered, FULL\n          4 connections refused for want of memory\n"))
+        #expect(report.contains("files     1000 of 1024 open, 5 connections refused, 6 pauses\n"))
+        #expect(report.contains("  memory is full: 1024 of 67108864 bytes wait"))
+        #expect(report.contains("  no file descriptors are left: 1000 of 1024 are open"))
+    }
+
+    /// A tunnel that stands is no good tunnel while its target is down; which is said at both of its ends.
+    @Test func saysWhichTargetIsDown() throws {
+        var status = sampleStatus
+        func destination(_ name: String, _ state: String, _ reason: String) throws -> DestinationStatus {
+            let text =
+                #"{"gateway":"\#(name)","state":"\#(state)","target":"up","reason":"\#(reason)","order":0,"weight":1,"failures":0}"#
+            return try JSONDecoder().decode(DestinationStatus.self, from: Data(text.utf8))
+        }
+        status.tunnels[1].state = .active
+        status.tunnels[1].health = try JSONDecoder().decode(
+            TargetHealthStatus.self, from: Data(#"{"state":"down","reason":"Connection refused"}"#.utf8))
+        status.tunnels[0].destinations = [
+            try destination("a", "down", "no answer in time"), try destination("b", "away", ""),
+        ]
+        #expect(
+            status.tunnels.map(\.problem) == [
+                "tunnel web leads nowhere: the target of a is down (no answer in time), b is away: start a target",
+                "tunnel ssh: its target 127.0.0.1:22 is down (Connection refused): start it, or look at its check",
+            ])
+        #expect("\(StatusReport(status))".collapsed.contains("web origin no target 127.0.0.1:8080"))
+        // As long as one serves, or may, connections go there.
+        for state in ["ready", "recovering", "silent"] {
+            status.tunnels[0].destinations?[1] = try destination("b", state, "")
+            #expect(status.tunnels[0].problem == nil, "\(state)")
+        }
+        // Of those that are only away the state of the tunnel tells.
+        status.tunnels[0].destinations = [try destination("b", "away", "")]
+        #expect(status.tunnels[0].problem == nil)
     }
 
     @Test func saysWhatItServes() {

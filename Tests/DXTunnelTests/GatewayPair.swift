@@ -27,6 +27,8 @@ final class GatewayPair: Sendable {
         var otherPeer: String?
         var limits = GatewayConfiguration.Limits()
         var tuning = GatewayTuning()
+        /// `edge`'s own, when it differs.
+        var edgeTuning: GatewayTuning?
 
         init(_ tunnels: [GatewayConfiguration.Tunnel]) { self.tunnels = tunnels }
     }
@@ -84,7 +86,7 @@ final class GatewayPair: Sendable {
             GatewayConfiguration(
                 name: "edge", identity: .file(path: edgeKey), veils: [.file(path: veil)], listen: listen,
                 peers: [.init(name: "cloud", id: cloudID)], tunnels: plan.tunnels, limits: plan.limits),
-            tuning: plan.tuning)
+            tuning: plan.edgeTuning ?? plan.tuning)
         if plan.cloudCalls {
             let address = HostAddress(host: plan.host, port: UInt16(try UDPSocket.unusedPort()))
             edgeRunner.change { $0.listen = address }

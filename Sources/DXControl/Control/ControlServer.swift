@@ -1,4 +1,5 @@
 public import DXMatchServer
+import DXTunnel
 import Glibc
 import Hummingbird
 import HummingbirdCore
@@ -57,6 +58,10 @@ public struct ControlServer: Service {
             configuration: ApplicationConfiguration(address: .unixDomainSocket(path: file.bindPath), backlog: 16),
             onServerRunning: { [logger, path, onListening] channel in
                 do throws(ControlSocketError) {
+                    // Else a client that cannot be accepted for want of descriptors would end the server.
+                    try? await channel.eventLoop.submit {
+                        try channel.pipeline.syncOperations.addHandler(AcceptPauseHandler(), position: .first)
+                    }.get()
                     await outcome.set(.success(try file.publish()))
                     logger.info("control socket ready", metadata: ["path": "\(path)"])
                     await onListening()

@@ -55,6 +55,7 @@ public struct GatewayControlTarget: ControlTarget {
             case .notADestination(let name, let tunnel):
                 (.notFound, "\(name) is no destination of the tunnel \(tunnel)", "dxgateway tunnel show \(tunnel)")
             case .connectionLimit: (.conflict, "\(error)", "end some, or raise the tunnel's limit")
+            case .exhausted: (.conflict, "\(error)", "dxgateway status says how much is in use")
             case .isUDP: (.conflict, "\(error)", "dxgateway tunnel show says where")
             case .notRunning: (.notReady, "the gateway is starting or stopping", "ask again in a moment")
             case .invalidConfiguration, .keyFile, .listen, .system:

@@ -30,6 +30,12 @@ public struct StatusReport: Sendable, CustomStringConvertible {
         let abilities = [("GSO", socket.gso), ("GRO", socket.gro), ("ECN", socket.ecn)]
             .map { $1 ? $0 : "no \($0)" }.joined(separator: ", ")
         let resident = status.memory.residentBytes.map { ", \(Self.bytes($0)) resident" } ?? ""
+        let fullness =
+            switch status.memory.state {
+            case .full: ", FULL"
+            case .tight: ", short"
+            case .plenty, nil: ""
+            }
         var lines = [
             "\(status.name) is \(status.isHealthy ? "healthy" : "NOT healthy"), up \(Self.span(status.uptimeSeconds)),"
                 + " version \(status.version)",
@@ -45,9 +51,26 @@ public struct StatusReport: Sendable, CustomStringConvertible {
             "socket    buffers \(Self.bytes(socket.receiveBufferBytes)) in, \(Self.bytes(socket.sendBufferBytes)) out;"
                 + " \(abilities)",
             "memory    \(Self.bytes(status.memory.usedBytes)) of \(Self.bytes(status.memory.limitBytes)) buffered"
-                + resident,
+                + resident + fullness,
         ]
+        lines += limitLines
         if let service = status.serveMatch { lines.append("serves    \(Self.words(service))") }
+        return lines
+    }
+
+    /// File descriptors, and what was refused for want of them or of memory: nothing, as long as there is enough.
+    private var limitLines: [String] {
+        var lines: [String] = []
+        if let refused = status.memory.refusedConnections, refused > 0 {
+            lines.append("          \(refused) connections refused for want of memory")
+        }
+        if let descriptors = status.descriptors,
+            descriptors.isShort || descriptors.refusedConnections > 0 || descriptors.acceptPauses > 0
+        {
+            lines.append(
+                "files     \(descriptors.used.map(String.init) ?? "?") of \(descriptors.limit) open,"
+                    + " \(descriptors.refusedConnections) connections refused, \(descriptors.acceptPauses) pauses")
+        }
         return lines
     }
 
@@ -102,14 +125,14 @@ public struct StatusReport: Sendable, CustomStringConvertible {
 
     private var tunnelTable: [String] {
         guard !status.tunnels.isEmpty else { return ["", "no tunnels"] }
-        let sorted = status.tunnels.filter { $0.state != .active } + status.tunnels.filter { $0.state == .active }
+        let sorted = status.tunnels.filter { $0.problem != nil } + status.tunnels.filter { $0.problem == nil }
         // One more column only where there is something to say.
         let hasRate = status.tunnels.contains { $0.rateBitsPerSecond != nil }
         let rows = sorted.prefix(Self.maximumRows).map { tunnel in
             let places = tunnel.role == .origin ? tunnel.listen.joined(separator: ",") : tunnel.target ?? ""
             let address = tunnel.networkProtocol == .udp && !places.isEmpty ? "udp " + places : places
             return [
-                tunnel.name, tunnel.role.rawValue, tunnel.state.rawValue, address.isEmpty ? "-" : address,
+                tunnel.name, tunnel.role.rawValue, Self.state(of: tunnel), address.isEmpty ? "-" : address,
                 String(tunnel.openConnections), String(tunnel.totalConnections), String(tunnel.refusedConnections),
                 Self.bytes(tunnel.bytesToTarget), Self.bytes(tunnel.bytesToClient),
             ] + (hasRate ? [tunnel.rateBitsPerSecond.map(Self.rate) ?? "-"] : [])
@@ -119,6 +142,11 @@ public struct StatusReport: Sendable, CustomStringConvertible {
                 ["TUNNEL", "END", "STATE", "ADDRESS", "OPEN", "TOTAL", "REFUSED", "TO TARGET", "TO CLIENT"]
                     + (hasRate ? ["RATE"] : []), rows)
             + Self.more(status.tunnels.count) + datagramLines
+    }
+
+    /// Whether connections can be made, and lead somewhere.
+    private static func state(of tunnel: TunnelStatus) -> String {
+        tunnel.state == .active && tunnel.problem != nil ? "no target" : tunnel.state.rawValue
     }
 
     /// What UDP tunnels dropped, and why.

@@ -109,7 +109,10 @@ extension MessageChannel {
         case .none: break
         case .bytes(let bytes):
             let roundTrip = windowRoundTrip
-            let budget = configuration.receiveMemory
+            let budget = receiveBudget
+            if let streamWindowCap {
+                grantedStreamWindow &-= streams[slot].receive.shrinkWindow(to: streamWindowCap)
+            }
             let growth = budget > grantedStreamWindow ? budget &- grantedStreamWindow : 0
             grantedStreamWindow &+= streams[slot].receive.onConsumed(
                 bytes.readableBytes, roundTrip: roundTrip, growth: growth, now: now)

@@ -21,7 +21,7 @@ extension MessageChannel {
     }
 
     /// What all bulk streams together may hold that was never sent.
-    private var writeAheadOfAll: Int { min(configuration.sendMemory / 2, max(bulkWindow, 262_144)) }
+    private var writeAheadOfAll: Int { min(sendBudget / 2, max(bulkWindow, 262_144)) }
 
     /// How many bytes a stream may hold that were never sent. All bulk streams that have something to send divide a
     /// window among them by their shares, so that each has enough for its turns; those that wait for their peer's reader
@@ -37,7 +37,7 @@ extension MessageChannel {
     }
 
     /// What of the memory for all streams is left.
-    private var freeSendMemory: Int { max(configuration.sendMemory &- bufferedByteCount, 0) }
+    private var freeSendMemory: Int { max(sendBudget &- bufferedByteCount, 0) }
 
     /// How much more a stream may take. Beside `writeAhead`, the memory for all streams is bounded, and what a stream
     /// holds beyond the peer's limit: a slow reader must not fill the sender's memory.
@@ -79,7 +79,7 @@ extension MessageChannel {
     /// Those whose own stream moved are looked at; all of them only where memory was freed that held them back, as there
     /// may be a thousand, and acknowledgements come with every packet.
     mutating func wakeMovedWriters() {
-        if writers.hasMemory(free: freeSendMemory, of: configuration.sendMemory) { return wakeWriters() }
+        if writers.hasMemory(free: freeSendMemory, of: sendBudget) { return wakeWriters() }
         guard !writers.noted.isEmpty else { return }
         for index in writers.noted.indices { wakeWriter(writers.noted[index]) }
         writers.noted.removeAll(keepingCapacity: true)

@@ -43,6 +43,11 @@ public struct MessageChannel: ~Copyable {
     var sentData: UInt64 = 0
     /// Stream bytes written and not acknowledged.
     var bufferedByteCount = 0
+    /// What of `receiveMemory` and `sendMemory` is used now: less when the memory that channels share runs out.
+    var receiveBudget: UInt64
+    var sendBudget: Int
+    /// The largest window that a stream is given when it is announced; nil: as it grows.
+    var streamWindowCap: UInt64?
     /// How many streams the peer lets us open, and we the peer; whether to tell it.
     var peerMaximumStreams: UInt64
     var maximumStreams: UInt64
@@ -122,9 +127,12 @@ public struct MessageChannel: ~Copyable {
         case (let own?, nil): idleTimeout = own
         case (nil, let theirs): idleTimeout = theirs
         }
-        window = ReceiveWindow(size: configuration.receiveMemory, maximumSize: configuration.receiveMemory)
+        window = ReceiveWindow(
+            size: configuration.receiveMemory, maximumSize: configuration.receiveMemory, isShared: true)
         chunks = ChunkStore(
             maximumByteCount: Int(min(configuration.receiveMemory, UInt64(ChunkStore.defaultMaximum))))
+        receiveBudget = configuration.receiveMemory
+        sendBudget = configuration.sendMemory
         peerMaximumData = peerParameters.initialChannelWindow
         peerMaximumStreams = peerParameters.initialStreamCount
         maximumStreams = configuration.maximumStreams
@@ -174,8 +182,11 @@ public struct MessageChannel: ~Copyable {
                 isDown: path.liveness.state == .down, statistics: path.statistics)
         }
     }
-    /// Bytes held for streams: written and not acknowledged, and received and not read. For memory accounting.
-    public var heldByteCount: Int { bufferedByteCount &+ Int(window.highestReceived &- window.consumed) }
+    /// Bytes held for streams, written and not acknowledged, and received and not read; and unreliable messages that wait. For
+    /// memory accounting.
+    public var heldByteCount: Int {
+        bufferedByteCount &+ Int(window.highestReceived &- window.consumed) &+ messageByteCount
+    }
 
     // MARK: Time
 

@@ -3,7 +3,8 @@ internal import DXWire
 /// How much a peer may send, on one stream or on the whole channel: the limit it was told, and when to tell it a higher one.
 ///
 /// The limit is `consumed + size` at the time of the last announcement, so the bytes that can be waiting for a slow
-/// reader never exceed `size`. A new limit is announced when half of the window has been used. When two announcements
+/// reader never exceed `size`. A new limit is announced when half of the window has been used; of a channel's, which many readers
+/// share, half of what is left beside what waits for them, so that some who do not read leave the others a window. When two announcements
 /// follow one another within two round trips, the window was the bottleneck: it doubles, and within one it becomes four
 /// times as large, up to `maximumSize` and to what the memory budget allows. Four times, because a sender that starts
 /// doubles its rate each round trip, needs to know a round trip before, and a lost packet holds reading up for another.
@@ -19,10 +20,12 @@ struct ReceiveWindow: Sendable, BitwiseCopyable {
     /// A MAX_DATA or MAX_STREAM_DATA waits to be sent.
     var isAnnouncementDue = false
     private let maximumSize: UInt64
+    private let isShared: Bool
     private var lastRaise: Instant?
 
-    /// A window of `size` bytes that may grow to `maximumSize`; the peer knows the first limit already.
-    init(size: UInt64, maximumSize: UInt64) {
+    /// A window of `size` bytes that may grow to `maximumSize`; the peer knows the first limit already. `isShared` that of a channel.
+    init(size: UInt64, maximumSize: UInt64, isShared: Bool = false) {
+        self.isShared = isShared
         limit = size
         self.size = size
         self.maximumSize = max(size, maximumSize)
@@ -42,7 +45,8 @@ struct ReceiveWindow: Sendable, BitwiseCopyable {
     /// - Returns: by how many bytes it grew.
     mutating func onConsumed(_ count: UInt64, roundTrip: Interval, growth: UInt64, now: Instant) -> UInt64 {
         consumed &+= count
-        guard limit &- consumed <= size / 2 else { return 0 }
+        let waiting = isShared ? highestReceived &- consumed : 0
+        guard limit &- consumed <= (size &+ waiting) / 2 else { return 0 }
         var grown: UInt64 = 0
         if let lastRaise, now - lastRaise < roundTrip * 2, size < maximumSize {
             let wanted = now - lastRaise < roundTrip ? size &* 3 : size
@@ -53,6 +57,15 @@ struct ReceiveWindow: Sendable, BitwiseCopyable {
         limit = consumed &+ size
         isAnnouncementDue = true
         return grown
+    }
+
+    /// Makes the window no larger than `newSize`: what the peer was told stays, and less is told from now on.
+    ///
+    /// - Returns: by how many bytes it shrank.
+    mutating func shrink(to newSize: UInt64) -> UInt64 {
+        guard size > newSize else { return 0 }
+        defer { size = newSize }
+        return size &- newSize
     }
 
     /// Sets another size, for a channel whose memory budget changed; the limit never falls.

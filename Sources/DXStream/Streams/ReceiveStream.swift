@@ -130,6 +130,9 @@ struct ReceiveStream: Sendable {
         }
     }
 
+    /// Makes the window smaller; see `ReceiveWindow.shrink`.
+    mutating func shrinkWindow(to size: UInt64) -> UInt64 { window.shrink(to: size) }
+
     /// Tells the window that the application took bytes; see `ReceiveWindow.onConsumed`.
     mutating func onConsumed(_ count: Int, roundTrip: Interval, growth: UInt64, now: Instant) -> UInt64 {
         window.onConsumed(UInt64(count), roundTrip: roundTrip, growth: growth, now: now)

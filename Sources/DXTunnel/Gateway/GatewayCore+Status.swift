@@ -20,12 +20,11 @@ extension GatewayCore {
             // Of a group's members those with which there is something to do.
             peers: peers.filter { group == nil || $0.isWanted || $0.isConnected }.map(status(of:)),
             tunnels: tunnelStatus(), drops: dropCounts(),
-            memory: MemoryStatus(
-                usedBytes: peers.reduce(0) { $0 + ($1.channel?.transport.heldByteCount ?? 0) },
-                limitBytes: configuration.limits.memoryBytes, residentBytes: Self.residentBytes()),
+            memory: memoryStatus(),
             group: group?.status(), match: match.map { $0.status(now: currentTime()) },
             forwarding: group == nil ? nil : forwarding.status())
         if isDraining { status.draining = true }
+        status.descriptors = descriptorStatus()
         return status
     }
 
@@ -141,7 +140,7 @@ extension GatewayCore {
     }
 
     /// The resident memory of the process (proc(5), statm); nil where it cannot be read.
-    private static func residentBytes() -> Int? {
+    static func residentBytes() -> Int? {
         guard let file = unsafe fopen("/proc/self/statm", "re") else { return nil }
         defer { unsafe fclose(file) }
         var line = [CChar](repeating: 0, count: 128)

@@ -27,6 +27,10 @@ final class GatewayCore {
     var neighbours: [UInt8: LoopNeighbour] = [:]
     var random: RandomSource
     var drops = DropCounters()
+    /// How much tunnel data is held, and what may be.
+    var memory: MemoryWatch
+    /// Whether there are file descriptors for new connections.
+    var descriptors: DescriptorBudget
     private(set) var isStopping = false
     /// It takes no new connections, and its peers know.
     private(set) var isDraining = false
@@ -105,6 +109,10 @@ final class GatewayCore {
         self.share = share
         latest = MonotonicClock.now()
         startedAt = latest
+        let parts = isInGroup ? Self.groupPeerCount : configuration.peers.count
+        let ceiling = tuning.memoryCeiling ?? configuration.limits.memoryBytes
+        memory = MemoryWatch(MemoryBudget(limit: ceiling, partCount: parts), now: latest)
+        descriptors = DescriptorBudget(limit: tuning.descriptorLimit)
         let seed = SecureRandom.next()
         bootID = share.bootID
         let ownPeers = configuration.peers.filter(share.has)
@@ -118,7 +126,7 @@ final class GatewayCore {
         }
         random = RandomSource(seed: seed)
         channelConfiguration = Self.channelConfiguration(
-            configuration, tuning, peerCount: isInGroup ? Self.groupPeerCount : configuration.peers.count)
+            configuration, tuning, peerCount: parts)
         unsafe plaintext = .allocate(byteCount: Constants.maximumDatagram + 1_024, alignment: 16)
         unsafe packet = .allocate(byteCount: Self.maximumPacket, alignment: 16)
         for peer in ownPeers {
@@ -353,6 +361,7 @@ final class GatewayCore {
         isTurnScheduled = false
         isInTurn = true
         let now = currentTime()
+        if now >= memory.nextLook { measureMemory(now: now) }
         drainSecure(now: now)
         // Handling one channel's events can touch another: go on until none is left.
         while !marked.isEmpty {

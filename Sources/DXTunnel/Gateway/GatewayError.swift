@@ -22,6 +22,8 @@ public enum GatewayError: Error, Hashable, Sendable {
     case noAnswer(String)
     /// As many connections are open as may be.
     case connectionLimit(String)
+    /// The gateway is at a limit of its memory or file descriptors; why, in words.
+    case exhausted(String, tunnel: String)
     /// The system or its OpenSSL failed.
     case system(String)
 }
@@ -40,6 +42,7 @@ extension GatewayError: CustomStringConvertible {
         case .isUDP(let name): "tunnel \(name) is of UDP: send datagrams to where it listens"
         case .noAnswer(let name): "\(name) did not answer"
         case .connectionLimit(let name): "tunnel \(name) has as many connections open as it may"
+        case .exhausted(let reason, let name): "tunnel \(name) takes no connection now: \(reason)"
         }
     }
 }

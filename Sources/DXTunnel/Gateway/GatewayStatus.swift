@@ -42,6 +42,8 @@ public struct GatewayStatus: Sendable, Hashable {
     public var draining: Bool?
     /// What there is of audit records; nil where none are kept.
     public var audit: AuditStatus?
+    /// The file descriptors of its process; nil of a gateway that does not say.
+    public var descriptors: DescriptorStatus?
 
     /// A snapshot from its parts.
     public init(
@@ -78,7 +80,8 @@ public struct GatewayStatus: Sendable, Hashable {
         peers = parts.flatMap(\.peers).sorted { (peerOrder[$0.name] ?? .max) < (peerOrder[$1.name] ?? .max) }
         for part in parts.dropFirst() {
             drops.merge(part.drops, uniquingKeysWith: &+)
-            memory.usedBytes += part.memory.usedBytes
+            memory.add(part.memory)
+            if let more = part.descriptors { descriptors?.add(more) }
             for tunnel in part.tunnels {
                 let known = tunnels.firstIndex { $0.name == tunnel.name && $0.role == tunnel.role }
                 if let known { tunnels[known].add(tunnel) } else { tunnels.append(tunnel) }
@@ -92,8 +95,8 @@ public struct GatewayStatus: Sendable, Hashable {
         Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Whether every peer is connected and every tunnel works. In a group members come and go: one that is away is no
-    /// problem as long as some other is there and every tunnel works.
+    /// Whether every peer is connected, every tunnel works and leads to a target that is not down, and no limit is reached. In a group
+    /// members come and go: one that is away is no problem as long as some other is there and every tunnel works.
     public var isHealthy: Bool { problems.isEmpty }
 
     /// Why it is not healthy, one sentence each; empty when it is.
@@ -107,13 +110,24 @@ public struct GatewayStatus: Sendable, Hashable {
                 let reason = peer.lastError.map { ": \($0)" } ?? ""
                 return "peer \(peer.name) is \(peer.state.rawValue) since \(peer.since)\(reason)"
             }
-        let tunnelProblems = tunnels.compactMap { tunnel -> String? in
-            guard tunnel.state != .active else { return nil }
-            let reason = tunnel.lastError.map { ": \($0)" } ?? ""
-            return "tunnel \(tunnel.name) is \(tunnel.state.rawValue)\(reason)"
-        }
         let auditProblems = audit?.problem.map { ["audit records cannot be written: \($0)"] } ?? []
-        return groupProblems + peerProblems + tunnelProblems + auditProblems
+        return groupProblems + peerProblems + tunnels.compactMap(\.problem) + limitProblems + auditProblems
+    }
+
+    /// A limit is reached, and new connections are refused.
+    private var limitProblems: [String] {
+        var result: [String] = []
+        if memory.state == .full {
+            result.append(
+                "memory is full: \(memory.usedBytes) of \(memory.limitBytes) bytes wait for readers that are slow, and new"
+                    + " connections are refused: end what does not read, or raise limits: memory")
+        }
+        if let descriptors, descriptors.isShort {
+            result.append(
+                "no file descriptors are left: \(descriptors.used ?? 0) of \(descriptors.limit) are open, and new connections"
+                    + " are refused: raise the service's LimitNOFILE, or lower limits: connections")
+        }
+        return result
     }
 
     /// In a group: no other member can be reached.
@@ -130,7 +144,7 @@ extension GatewayStatus: Codable {
         case uptimeSeconds = "uptime_seconds"
         case listen, socket, threads, peers, tunnels, drops, memory, group, match, forwarding
         case serveMatch = "serve_match"
-        case audit
+        case audit, descriptors
     }
 
     /// Writes the layout, with `healthy` and `problems` worked out.
@@ -157,6 +171,7 @@ extension GatewayStatus: Codable {
         try container.encodeIfPresent(forwarding, forKey: .forwarding)
         try container.encodeIfPresent(draining, forKey: .draining)
         try container.encodeIfPresent(audit, forKey: .audit)
+        try container.encodeIfPresent(descriptors, forKey: .descriptors)
     }
 
     /// Reads the layout; throws `DecodingError` for another schema.
@@ -185,6 +200,7 @@ extension GatewayStatus: Codable {
             forwarding: try container.decodeIfPresent(ForwardingStatus.self, forKey: .forwarding))
         draining = try container.decodeIfPresent(Bool.self, forKey: .draining)
         audit = try container.decodeIfPresent(AuditStatus.self, forKey: .audit)
+        descriptors = try container.decodeIfPresent(DescriptorStatus.self, forKey: .descriptors)
     }
 }
 
@@ -214,28 +230,5 @@ public struct SocketStatus: Sendable, Hashable, Codable {
         case receiveBufferBytes = "receive_buffer_bytes"
         case sendBufferBytes = "send_buffer_bytes"
         case gso, gro, ecn
-    }
-}
-
-/// Buffered tunnel data.
-public struct MemoryStatus: Sendable, Hashable, Codable {
-    /// Bytes buffered now.
-    public var usedBytes: Int
-    /// Bytes that may be buffered (`limits: memory`).
-    public var limitBytes: Int
-    /// The whole process in memory, in bytes; nil where it is not known.
-    public var residentBytes: Int?
-
-    /// A value from its parts.
-    public init(usedBytes: Int, limitBytes: Int, residentBytes: Int? = nil) {
-        self.usedBytes = usedBytes
-        self.limitBytes = limitBytes
-        self.residentBytes = residentBytes
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case usedBytes = "used_bytes"
-        case limitBytes = "limit_bytes"
-        case residentBytes = "resident_bytes"
     }
 }

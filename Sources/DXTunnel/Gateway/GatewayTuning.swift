@@ -25,6 +25,11 @@ struct GatewayTuning: Sendable {
     var directPatience: Interval = .seconds(3)
     /// How long nothing may arrive before the channel to a peer is given up; nil: as the configuration says.
     var idleTimeout: Interval?
+    /// How many bytes of tunnel data may be held before new connections are refused; nil: `limits: memory`. Windows are of that all
+    /// the same.
+    var memoryCeiling: Int?
+    /// How many file descriptors there may be; nil: as the system says.
+    var descriptorLimit: Int?
     /// When a destination that failed is used again, where its tunnel does not say.
     var failback = DestinationChoice.usualFailback
 

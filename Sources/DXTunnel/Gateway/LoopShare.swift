@@ -10,6 +10,8 @@ struct LoopShare: Sendable {
     let bootID: UInt64
     /// The connections of the gateway.
     let connections: ConnectionCount
+    /// What all event loops hold.
+    let memory: MemoryUse
     /// Those of each tunnel, by name; a gateway is one end of a tunnel only.
     let tunnelConnections: [String: ConnectionCount]
     /// The gateway's audit records; nil where none are kept.
@@ -19,13 +21,14 @@ struct LoopShare: Sendable {
     static func all(_ configuration: GatewayConfiguration, plan: LoopPlan, audit: AuditLog? = nil) -> [LoopShare] {
         let bootID = SecureRandom.next()
         let connections = ConnectionCount(maximum: configuration.limits.connections)
+        let memory = MemoryUse()
         let tunnels = Dictionary(
             configuration.tunnels.map { ($0.name, ConnectionCount(maximum: $0.maximumConnections)) },
             uniquingKeysWith: { first, _ in first })
         return (0..<plan.loopCount).map {
             LoopShare(
-                number: $0, plan: plan, bootID: bootID, connections: connections, tunnelConnections: tunnels,
-                audit: audit)
+                number: $0, plan: plan, bootID: bootID, connections: connections, memory: memory,
+                tunnelConnections: tunnels, audit: audit)
         }
     }
 

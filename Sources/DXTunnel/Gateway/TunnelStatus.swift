@@ -86,6 +86,28 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         self.rateWaitMilliseconds = rateWaitMilliseconds
     }
 
+    /// Why connections through it fail now, in a sentence that says what to do; nil when nothing is known to be wrong.
+    public var problem: String? {
+        guard state == .active else {
+            let reason = lastError.map { ": \($0.onOneLine)" } ?? ""
+            return "tunnel \(name) is \(state.rawValue)\(reason)"
+        }
+        if let health, health.state == .down {
+            let reason = health.reason.map { " (\($0.onOneLine))" } ?? ""
+            return "tunnel \(name): its target \(target ?? "") is down\(reason): start it, or look at its check"
+        }
+        guard let destinations, destinations.contains(where: { $0.state == .down }),
+            destinations.allSatisfy({ $0.state.isOutOfUse })
+        else { return nil }
+        let each = destinations.map { destination in
+            let reason = destination.reason.map { " (\($0.onOneLine))" } ?? ""
+            return destination.state == .down
+                ? "the target of \(destination.gateway) is down\(reason)"
+                : "\(destination.gateway) is \(destination.state.rawValue)"
+        }
+        return "tunnel \(name) leads nowhere: \(each.joined(separator: ", ")): start a target"
+    }
+
     /// Takes in what another event loop of the gateway has of the same tunnel.
     mutating func add(_ other: TunnelStatus) {
         if other.state == .active || state == .waiting { state = other.state }

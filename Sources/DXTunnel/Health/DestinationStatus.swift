@@ -14,6 +14,14 @@ public struct DestinationStatus: Sendable, Hashable, Codable {
         case leaving
         /// It is not connected, or has not activated the tunnel.
         case away
+
+        /// Whether connections there would fail, as far as is known.
+        var isOutOfUse: Bool {
+            switch self {
+            case .ready, .recovering, .silent: false
+            case .down, .leaving, .away: true
+            }
+        }
     }
 
     /// The name of its gateway.

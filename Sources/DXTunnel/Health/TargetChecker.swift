@@ -103,6 +103,12 @@ final class TargetChecker {
         follow()
     }
 
+    /// The check could not be made, for want of descriptors, say.
+    private func abandoned(_ number: UInt64) {
+        machine.checkAbandoned(number, now: core.currentTime())
+        follow()
+    }
+
     // MARK: Checks
 
     private func begin(_ number: UInt64) {
@@ -175,7 +181,9 @@ final class TargetChecker {
             let (checker, end) = bound.value
             switch result {
             case .failure(let error):
-                if !end.isOver { checker.ended(number, TargetConnection.words(for: error)) }
+                guard !end.isOver else { return }
+                if TargetConnection.isOwnTrouble(error) { return checker.abandoned(number) }
+                checker.ended(number, TargetConnection.words(for: error))
             case .success(let channel):
                 guard case .http = check.kind else {
                     channel.close(promise: nil)

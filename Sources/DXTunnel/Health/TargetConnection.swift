@@ -5,10 +5,16 @@ import NIOPosix
 
 /// What a failed attempt to connect to a target means.
 enum TargetConnection {
-    /// A refusal is a refusal; everything else is a target that cannot be reached.
+    /// Whether this host had no means to connect: no descriptors, no memory. It says nothing of the target.
+    static func isOwnTrouble(_ error: any Error) -> Bool {
+        errno(of: error).map { [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains($0) } ?? false
+    }
+
+    /// A refusal is a refusal, and want of means here is a limit; everything else is a target that cannot be reached.
     static func code(for error: any Error) -> StreamCode {
+        if isOwnTrouble(error) { return .limit }
         // Of a unix socket there is no file while nobody listens.
-        [ECONNREFUSED, ENOENT].contains(errno(of: error)) ? .refused : .unreachable
+        return [ECONNREFUSED, ENOENT].contains(errno(of: error)) ? .refused : .unreachable
     }
 
     /// Why, for people.

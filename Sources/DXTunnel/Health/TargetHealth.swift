@@ -125,6 +125,14 @@ struct TargetHealth: Sendable {
         nextCheck = now + gap - Interval(nanoseconds: Int64(random.below(spread)))
     }
 
+    /// A check could not be made for want of something here, which says nothing of the target: the next one is when it would have
+    /// been otherwise.
+    mutating func checkAbandoned(_ number: UInt64, now: Instant) {
+        guard let running, running.number == number, let settings else { return }
+        self.running = nil
+        nextCheck = now + settings.interval
+    }
+
     /// A connection to the target was made.
     mutating func connected() {
         // Checks know better: a web server that answers 503 takes connections.

@@ -231,6 +231,10 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         keepDestination()
     }
 
+    func measureHeldBytes() -> Int {
+        lead.readableBytes &+ early.readableBytes &+ (writer?.bytes.readableBytes ?? 0)
+    }
+
     // MARK: Several destinations
 
     var owner: PeerChannel.StreamOwner { .program(self) }

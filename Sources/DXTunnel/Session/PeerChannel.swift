@@ -19,6 +19,8 @@ final class PeerChannel {
     var sessions: [ChannelSession] = []
     /// Whether both ends keep several paths.
     let keepsPaths: Bool
+    /// Bytes of tunnel data held of it, when they were measured last.
+    var heldByteCount = 0
     /// It waits for the gateway's next turn.
     var isMarked = false
     /// Why it ended.

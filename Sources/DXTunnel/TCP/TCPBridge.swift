@@ -48,6 +48,10 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     /// What was sent and may have to be sent again, to another destination.
     private var early = ByteBuffer()
     private var isReading = false
+    /// The application's connection may hold bytes that the kernel has not taken.
+    private var mayHaveUnwritten = false
+    /// Memory is short, and the kernel has not taken the last piece: no further one is read from the stream.
+    private var isHoldingBack = false
     /// TCP's FIN came, and is passed on after what is held; or the stream wants no more.
     private var inputEnded = false
     /// The stream's FIN came and was passed on.
@@ -295,12 +299,13 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     private func pump() {
         if isApplicationGone { return readForNobody() }
         guard let context, !isOver, !isWaiting, context.channel.isActive, !outputEnded else { return }
+        guard !isHoldingBack else { return }
         var wrote = lead.readableBytes > 0
         if wrote {
             context.write(wrapOutboundOut(lead), promise: nil)
             lead = ByteBuffer()
         }
-        loop: while context.channel.isWritable {
+        loop: while context.channel.isWritable, !isHoldingBack {
             switch readStream() {
             case .none: break loop
             case .bytes(let bytes):
@@ -308,7 +313,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
                 usage.countToClient(bytes.readableBytes)
                 lastActivity = channel.core.latest
                 ticket?.countToClient(bytes.readableBytes)
-                context.write(wrapOutboundOut(bytes), promise: nil)
+                context.write(wrapOutboundOut(bytes), promise: channel.core.memory.isShort ? holdBack(context) : nil)
                 wrote = true
             case .finished:
                 keepDestination()
@@ -324,7 +329,33 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
                 return
             }
         }
-        if wrote { context.flush() }
+        if wrote {
+            mayHaveUnwritten = true
+            context.flush()
+        }
+    }
+
+    /// Memory is short: reads no more of the stream until the kernel has what is written with this promise, so that a connection
+    /// whose application does not read holds one piece, at most 64 KiB, and not `waterMark`.
+    private func holdBack(_ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
+        isHoldingBack = true
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenComplete { _ in
+            bound.value.isHoldingBack = false
+            bound.value.pump()
+        }
+        return written
+    }
+
+    func measureHeldBytes() -> Int {
+        var count = held.readableBytes &+ lead.readableBytes &+ early.readableBytes
+        if mayHaveUnwritten, let context {
+            let unwritten = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+            mayHaveUnwritten = unwritten > 0
+            count &+= unwritten
+        }
+        return count
     }
 
     /// Sends FIN once everything is written. SwiftNIO closes a connection whose input has ended whole, with all that waits

@@ -46,10 +46,11 @@ final class TunnelListener {
         file?.setMode(mode)
     }
 
-    /// Listens from now on; `accepted` configures each connection.
+    /// Listens from now on; `accepted` configures each connection, `paused` hears why none can be accepted for a second.
     func open(
         on eventLoop: any EventLoop,
-        accepted: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>, failed: @escaping (String) -> Void
+        accepted: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>,
+        paused: @escaping @Sendable (String) -> Void, failed: @escaping (String) -> Void
     ) {
         wantsOpen = true
         guard channel == nil, !isOpening else { return }
@@ -62,7 +63,7 @@ final class TunnelListener {
             // Without it, running out of file descriptors would make the event loop spin.
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+                    try channel.pipeline.syncOperations.addHandler(AcceptPauseHandler(paused))
                 }
             }
             .childChannelOption(.autoRead, value: false)

@@ -181,8 +181,9 @@ final class DestinationTunnel {
     /// An origin opened a stream, and this is how it begins.
     func accept(_ id: StreamID, _ beginning: StreamBeginning, on channel: PeerChannel) {
         guard udp == nil else { return refuse(id, on: channel, code: .refused, "the tunnel is of UDP") }
-        guard usage.hasRoom else {
-            return refuse(id, on: channel, code: .limit, "as many connections are open as may be")
+        if let refusal = core.refusal(of: usage, over: channel, needsDescriptor: target != nil) {
+            core.count(refusal)
+            return refuse(id, on: channel, code: .limit, refusal.reason)
         }
         if let target {
             guard beginning.head.port < UInt64(target.portCount) || target.portCount == 1 else {
@@ -310,7 +311,8 @@ final class DestinationTunnel {
         case .failure(let error):
             usage.closed()
             let words = TargetConnection.words(for: error)
-            checker?.connectionFailed(words)
+            // That this gateway has no descriptor says nothing of the target.
+            if !TargetConnection.isOwnTrouble(error) { checker?.connectionFailed(words) }
             refuse(id, on: channel, code: TargetConnection.code(for: error), "target \(target): \(words)")
         }
     }

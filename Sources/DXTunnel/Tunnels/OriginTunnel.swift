@@ -253,6 +253,7 @@ final class OriginTunnel {
             listener.open(
                 on: core.eventLoop,
                 accepted: { bound.value.accept($0, at: entrance) },
+                paused: { bound.value.core.onAcceptPaused($0, tunnel: bound.value.name) },
                 failed: { reason in
                     bound.value.failure = reason
                     bound.value.usage.lastError = reason
@@ -487,6 +488,14 @@ final class OriginTunnel {
         active.contains { $0.channel === channel && $0.isSuspended }
     }
 
+    /// Throws `GatewayError.connectionLimit`, `exhausted` when the gateway takes no connection now.
+    private func checkLimits(over channel: PeerChannel?, needsDescriptor: Bool) throws(GatewayError) {
+        let refusal = core.refusal(of: usage, over: channel, needsDescriptor: needsDescriptor)
+        guard let refusal else { return }
+        core.count(refusal)
+        throw refusal == .connections ? .connectionLimit(name) : .exhausted(refusal.reason, tunnel: name)
+    }
+
     /// Opens a connection to the best destination, or to the one of that name.
     ///
     /// - Parameters:
@@ -499,7 +508,7 @@ final class OriginTunnel {
         _ make: (PeerChannel, StreamID, TunnelOpening?, StreamCompression?) -> any TunnelConnection
     ) throws(GatewayError) {
         guard udp == nil else { throw .isUDP(name) }
-        guard usage.hasRoom else { throw .connectionLimit(name) }
+        try checkLimits(over: nil, needsDescriptor: entrance != nil)
         if let member, !destinations.contains(member) { throw .notADestination(member, tunnel: name) }
         if member == nil, hasSeveral {
             let opening = TunnelOpening(self, client: client, entrance: entrance, head: head)
@@ -508,6 +517,7 @@ final class OriginTunnel {
         guard let destination = nextDestination(only: member, client: client) else {
             throw .notConnected(member ?? destinations.first ?? name)
         }
+        try checkLimits(over: destination.channel, needsDescriptor: false)
         do throws(StreamError) {
             _ = try destination.channel.openStream(
                 internalPort: destination.internalPort, streamClass: streamClass, share: share

@@ -13,6 +13,8 @@ protocol TunnelConnection: AnyObject {
     func resume()
     /// No destination takes it; what the last one said.
     func refuse(_ code: StreamCode)
+    /// Bytes that it holds, on their way to and from its application.
+    func measureHeldBytes() -> Int
 }
 
 /// The search for a destination that takes one connection (`docs/ha.md` §4): the best is asked first; when it has not answered for
@@ -64,6 +66,12 @@ final class TunnelOpening {
 
     /// Whose connection it is.
     var usage: TunnelUsage { tunnel.usage }
+
+    /// Bytes that its connection holds. Of several streams one counts them.
+    func measureHeldBytes(for id: StreamID, on channel: PeerChannel) -> Int {
+        guard let first = pending.first, first.id == id, first.channel === channel else { return 0 }
+        return connection?.measureHeldBytes() ?? 0
+    }
 
     /// Asks the best destination.
     ///

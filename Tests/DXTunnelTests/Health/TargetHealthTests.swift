@@ -44,6 +44,21 @@ import Testing
         #expect(bench.changes == [.up])
     }
 
+    /// That a gateway has no descriptor for a check says nothing of the target.
+    @Test func aCheckThatCannotBeMadeIsNoVerdict() throws {
+        var bench = Bench(settings)
+        bench.check(nil)
+        for _ in 0..<10 {
+            bench.now = try #require(bench.health.nextTimeout)
+            let due = bench.health.takeCheck(now: bench.now)
+            let number = try #require(due)
+            bench.health.checkAbandoned(number, now: bench.now)
+            // Again when it would have been otherwise, not at once.
+            #expect(bench.health.nextTimeout == bench.now + .seconds(5) && !bench.health.isChecking)
+        }
+        #expect(bench.health.state == .up)
+    }
+
     /// A dead target is known within about one interval, though two failures are needed.
     @Test func fallsAfterSoManyFailuresAndSoon() {
         var bench = Bench(settings)

@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 
-from groups.disks import Disk
+from harness.disks import Disk
 from groups.fleet import NAMES, Fleet
 from harness.gateway import binary
 from harness.lab import HERE, Failure, check, wait_until

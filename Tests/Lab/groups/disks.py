@@ -2,21 +2,15 @@
 
 import contextlib
 import json
-import os
-import subprocess
-import threading
 
-from harness.data import Pattern, Server, echo, echo_works
+from harness.data import Server, echo, echo_works
+from harness.disks import Disk, Traffic
 from harness.gateway import command
 from harness.lab import Failure, check, wait_until
 from harness.runner import test
 
 from .fleet import NAMES, Fleet
 from .story import fetch, nginx
-
-# A group of five takes some 10 kB. The gateway's own files, sockets and what they are replaced by are fewer than these.
-DISK_BYTES, DISK_FILES = 256 * 1024, 64
-
 
 @test(topology="group", seconds=120)
 def nothing_else_is_written(run):
@@ -40,96 +34,6 @@ def nothing_else_is_written(run):
     check(fetch(run, "b", second) == page, "the page came changed after both were started again")
     check(not any(fleet.problems(host) for host in "ab"), "something is wrong with what works")
     return "joined, carried, followed a change and started again"
-
-
-class Disk:
-    """A small disk of its own for a gateway's state directory."""
-
-    def __init__(self, lab, path, size=DISK_BYTES, files=DISK_FILES):
-        self.path, self.fillers = path, []
-        path.mkdir(mode=0o700)
-        self._mount(["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={files},mode=700", "tmpfs", path])
-        lab.at_end(lambda: self._mount(["umount", "--lazy", path]))
-
-    @staticmethod
-    def _mount(arguments):
-        done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
-        check(done.returncode == 0, f"{arguments[0]}: {done.stderr.strip()}")
-
-    def fill(self):
-        """Leaves no byte, nor room for a file."""
-        filler = self.path / "filler"
-        self.fillers.append(filler)
-        with open(filler, "wb", buffering=0) as file:
-            for size in (4096, 1):
-                with contextlib.suppress(OSError):
-                    while True:
-                        file.write(bytes(size))
-        check(os.statvfs(self.path).f_bavail == 0, "the disk is not full")
-
-    def use_up_files(self):
-        with contextlib.suppress(OSError):
-            while True:
-                self.fillers.append(self.path / f"file-{len(self.fillers)}")
-                self.fillers[-1].touch()
-        check(os.statvfs(self.path).f_favail == 0, "there is room for a file")
-
-    def make_room(self):
-        for filler in self.fillers:
-            filler.unlink(missing_ok=True)
-        self.fillers.clear()
-
-    def half_written(self):
-        return [path.name for path in self.path.iterdir() if ".new-" in path.name]
-
-
-class Traffic:
-    """A transfer that goes on, and connections that come and go, through the tunnel at one port, while the block runs."""
-
-    def __init__(self, lab, host, port):
-        self.lab, self.host, self.port = lab, host, port
-        self.moved = self.connections = 0
-        self.problem, self.stopping = None, False
-        self.threads = [threading.Thread(target=self._guard, args=(part,), daemon=True)
-                        for part in (self._transfer, self._connect)]
-
-    def _guard(self, part):
-        try:
-            part()
-        except (OSError, Failure) as problem:
-            self.problem = self.problem or problem
-
-    def _transfer(self):
-        pattern = Pattern(7)
-        with self.lab.connect(self.host, self.port) as connection:
-            while not self.stopping:
-                pattern.send(connection, 65_536, self.moved)
-                pattern.receive(connection, 65_536, self.moved)
-                self.moved += 65_536
-
-    def _connect(self):
-        while not self.stopping:
-            with self.lab.connect(self.host, self.port) as connection:
-                check(echo_works(connection), "an echo came changed")
-            self.connections += 1
-
-    def wait_more(self):
-        """Until both went on from now on."""
-        moved, connections = self.moved, self.connections
-        wait_until(lambda: self.problem or (self.moved > moved + 1_000_000 and self.connections > connections + 5),
-                   "traffic goes on", 60.0)
-        check(not self.problem, f"traffic stopped: {self.problem}")
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind, *_):
-        self.stopping = True
-        for thread in self.threads:
-            thread.join(30.0)
-        check(kind or not self.problem, f"traffic stopped: {self.problem}")
 
 
 def shown(fleet, host):
@@ -167,6 +71,10 @@ def a_full_disk_stops_no_traffic(run):
                               "b says that it cannot save", 60.0)[0][0]
             check("full" in said and "make room" in said and str(disk.path) in said, f"status says {said!r}")
             check(not disk.half_written() and shown(fleet, "b") == before, "the disk has something else than before")
+            # Records of the connections that go on are counted where they cannot be kept.
+            audit = wait_until(lambda: (said := fleet.verb("b", "status")["audit"])["unwritten"] and said,
+                               "records that could not be written are counted", 60.0)[0]
+            check("problem" in audit and audit["on_disk"], f"status says of audit records {audit}")
             # What can only be done if it can be kept.
             refusal = fleet.verb("b", "invite", ok=False)
             check(isinstance(refusal, str) and "full" in refusal and "make room" in refusal, f"invite said {refusal!r}")
@@ -181,6 +89,7 @@ def a_full_disk_stops_no_traffic(run):
             disk.make_room()
             took = wait_until(lambda: not fleet.problems("b"), "it is saved by itself", 90.0)[1]
             traffic.wait_more()
+            wait_until(lambda: fleet.verb("b", "audit", "one")["records"], "records are kept again", 60.0)
         now = fleet.verb("b", "status")["group"]
         fleet.running.pop("b").kill9()
         saved = shown(fleet, "b")

@@ -103,6 +103,7 @@ class Gateway:
         self.control = self.directory / "control.sock"
         self.process = None
         self.starts = 0
+        self.before = []        # what it is started by: ["prlimit", "--nofile=96"]
 
     def write_config(self, veil, peers, tunnels, extra=""):
         """`peers`: (name, id, [addresses]); `tunnels`: those this gateway knows of."""
@@ -125,7 +126,7 @@ class Gateway:
     def start(self):
         self.starts += 1
         self.process = self.lab.start(
-            self.host, [binary(), "run", "--config", self.config, *os.environ.get("DX_RUN_OPTIONS", "").split()], f"gateway {self.name}",
+            self.host, [*self.before, binary(), "run", "--config", self.config, *os.environ.get("DX_RUN_OPTIONS", "").split()], f"gateway {self.name}",
             self.directory / f"run-{self.starts}.log")
         return self
 

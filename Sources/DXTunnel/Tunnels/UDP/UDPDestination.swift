@@ -81,11 +81,9 @@ final class UDPDestination {
     }
 
     private func begin(_ key: Key, on channel: PeerChannel, now: Instant) -> UDPTargetFlow? {
-        if !tunnel.usage.hasRoom, let idle = flows.removeOldest(idleFor: UDPOrigin.leastIdle, now: now) {
-            ended(idle, .idle)
-        }
-        guard tunnel.usage.hasRoom else {
-            refuse(.limit, channel, "as many flows are in use as may be")
+        if let refusal = refusal(over: channel, now: now) {
+            core.count(refusal)
+            refuse(.limit, channel, refusal == .connections ? "as many flows are in use as may be" : refusal.reason)
             return nil
         }
         guard let target = tunnel.target?.host else {
@@ -106,6 +104,16 @@ final class UDPDestination {
         tunnel.usage.opened()
         timer?.arm(at: flows.nextDeadline)
         return flow
+    }
+
+    /// Why no flow can begin. One that is idle gives its place, and its socket, to a new one.
+    private func refusal(over channel: PeerChannel, now: Instant) -> ConnectionRefusal? {
+        let refusal = core.refusal(of: tunnel.usage, over: channel, needsDescriptor: true)
+        guard refusal == .connections || refusal == .descriptors,
+            let idle = flows.removeOldest(idleFor: UDPOrigin.leastIdle, now: now)
+        else { return refusal }
+        ended(idle, .idle)
+        return core.refusal(of: tunnel.usage, over: channel, needsDescriptor: true)
     }
 
     /// Looks a target up, for each flow anew: what a name means may change, and is for the policy to judge, not the name.

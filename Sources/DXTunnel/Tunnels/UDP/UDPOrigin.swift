@@ -167,8 +167,9 @@ final class UDPOrigin {
         if !tunnel.usage.hasRoom, let idle = flows.removeOldest(idleFor: Self.leastIdle, now: now) {
             ended(idle, .idle)
         }
-        guard tunnel.usage.hasRoom else {
-            refuse(.limit, client, "as many flows are in use as may be")
+        if let refusal = core.refusal(of: tunnel.usage, over: nil, needsDescriptor: false) {
+            core.count(refusal)
+            refuse(.limit, client, refusal == .connections ? "as many flows are in use as may be" : refusal.reason)
             return nil
         }
         guard let place = tunnel.placeForFlow(of: client.endpoint) else {

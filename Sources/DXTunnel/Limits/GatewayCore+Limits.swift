@@ -1,0 +1,134 @@
+import DXStream
+import DXWire
+import Logging
+
+/// What the gateway does at its limits of memory and of file descriptors (`docs/architecture.md` §8).
+extension GatewayCore {
+    /// Bytes of tunnel data that this event loop holds: what its channels wait to send, to have acknowledged and to have read, and
+    /// what its connections hold on the way to and from their applications.
+    func measureHeldBytes() -> Int {
+        peers.reduce(0) { sum, peer in sum &+ (peer.channel?.measureHeldBytes() ?? 0) }
+    }
+
+    /// Looks how much is held, and has windows fit. From figures that are there: no byte is counted on its way.
+    func measureMemory(now: Instant) {
+        let held = measureHeldBytes()
+        let used = share.memory.add(held - memory.told)
+        memory.told = held
+        let before = memory.budget.level
+        if memory.budget.update(used: used) { tellMemory(before: before) }
+        memory.nextLook = now + MemoryWatch.pause
+        // What the kernel takes from the write queues of connections makes no turn.
+        if memory.isShort { noteDeadline(memory.nextLook) }
+        fitWindows(now: now)
+    }
+
+    private func fitWindows(now: Instant) {
+        let steps = memory.budget.windowSteps
+        // While it is short they follow what is held, too.
+        guard steps < MemoryBudget.steps || steps != memory.windowSteps else { return }
+        memory.windowSteps = steps
+        for channel in peers.compactMap(\.channel)
+        where channel.transport.setMemoryPart(steps, of: MemoryBudget.steps, now: now) { mark(channel) }
+    }
+
+    private func tellMemory(before: MemoryBudget.Level) {
+        let level = memory.budget.level
+        let metadata: KeyValuePairs = ["held": "\(memory.budget.used)", "limit": "\(memory.budget.limit)"]
+        if level == .full {
+            complain("memory is full: new connections are refused", metadata, limit: &memory.complaints)
+        } else if before == .full {
+            complain("memory is not full any more: new connections are taken", metadata, limit: &memory.complaints)
+        }
+    }
+
+    /// Why no new connection or flow is taken now; nil when it is.
+    ///
+    /// - Parameters:
+    ///   - usage: the tunnel's.
+    ///   - channel: over which it would go; nil when that is not known yet.
+    ///   - needsDescriptor: whether it takes a socket of its own.
+    func refusal(
+        of usage: TunnelUsage, over channel: PeerChannel?, needsDescriptor: Bool
+    ) -> ConnectionRefusal? {
+        guard usage.hasRoom else { return .connections }
+        if let refusal = memoryRefusal(over: channel) { return refusal }
+        guard needsDescriptor else { return nil }
+        switch descriptors.ask() {
+        case .room(let isBack):
+            if isBack { logger.notice("there are file descriptors again: new connections are taken") }
+            return nil
+        case .none(let isNew):
+            if isNew {
+                logger.warning(
+                    "no file descriptors are left: new connections are refused",
+                    metadata: ["limit": "\(descriptors.limit)"])
+            }
+            return .descriptors
+        }
+    }
+
+    private func memoryRefusal(over channel: PeerChannel?) -> ConnectionRefusal? {
+        guard memory.isShort else { return nil }
+        let now = currentTime()
+        if now >= memory.nextLook { measureMemory(now: now) }
+        return switch memory.budget.refusal(peerHolds: channel?.heldByteCount ?? 0) {
+        case .full: .memory
+        case .peer: .peerMemory(channel?.peer.name ?? "")
+        case nil: nil
+        }
+    }
+
+    /// A connection or flow was refused for that.
+    func count(_ refusal: ConnectionRefusal) {
+        switch refusal {
+        case .connections: break
+        case .memory, .peerMemory: memory.refused &+= 1
+        case .descriptors: descriptors.refused &+= 1
+        }
+    }
+
+    /// The system had no descriptor for a connection that waits to be accepted: the listener pauses.
+    func onAcceptPaused(_ reason: String, tunnel: String) {
+        descriptors.acceptPauses &+= 1
+        complain(
+            "listener pauses for a second", ["tunnel": tunnel, "reason": reason], limit: &memory.complaints)
+    }
+
+    /// How the memory is, for status.
+    func memoryStatus() -> MemoryStatus {
+        let now = currentTime()
+        if now >= memory.nextLook { measureMemory(now: now) }
+        var status = MemoryStatus(
+            usedBytes: measureHeldBytes(), limitBytes: memory.budget.limit,
+            residentBytes: Self.residentBytes())
+        status.state = MemoryStatus.State(memory.budget.level)
+        status.refusedConnections = memory.refused
+        return status
+    }
+
+    /// How the file descriptors are, for status.
+    func descriptorStatus() -> DescriptorStatus {
+        let limit = descriptors.limit
+        return DescriptorStatus(
+            used: DescriptorBudget.openCount(), limit: limit, reserved: DescriptorBudget.reserve(of: limit),
+            refusedConnections: descriptors.refused, acceptPauses: descriptors.acceptPauses)
+    }
+}
+
+extension PeerChannel {
+    /// Bytes of tunnel data that this gateway holds of the channel; keeps the figure in `heldByteCount`.
+    func measureHeldBytes() -> Int {
+        var count = transport.heldByteCount
+        for (id, owner) in owners {
+            switch owner {
+            case .tcp(let bridge): count &+= bridge.measureHeldBytes()
+            case .program(let bridge): count &+= bridge.measureHeldBytes()
+            case .opening(let opening): count &+= opening.measureHeldBytes(for: id, on: self)
+            case .beginning, .connecting, .group: break
+            }
+        }
+        heldByteCount = count
+        return count
+    }
+}
