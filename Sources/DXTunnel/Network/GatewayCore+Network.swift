@@ -66,7 +66,7 @@ extension PeerLink {
     /// The host has other addresses, or other ways.
     func networkChanged(_ change: NetworkChange, _ snapshot: NetworkSnapshot, now: Instant) {
         tellPaths(snapshot, now: now)
-        let hasMoved = channel?.leave(change, snapshot, now: now) ?? false
+        let hasMoved = channel?.leave(change, snapshot, now: core.currentTime()) ?? false
         // Handshakes from an address that is gone end in nothing, and others wait behind them.
         let gaveUp = giveUpAttempts { hasMoved || change.has(lost: $0.local) }
         if !isHeard {
