@@ -1,7 +1,8 @@
 """The tests of run-apps. Importing this package registers them, in the order of the imports."""
 
 from . import (  # noqa: F401
-    commands, connections, endings, failures, availability, addresses, programs, datagrams, kinds, roaming, paths)
+    commands, connections, endings, failures, availability, addresses, programs, datagrams, kinds, roaming, paths,
+    rehearse)
 
 # What these tests and the lab need (see scripts/packages for the notation).
 PACKAGES = (
