@@ -61,7 +61,7 @@ struct RehearsalMeter: Sendable {
         var longest = Interval.zero
         /// It should move, and has not for `threshold`.
         var isStill = false
-        /// That was so when the cut was over.
+        /// That was so when the cut was over, and it had not moved since it began.
         var stoodToTheEnd = false
         var answeredAt: Instant?
         var isOver = false
@@ -123,7 +123,11 @@ struct RehearsalMeter: Sendable {
     /// The cut is over; who stands still may still do so for a moment.
     mutating func restored(now: Instant) {
         restoredAt = now
-        for place in followed.indices where followed[place].isStill { followed[place].stoodToTheEnd = true }
+        guard let cutAt else { return }
+        // One that moved meanwhile has what took over: it may be silent at this very moment all the same.
+        for place in followed.indices where followed[place].isStill && followed[place].movedAt <= cutAt {
+            followed[place].stoodToTheEnd = true
+        }
     }
 
     /// Nothing is looked at any more: who stands still now has done so until now.
