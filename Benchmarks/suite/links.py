@@ -18,6 +18,7 @@ class Link:
     emulation: str | None = None
     mtu: int = 1500
     loopback: bool = False
+    topology: str = "direct"       # of Tests/Lab; "multipath" has two links, eth and lte, and `emulation` is of the first
 
     @property
     def clean(self) -> bool:
@@ -61,6 +62,8 @@ LINKS = {link.name: link for link in (
     Link("bursty", "100 Mbit/s, 80 ms, 1 % loss in bursts of 4", "delay=40,ge=0.25:25,rate=100"),
     Link("bufferbloat", "20 Mbit/s, 40 ms, 1 s queue", "delay=20,rate=20,queue=1000"),
     Link("interactive", "50 Mbit/s, 40 ms", "delay=20,rate=50"),
+    Link("twopaths", "two links: 100 Mbit/s with 10 ms of round trip, and 20 Mbit/s with 60 ms", "delay=5,rate=100",
+         topology="multipath"),
 )}
 CLEAN = tuple(link.name for link in LINKS.values() if link.clean)
-LADDER = tuple(link.name for link in LINKS.values() if link.rate("down") is not None)
+LADDER = tuple(link.name for link in LINKS.values() if link.rate("down") is not None and link.topology == "direct")

@@ -47,14 +47,16 @@ class Network:
 
     def __init__(self, lab: Lab, link: Link, directory: pathlib.Path) -> None:
         self.lab, self.link, self.directory = lab, link, directory
-        self.cubic = Addresses("127.0.0.1", "127.0.0.1") if link.loopback else Addresses("192.0.2.1", "192.0.2.2")
+        self.cubic = (Addresses("127.0.0.1", "127.0.0.1") if link.loopback
+                      else Addresses("203.0.113.1", "203.0.113.2") if link.topology == "multipath"
+                      else Addresses("192.0.2.1", "192.0.2.2"))
         self.bbr: Addresses | None = None
         self.device = "lo" if link.loopback else "eth0"
         self._next_port = FIRST_PORT
         self.server: Process | None = None
 
     def add_bbr(self) -> None:
-        if self.link.loopback or "bbr" not in kernel.available_congestion_controls():
+        if self.link.loopback or self.link.topology != "direct" or "bbr" not in kernel.available_congestion_controls():
             return
         self.bbr = Addresses("192.0.2.11", "192.0.2.12")
         for host, own, other in (("a", self.bbr.a, self.bbr.b), ("b", self.bbr.b, self.bbr.a)):
@@ -67,6 +69,11 @@ class Network:
         if self.bbr is None:
             raise Failure("no BBR here")
         return self.bbr
+
+    @property
+    def all_of_b(self) -> list[str]:
+        """Every address of host b's that host a can reach it at."""
+        return [self.cubic.b] + (["198.51.100.2"] if self.link.topology == "multipath" else [])
 
     def ports(self) -> range:
         """Ten ports, TCP and UDP, that nobody else has."""
@@ -88,7 +95,8 @@ class Network:
 
     def emulator(self) -> dict:
         """The link emulator's counters: `late_max_us` and `ring_dropped` tell when it could not keep up."""
-        return {} if self.link.clean else json.loads(self.lab.link_command("wire", "stats"))
+        first = "eth" if self.link.topology == "multipath" else "wire"
+        return {} if self.link.clean else json.loads(self.lab.link_command(first, "stats"))
 
     def settle(self) -> None:
         """Until no packet is in the emulated link, or only few: what a measurement left behind is gone."""
@@ -123,7 +131,8 @@ def network(identity: str, link: Link, directory: pathlib.Path, congestion: str 
     with contextlib.ExitStack() as stack:
         with kernel.inherited_congestion_control(congestion):
             kind = OneHost if link.loopback else Lab
-            lab = stack.enter_context(kind(identity, "direct", link.emulation))
+            lab = stack.enter_context(kind(identity, link.topology,
+                                            link.emulation if link.topology == "direct" else None))
         made = Network(lab, link, directory)
         made.add_bbr()
         made.start_server()

@@ -145,7 +145,8 @@ class Runner:
                 if self._failed(net, scenario, variant.name):
                     continue
                 with self._reporting(net, scenario, variant.name):
-                    fresh = dataclasses.replace(variant, settings={**variant.settings, **scenario.settings(net)})
+                    fresh = dataclasses.replace(variant, settings={**variant.settings, **scenario.settings(net)},
+                                                kind=scenario.kind(variant))
                     peer = fresh.make(net, f"-{scenario.name}-{run}")
                     peer.name = variant.name
                     try:

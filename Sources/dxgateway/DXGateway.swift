@@ -37,7 +37,7 @@ struct DXGateway: AsyncParsableCommand {
             DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
             MemberCommand.self, TunnelCommand.self, NcCommand.self, NetcheckCommand.self, ExplainCommand.self,
             DrainCommand.self,
-            AuditCommand.self,
+            AuditCommand.self, RehearseCommand.self,
         ])
 
     static func main() async { await runProgram("dxgateway") }

@@ -19,6 +19,8 @@ PEERS = {variant.name: variant for variant in (
     Variant("dx", "two gateways", GatewayPair),
     Variant("dx-cubic", "two gateways told to use CUBIC", GatewayPair, {"congestion": "cubic"}, on_request=True),
     Variant("dx-bbr", "two gateways told to use BBR", GatewayPair, {"congestion": "bbr"}, on_request=True),
+    Variant("dx-redundant", "two gateways, redundant", GatewayPair, {"multipath": "redundant"}, on_request=True),
+    Variant("dx-aggregate", "two gateways, aggregate", GatewayPair, {"multipath": "aggregate"}, on_request=True),
     Variant("direct", "plain TCP", Direct),
     Variant("direct-bbr", "plain TCP, kernel BBR", Direct, bbr=True),
     Variant("udp", "plain UDP echo", PlainUDP),

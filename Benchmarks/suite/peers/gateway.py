@@ -18,7 +18,8 @@ MOST_CONNECTIONS = 65_536
 
 
 class GatewayPair(Peer):
-    """Settings: `congestion` of the peer entry; `preload`, a library, and `preload_file`, for what it writes."""
+    """Settings: `congestion` of the peer entry; `multipath`, and `roams`, which binds it to all addresses and tells of each that
+    host b has, for what is interactive; `preload`, a library, and `preload_file`, for what it writes."""
 
     @classmethod
     def missing(cls) -> str | None:
@@ -36,18 +37,22 @@ class GatewayPair(Peer):
         # On one host both ends must differ; elsewhere it does no harm.
         port = {"a": self.ports[0], "b": self.ports[1]}
         outside = {"a": self.addresses.a, "b": self.addresses.b}
+        roams = "roams" in self.settings
+        of_b = self.network.all_of_b if roams else [self.addresses.b]
         for host, other in (("a", "b"), ("b", "a")):
             peer: dict[str, object] = {
                 "name": NAMES[other], "id": identities[other],
-                "addresses": [f"{outside[other]}:{port[other]}"] if host == "a" else []}
+                "addresses": [f"{each}:{port[other]}" for each in of_b] if host == "a" else []}
             if "congestion" in self.settings:
                 peer["congestion"] = self.settings["congestion"]
             self.config(host).write_text(json.dumps({        # JSON is YAML
                 "name": NAMES[host], "identity": keys[host].name, "veil": "group.key",
-                "listen": f"{outside[host]}:{port[host]}", "control": f"{host}.sock", "peers": [peer],
+                "listen": f"{'' if roams else outside[host]}:{port[host]}", "control": f"{host}.sock", "peers": [peer],
                 "limits": {"connections": MOST_CONNECTIONS},
+                **({"multipath": self.settings["multipath"]} if "multipath" in self.settings else {}),
                 "tunnels": [{
                     "name": TUNNEL, "max_connections": MOST_CONNECTIONS,
+                    **({"class": "interactive"} if roams else {}),
                     "origins": [{"gateway": NAMES["a"], "listen": f"127.0.0.1:{self.ports[2]}"}],
                     "destinations": [{"gateway": NAMES["b"], "target": self.target}]}]}, indent=1))
         command("config", "validate", self.config("a"))

@@ -6,6 +6,7 @@ from ..links import CLEAN
 from .allocations import Allocations
 from .connections import ConnectionRate
 from .echo import EchoIdle, EchoUnderBulk
+from .failover import AddressChanged, Drained, GatewayKilled, PathCut, TargetStopped
 from .fairness import Fairness
 from .goodput import Goodput
 from .idle import IdleMemory, IdleTraffic
@@ -33,6 +34,13 @@ SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (
     TwoPairs(),
     Fairness(),
     Allocations(),
+    PathCut(),
+    AddressChanged(),
+    GatewayKilled(),
+    TargetStopped(),
+    Drained(),
 )}
+# One word for several.
+FAMILIES = {"failover": [name for name in SCENARIOS if name.startswith("failover-")]}
 
-__all__ = ["SCENARIOS", "Effort", "Figure", "Scenario"]
+__all__ = ["FAMILIES", "SCENARIOS", "Effort", "Figure", "Scenario"]

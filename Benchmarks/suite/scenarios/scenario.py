@@ -20,10 +20,12 @@ class Effort:
     echo_seconds: float = 20.0
     idle_seconds: float = 120.0
     connections: int = 10_000
+    faults: int = 20                # of a kind, one after the other, in each run
 
     @staticmethod
     def quick() -> Effort:
-        return Effort(runs=2, seconds=2.0, goodput_seconds=8.0, echo_seconds=4.0, idle_seconds=35.0, connections=2_000)
+        return Effort(runs=2, seconds=2.0, goodput_seconds=8.0, echo_seconds=4.0, idle_seconds=35.0, connections=2_000,
+                      faults=3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Scenario:
     warm_up = False          # once for each peer, not counted
     # Where it says something when no link is asked for.
     default_links: tuple[str, ...] = ("clean",)
+    # Whom to measure when nobody is named; empty: everybody.
+    default_peers: tuple[str, ...] = ()
 
     def inapplicable(self, variant: Variant, link: Link) -> str | None:
         """Why it says nothing about this peer on this link, or None; empty when that needs no words."""
@@ -61,6 +65,10 @@ class Scenario:
     def settings(self, network: Network) -> Mapping[str, str]:
         """More settings for the peers of an exclusive scenario."""
         return {}
+
+    def kind(self, variant: Variant) -> type[Peer]:
+        """The kind of peer that an exclusive scenario starts."""
+        return variant.kind
 
     def measure(self, network: Network, peer: Peer, effort: Effort) -> dict[str, object]:
         """Values of `figures` by key, and whatever else is worth keeping."""

@@ -20,6 +20,9 @@ public protocol ControlTarget: Sendable {
 
     /// What knows of the gateway's audit records; nil when nothing does.
     var audit: (any AuditControl)? { get }
+
+    /// What cuts paths and peers for a rehearsal; nil when nothing does.
+    var rehearsals: (any RehearsalControl)? { get }
 }
 
 extension ControlTarget {
@@ -34,6 +37,9 @@ extension ControlTarget {
 
     /// Nothing: for targets that are no gateways.
     public var audit: (any AuditControl)? { nil }
+
+    /// Nothing: for targets that are no gateways.
+    public var rehearsals: (any RehearsalControl)? { nil }
 }
 
 /// An answer of the control API that is not the one hoped for.

@@ -19,6 +19,7 @@ struct ControlRoutes<Target: ControlTarget> {
         router.get("/v1/audit") { [self] request, _ in try await audit(request) }
         addWays(to: router)
         addAvailability(to: router)
+        addRehearsals(to: router)
         addGroup(to: router)
         return router
     }
@@ -43,6 +44,29 @@ struct ControlRoutes<Target: ControlTarget> {
         _ body: (any AvailabilityControl) async throws -> some Encodable
     ) async throws -> Response {
         guard let control = target.availability else {
+            throw ControlError(code: .notFound, message: "there is no gateway here", hint: "ask a gateway")
+        }
+        do { return try Self.json(try await body(control)) } catch { throw GatewayControlTarget.controlError(error) }
+    }
+
+    // MARK: Rehearsals
+
+    private func addRehearsals(to router: Router<BasicRequestContext>) {
+        router.get("/v1/rehearse") { [self] _, _ in
+            try await rehearse { RehearsalReply(rehearsal: $0.rehearsal) }
+        }
+        router.post("/v1/rehearse") { [self] request, _ in
+            let body = try await read(RehearsalRequest.self, request, example: RehearsalRequest.example)
+            try body.check()
+            return try await rehearse { RehearsalPlanReply(plan: try await body.answer($0)) }
+        }
+        router.delete("/v1/rehearse") { [self] _, _ in
+            try await rehearse { RehearsalStopReply(stopped: try await $0.stopRehearsal()) }
+        }
+    }
+
+    private func rehearse(_ body: (any RehearsalControl) async throws -> some Encodable) async throws -> Response {
+        guard let control = target.rehearsals else {
             throw ControlError(code: .notFound, message: "there is no gateway here", hint: "ask a gateway")
         }
         do { return try Self.json(try await body(control)) } catch { throw GatewayControlTarget.controlError(error) }

@@ -24,6 +24,9 @@ public struct GatewayControlTarget: ControlTarget {
     /// The gateway itself.
     public var audit: (any AuditControl)? { gateway }
 
+    /// The gateway itself.
+    public var rehearsals: (any RehearsalControl)? { gateway }
+
     /// One round trip to a peer.
     public func ping(peer: String) async throws -> Duration {
         do { return try await gateway.ping(peer) } catch { throw Self.controlError(error) }
@@ -57,6 +60,9 @@ public struct GatewayControlTarget: ControlTarget {
             case .connectionLimit: (.conflict, "\(error)", "end some, or raise the tunnel's limit")
             case .exhausted: (.conflict, "\(error)", "dxgateway status says how much is in use")
             case .isUDP: (.conflict, "\(error)", "dxgateway tunnel show says where")
+            case .unknownPath: (.notFound, "\(error)", "name an address of either end, with its port, or an interface")
+            case .rehearsalRefused: (.conflict, "\(error)", "--force cuts it all the same")
+            case .rehearsing: (.conflict, "\(error)", "dxgateway rehearse stop ends it")
             case .notRunning: (.notReady, "the gateway is starting or stopping", "ask again in a moment")
             case .invalidConfiguration, .keyFile, .listen, .system:
                 (.failed, "\(error)", "see the gateway's log")

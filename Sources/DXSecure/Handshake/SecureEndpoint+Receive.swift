@@ -55,6 +55,7 @@ extension SecureEndpoint {
     /// §3.1. Keeps no state but the answer that waits to be sent.
     private func receiveHello(_ hello: Hello, _ envelope: Envelope) throws(VeilDrop) -> VeiledOutcome {
         let initiator = try initiator(hello.key, envelope)
+        if initiator == silencedPeer { return .taken }
         if let shard = shard(of: initiator, envelope) { return .otherShard(shard) }
         guard answers.count < Self.maximumAnswers else { throw .tooManyAnswers }
         guard helloBudget.take(envelope.remote, now: envelope.now) else { throw .rateLimited }
@@ -75,6 +76,7 @@ extension SecureEndpoint {
             if owner != shard && !peersElsewhere.isEmpty { return .otherShard(owner) }
             throw .unknownAttempt
         }
+        if session.peerID == silencedPeer { return .taken }
         let isFirst = session.handshake.phase == .hello
         guard session.handshake.receiveChallenge(challenge.proof, veil: veil) else { throw .unknownAttempt }
         if isFirst {
@@ -94,6 +96,7 @@ extension SecureEndpoint {
     ) throws(VeilDrop) -> VeiledOutcome {
         let now = envelope.now
         let initiator = try initiator(connect.key, envelope)
+        if initiator == silencedPeer { return .taken }
         if let shard = shard(of: initiator, envelope) { return .otherShard(shard) }
         guard challenges.holds(connect.proof, for: initiator, connect.attempt, at: envelope.remote, now: now) else {
             throw .badChallenge
@@ -132,6 +135,7 @@ extension SecureEndpoint {
             if handshake.destination.shard != shard { return .otherShard(handshake.destination.shard) }
             throw .unknownSession
         }
+        if session.peerID == silencedPeer { return .taken }
         var source: ConnectionID?
         switch session.handshake.phase {
         // Nothing that could be answered by a HANDSHAKE was sent yet.

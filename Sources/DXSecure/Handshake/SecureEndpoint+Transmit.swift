@@ -7,6 +7,7 @@ extension SecureEndpoint {
     func transmit(into output: inout OutputRawSpan, now: Instant) -> Route? {
         while !answers.isEmpty {
             let answer = answers.removeFirst()
+            if answer.receiver == silencedPeer { continue }
             let nonce = veil.nonce(to: answer.receiver, veil: answer.veil)
             let isSealed = seal(nonce: nonce, to: answer.receiver, veil: answer.veil, into: &output) { message in
                 answer.message.write(to: &message)
@@ -18,7 +19,7 @@ extension SecureEndpoint {
         while let session = sendQueue.first {
             // Its owner may have closed it since.
             if session.phase != .closed, let send = session.handshake.pollSend() {
-                guard transmit(send, of: session, into: &output) else { continue }
+                guard session.peerID != silencedPeer, transmit(send, of: session, into: &output) else { continue }
                 return Route(remote: session.remote, local: session.local)
             }
             sendQueue.removeFirst()

@@ -20,6 +20,9 @@ public final class SecureEndpoint {
     /// Known peers that belong to other event loops of this gateway, and which loop that is: their messages come back as
     /// `VeiledOutcome.otherShard`. Empty where there is one loop.
     public var peersElsewhere: [GatewayID: UInt8] = [:]
+    /// A peer of which every message is lost on its way in, and to which every message is on its way out, without a trace: what is
+    /// tried with it meets silence. nil for none. For rehearsals of its failure.
+    public var silencedPeer: GatewayID?
     /// Counters since the start.
     public internal(set) var statistics = SecureStatistics()
     /// The number of handshakes in progress.

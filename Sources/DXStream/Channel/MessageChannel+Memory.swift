@@ -29,8 +29,7 @@ extension MessageChannel {
             ? max(configuration.initialStreamWindow / UInt64(whole) &* UInt64(part), Self.leastStreamWindow) : nil
         let held = window.highestReceived &- window.consumed
         window.setSize(min(max(receiveBudget, held &+ Self.leastReceiveRoom), configuration.receiveMemory))
-        // Writers that wait have room.
-        if sendBudget > sendBefore { hasSentSinceWaking = true }
+        if sendBudget > sendBefore { wakeWriters() }
         return window.isAnnouncementDue || (sendBudget > sendBefore && !writers.queue.isEmpty)
     }
 

@@ -25,6 +25,14 @@ final class AuditTicket {
     /// Whether the application beside this gateway is the client.
     var isOrigin: Bool { record.role == .origin }
 
+    /// How it ended; nil while it goes on.
+    var ending: AuditRecord.End? { isOver ? record.end : nil }
+
+    /// Whether it ended in good order, or something came for the application beside this gateway.
+    var isAnswered: Bool {
+        ending == .closed || (isOrigin ? record.bytesToClient : record.bytesToTarget) > 0
+    }
+
     /// Of several destinations this one has it.
     func settle(with peer: String) { record.peer = peer }
 

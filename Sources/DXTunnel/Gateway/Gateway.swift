@@ -25,6 +25,7 @@ public final class Gateway: Service {
     private let tuning: GatewayTuning
     private let plan: LoopPlan
     let audit: AuditLog?
+    let rehearsals = RehearsalSlot()
     private let loops = NIOLockedValueBox<[Running]>([])
     private let serving = NIOLockedValueBox<MatchService?>(nil)
     private let acceptors = NIOLockedValueBox<[String: @Sendable (TunnelStream) -> Void]>([:])
@@ -166,7 +167,8 @@ public final class Gateway: Service {
     /// Everything but sockets and listeners, on each event loop.
     private func makeCores(_ gates: [LoopGate]) async throws -> [Running] {
         var running: [Running] = []
-        for (gate, share) in zip(gates, LoopShare.all(configuration, plan: plan, audit: audit)) {
+        let shares = LoopShare.all(configuration, plan: plan, audit: audit, rehearsals: rehearsals)
+        for (gate, share) in zip(gates, shares) {
             let (configuration, identity, veils, logger, tuning) = (configuration, identity, veils, logger, tuning)
             let (group, configured) = (group, configured)
             let acceptors = acceptors.withLockedValue { $0 }

@@ -28,7 +28,15 @@ extension GatewayCore: DatagramHandler {
         _ datagram: inout MutableRawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
     ) {
         let now = tick(now)
-        guard let session = session(for: datagram) else {
+        var found = session(for: datagram)
+        if found == nil, let blackout {
+            switch blackout.judge(datagram.bytes, from: source, at: local) {
+            case .lost: return
+            case .session(let session): found = session
+            case .other: break
+            }
+        }
+        guard let session = found else {
             return receiveVeiled(datagram.bytes, from: source, local: local, ecn: ecn, now: now)
         }
         let size = datagram.byteCount
@@ -84,7 +92,8 @@ extension GatewayCore: DatagramHandler {
             handOver(datagram, to: owner, from: source, local: local, ecn: ecn)
         case .dropped: break
         case .check(let check):
-            if let match, let local { match.receive(check, from: source, at: local, now: now) }
+            guard let match, let local, !swallows(check) else { break }
+            match.receive(check, from: source, at: local, now: now)
         case .otherShard(let owner): handOver(datagram, to: owner, from: source, local: local, ecn: ecn)
         }
     }

@@ -5,8 +5,8 @@ import DXWire
 
 /// From packets to datagrams.
 extension GatewayCore {
-    /// Sends the next packet of a channel; its bytes, or nil when there is none.
-    func transmit(_ channel: PeerChannel, _ sender: DatagramSender, now: Instant) -> Int? {
+    /// Sends the next packet of a channel, unless that is lost in what is rehearsed; its bytes, or nil when there is none.
+    func transmit(_ channel: PeerChannel, _ sender: DatagramSender, past blackout: Blackout?, now: Instant) -> Int? {
         var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
         guard let transmit = channel.transport.pollTransmit(into: &output, now: now) else { return nil }
         let count = output.byteCount
@@ -17,6 +17,7 @@ extension GatewayCore {
         case .current: (remote, local) = (session.remote, session.local)
         case .candidate: (remote, local) = (session.candidate ?? session.remote, session.candidateLocal)
         }
+        if let blackout, blackout.swallows(to: remote, from: local) { return count }
         let sender = outlets.isEmpty ? sender : self.sender(for: local) ?? sender
         let plain = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: packet[0..<count]))
         if count &+ session.session.sealOverhead > transmit.datagramByteCount {
@@ -83,6 +84,7 @@ extension GatewayCore {
 
     /// Queues a datagram that is no session's; the turn sends it.
     func send(_ datagram: RawSpan, to remote: Endpoint, from local: Endpoint?) {
+        if let blackout, blackout.swallowsAny(to: remote, from: local) { return }
         if remote.isForwarded {
             forwarding.send(to: remote, maximumByteCount: datagram.byteCount) { $0.write(datagram) }
             return
@@ -104,6 +106,7 @@ extension GatewayCore {
 
     private func send(on session: ChannelSession, _ write: (inout OutputRawSpan) -> Void) {
         guard let sender = sender(for: session.local) else { return }
+        if let blackout, blackout.hides(session) { return }
         var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
         write(&output)
         let count = output.byteCount

@@ -39,6 +39,10 @@ final class GatewayCore {
     var origins: [OriginTunnel] = []
     var destinations: [DestinationTunnel] = []
     var configuration: GatewayConfiguration
+    /// What is cut; nil when nothing is.
+    var blackout: Blackout?
+    /// The rehearsal that goes on.
+    var rehearsal: Rehearsal?
     /// The gateway's part in its group; nil in static mode.
     var group: GroupAgent?
     let tuning: GatewayTuning
@@ -228,6 +232,7 @@ final class GatewayCore {
     /// has begun before it heard of it is still taken.
     func setDraining(_ draining: Bool) {
         guard isDraining != draining, !isStopping else { return }
+        if draining { rehearsal?.end(.draining) }
         isDraining = draining
         for peer in peers { peer.channel?.tellLeaving(draining) }
         refreshOrigins()
@@ -252,6 +257,7 @@ final class GatewayCore {
     /// Tells all peers and stops listening; `finish` follows after a moment for the last packets.
     func beginStopping() {
         guard !isStopping else { return }
+        rehearsal?.cancel()
         isStopping = true
         for tunnel in origins { tunnel.release() }
         let now = currentTime()
@@ -261,6 +267,7 @@ final class GatewayCore {
 
     /// Closes the sockets. The future completes when the ports are free.
     func finish() -> EventLoopFuture<Void> {
+        rehearsal?.cancel()
         isStopping = true
         for tunnel in origins { tunnel.release() }
         timer?.cancel()
@@ -403,10 +410,11 @@ final class GatewayCore {
     private func drain(_ channel: PeerChannel, _ sender: DatagramSender, now: Instant) -> Bool {
         var budget = Self.bytesPerTurn
         var isDry = false
+        let blackout = self.blackout(of: channel)
         while true {
             isDry = false
             while budget > 0, sender.isWritable {
-                guard let count = transmit(channel, sender, now: currentTimeInTurn(now)) else {
+                guard let count = transmit(channel, sender, past: blackout, now: currentTimeInTurn(now)) else {
                     isDry = true
                     break
                 }
@@ -490,6 +498,7 @@ final class GatewayCore {
         for id in session.ids where sessionsByID[id] === session { sessionsByID[id] = nil }
         session.ids = session.session.acceptedIDs
         session.idChanges = session.session.idChanges
+        if let blackout, blackout.hides(session) { return blackout.hide(session) }
         // One that is taken, which is less likely than a hit by lightning, stays with whoever has it.
         for id in session.ids where sessionsByID[id] == nil { sessionsByID[id] = session }
     }
@@ -497,13 +506,16 @@ final class GatewayCore {
     /// Ends a session; its datagrams are dropped from now on.
     func forget(_ session: ChannelSession) {
         for id in session.ids where sessionsByID[id] === session { sessionsByID[id] = nil }
+        blackout?.forget(session)
         if lastSession === session { lastSession = nil }
         session.session.close()
         closeOutlet(of: session)
     }
 
     /// The sessions there are, each once.
-    var sessions: [ChannelSession] { sessionsByID.compactMap { $0.value.ids.first == $0.key ? $0.value : nil } }
+    var sessions: [ChannelSession] {
+        sessionsByID.compactMap { $0.value.ids.first == $0.key ? $0.value : nil } + (blackout?.sessions ?? [])
+    }
 
     /// Whether there is a socket for an IP version.
     func canSend(to family: Endpoint.Family) -> Bool {

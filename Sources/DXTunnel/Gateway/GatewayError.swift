@@ -24,6 +24,12 @@ public enum GatewayError: Error, Hashable, Sendable {
     case connectionLimit(String)
     /// The gateway is at a limit of its memory or file descriptors; why, in words.
     case exhausted(String, tunnel: String)
+    /// No path to a peer is meant by these words.
+    case unknownPath(String)
+    /// Nothing was cut: why.
+    case rehearsalRefused(String)
+    /// Another rehearsal goes on: what it cuts.
+    case rehearsing(String)
     /// The system or its OpenSSL failed.
     case system(String)
 }
@@ -41,6 +47,8 @@ extension GatewayError: CustomStringConvertible {
         case .notADestination(let name, let tunnel): "\(name) is no destination of the tunnel \(tunnel)"
         case .isUDP(let name): "tunnel \(name) is of UDP: send datagrams to where it listens"
         case .noAnswer(let name): "\(name) did not answer"
+        case .unknownPath(let text), .rehearsalRefused(let text): text
+        case .rehearsing(let what): "another rehearsal goes on: \(what) is cut"
         case .connectionLimit(let name): "tunnel \(name) has as many connections open as it may"
         case .exhausted(let reason, let name): "tunnel \(name) takes no connection now: \(reason)"
         }

@@ -16,9 +16,14 @@ struct LoopShare: Sendable {
     let tunnelConnections: [String: ConnectionCount]
     /// The gateway's audit records; nil where none are kept.
     let audit: AuditLog?
+    /// The rehearsal that the gateway may have.
+    let rehearsals: RehearsalSlot
 
     /// One for each event loop.
-    static func all(_ configuration: GatewayConfiguration, plan: LoopPlan, audit: AuditLog? = nil) -> [LoopShare] {
+    static func all(
+        _ configuration: GatewayConfiguration, plan: LoopPlan, audit: AuditLog? = nil,
+        rehearsals: RehearsalSlot = RehearsalSlot()
+    ) -> [LoopShare] {
         let bootID = SecureRandom.next()
         let connections = ConnectionCount(maximum: configuration.limits.connections)
         let memory = MemoryUse()
@@ -28,7 +33,7 @@ struct LoopShare: Sendable {
         return (0..<plan.loopCount).map {
             LoopShare(
                 number: $0, plan: plan, bootID: bootID, connections: connections, memory: memory,
-                tunnelConnections: tunnels, audit: audit)
+                tunnelConnections: tunnels, audit: audit, rehearsals: rehearsals)
         }
     }
 

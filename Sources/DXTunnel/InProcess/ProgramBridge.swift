@@ -235,6 +235,13 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         lead.readableBytes &+ early.readableBytes &+ (writer?.bytes.readableBytes ?? 0)
     }
 
+    /// What can be seen of it now.
+    var glance: ConnectionGlance {
+        ConnectionGlance(
+            channel: channel, stream: id, isPlaceless: isWaiting, isOver: isOver, end: ticket?.ending,
+            isAnswered: ticket?.isAnswered ?? false)
+    }
+
     // MARK: Several destinations
 
     var owner: PeerChannel.StreamOwner { .program(self) }

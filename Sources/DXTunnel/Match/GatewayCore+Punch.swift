@@ -32,7 +32,8 @@ extension GatewayCore: MatchHost {
     func name(of peer: GatewayID) -> String { peersByID[peer]?.name ?? peer.text }
 
     func seal(_ check: RawSpan, to receiver: GatewayID, under veil: VeilNumber?) -> [UInt8]? {
-        secure.seal(check: check, to: receiver, under: veil)
+        if let blackout, blackout.isOfWholePeer, blackout.peer == receiver { return nil }
+        return secure.seal(check: check, to: receiver, under: veil)
     }
 
     func onWay(to peer: GatewayID, from base: Endpoint, to remote: Endpoint, priority: UInt64) {

@@ -407,6 +407,13 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         keepDestination()
     }
 
+    /// What can be seen of it now.
+    var glance: ConnectionGlance {
+        ConnectionGlance(
+            channel: channel, stream: id, isPlaceless: isWaiting, isOver: isOver, end: ticket?.ending,
+            isAnswered: ticket?.isAnswered ?? false)
+    }
+
     // MARK: Several destinations
 
     var owner: PeerChannel.StreamOwner { .tcp(self) }

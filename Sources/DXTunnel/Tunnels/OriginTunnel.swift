@@ -399,6 +399,7 @@ final class OriginTunnel {
             }
         } catch {
             usage.refuse("\(error)")
+            core.rehearsal?.refused(by: self)
             auditRefusal(tcp, "\(error)")
             core.complain("connection refused", ["tunnel": name, "reason": "\(error)"], limit: &complaints)
             TCPReset.close(tcp)
@@ -496,6 +497,14 @@ final class OriginTunnel {
         throw refusal == .connections ? .connectionLimit(name) : .exhausted(refusal.reason, tunnel: name)
     }
 
+    /// A rehearsal wants to know of it.
+    private func asked(_ connection: any TunnelConnection) -> any TunnelConnection {
+        if let rehearsal = core.rehearsal, let each = RehearsedConnection(connection.owner) {
+            rehearsal.asked(each, of: self)
+        }
+        return connection
+    }
+
     /// Opens a connection to the best destination, or to the one of that name.
     ///
     /// - Parameters:
@@ -512,7 +521,7 @@ final class OriginTunnel {
         if let member, !destinations.contains(member) { throw .notADestination(member, tunnel: name) }
         if member == nil, hasSeveral {
             let opening = TunnelOpening(self, client: client, entrance: entrance, head: head)
-            return try opening.begin { channel, id in make(channel, id, opening, nil) }
+            return try opening.begin { channel, id in asked(make(channel, id, opening, nil)) }
         }
         guard let destination = nextDestination(only: member, client: client) else {
             throw .notConnected(member ?? destinations.first ?? name)
@@ -523,7 +532,7 @@ final class OriginTunnel {
                 internalPort: destination.internalPort, streamClass: streamClass, share: share
             ) { id in
                 destination.begin(id, head)
-                return make(destination.channel, id, nil, destination.compression).owner
+                return asked(make(destination.channel, id, nil, destination.compression)).owner
             }
         } catch {
             throw error == .streamLimit ? .connectionLimit(name) : .notConnected(destination.channel.peer.name)

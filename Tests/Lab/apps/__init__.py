@@ -2,7 +2,7 @@
 
 from . import (  # noqa: F401
     commands, connections, endings, failures, availability, addresses, programs, datagrams, kinds, roaming, paths,
-    limits)
+    limits, rehearse)
 
 # What these tests and the lab need (see scripts/packages for the notation).
 PACKAGES = (
