@@ -35,6 +35,7 @@ extension MessageChannel {
         }
         if newly.hasEliciting {
             paths[index].loss.probeCount = 0
+            paths[index].loss.unansweredSince = now
             paths[index].loss.wasHeardAgain = false
             if keepsPaths { onAnswer(index, now: now) }
         }

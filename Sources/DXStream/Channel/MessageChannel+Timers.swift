@@ -119,6 +119,7 @@ extension MessageChannel {
             return
         }
         paths[index].statistics.probeTimeouts &+= 1
+        paths[index].loss.unansweredSince = now
         if keepsPaths { onMissedAnswer(index, now: now) } else { askOnTheOnlyPath(index) }
     }
 

@@ -519,6 +519,9 @@ extension MessageChannel {
             paths[index].pacer.onSent(bytes: size, now: now)
             paths[index].sizing.onSent(datagrams: isFragmented ? (size &+ mtu &- 1) / mtu : 1)
             paths[index].loss.lastElicitingSentAt = now
+            if paths[index].sent.outstandingCount == 1, paths[index].loss.largestAcknowledged != nil {
+                paths[index].loss.unansweredSince = now
+            }
             if firstSentSinceReceived == nil { firstSentSinceReceived = now }
         }
         if paths[index].sent.packets.count > SentPackets.forcedCount { giveUpOldest(on: index) }

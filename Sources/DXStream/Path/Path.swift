@@ -105,9 +105,12 @@ struct Path: Sendable {
     }
 
     /// When the probe timer fires; nil while nothing that asks for an acknowledgement is on the way.
+    ///
+    /// Unlike RFC 9002 §6.2.1, what is sent meanwhile does not put it off, as with TCP (RFC 6298 §5): one who sends a little all the
+    /// time would notice that nothing arrives any more only when the congestion window is full, which takes seconds.
     func probeDeadline(maximumAckDelay: Interval) -> Instant? {
         guard sent.outstandingCount > 0, let last = loss.lastElicitingSentAt else { return nil }
-        return last + loss.probeInterval(rtt: rtt, maximumAckDelay: maximumAckDelay)
+        return min(last, loss.unansweredSince ?? last) + loss.probeInterval(rtt: rtt, maximumAckDelay: maximumAckDelay)
     }
 
     /// Brings the pacer and the congestion window in line after the MTU or the window changed.

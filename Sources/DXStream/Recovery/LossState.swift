@@ -8,6 +8,9 @@ struct LossState: Sendable {
     var lossTime: Instant?
     /// When the last packet that asks for an acknowledgement was sent.
     var lastElicitingSentAt: Instant?
+    /// Since when something is on the way and nothing of it was acknowledged; nil before the first acknowledgement, which may be behind
+    /// all that the session before has in a queue.
+    var unansweredSince: Instant?
     /// Probe timeouts in a row without an answer.
     var probeCount = 0
     /// The peer was heard after a silence and has acknowledged nothing since: waits between probes were shortened for that once.

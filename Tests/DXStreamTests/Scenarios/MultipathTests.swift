@@ -24,6 +24,25 @@ import Testing
         }
     }
 
+    /// One who sends a little all the time, far below what the path takes, notices as soon.
+    @Test(arguments: [MultipathMode.standby, .redundant]) func aSlowSenderNoticesACut(mode: MultipathMode) throws {
+        try Replay.run("MultipathTests/aSlowSenderNoticesACut(\(mode))", seeds: Replay.seeds(count: 3)) { seed, log in
+            var random = RandomSource(seed: seed)
+            let (first, second) = Self.alternatingCuts(&random, count: 8)
+            var steady = TrafficPlan.HalfPlan(byteCount: 12_000_000)
+            steady.writeSize = 4_096...16_384
+            steady.writePause = .milliseconds(20)
+            var plan = TrafficPlan()
+            plan.streams = [.init(opener: .lower, forward: steady, backward: .init(byteCount: 0))]
+            let networks = try TwoNetworks(
+                mode, plan, seed: seed, log: log,
+                first: .init(megabitsPerSecond: 100, upward: [Blackhole(first)], downward: [Blackhole(first)]),
+                second: .init(megabitsPerSecond: 100, upward: [Blackhole(second)], downward: [Blackhole(second)]))
+            let silence = try networks.longestSilence()
+            try SimulationFailure.unless(silence <= .milliseconds(150), "nothing came for \(silence)")
+        }
+    }
+
     /// Cuts of 1 to 3 s, each after both paths were there for 1 to 3 s, of one and the other in turn.
     private static func alternatingCuts(
         _ random: inout RandomSource, count: Int

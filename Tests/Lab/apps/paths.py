@@ -67,7 +67,7 @@ def cut_again_and_again(run, mode, whose):
 
 
 @test(topology="multipath", cells=("clean",), seconds=600.0)
-def cut_paths(run):
+def cut_paths_standby(run):
     """The path in use is cut at random moments."""
     return cut_again_and_again(run, "standby", "b")
 
