@@ -51,6 +51,11 @@ extension MessageChannel {
         if paths[index].isPreferred != paths[other].isPreferred {
             return paths[index].isPreferred < paths[other].isPreferred
         }
+        // Neither is in use, as that does not answer: rather the one that has nothing in common with it.
+        if index != activeIndex, other != activeIndex {
+            let (shared, theirShared) = (fatesShared(index), fatesShared(other))
+            if shared != theirShared { return shared < theirShared }
+        }
         // Of equals the one in use stays, unless the other is much quicker: a change costs a window that has to grow.
         if index == activeIndex { return !isMuchQuicker(other, than: index) }
         return other == activeIndex && isMuchQuicker(index, than: other)
@@ -68,6 +73,18 @@ extension MessageChannel {
         }
     }
 
+    /// How many ends it shares with paths that do not answer.
+    private func fatesShared(_ index: Int) -> Int {
+        var count = 0
+        for other in paths.indices where other != index && paths[other].state != .retiring {
+            switch paths[other].liveness.state {
+            case .doubted, .down: count &+= paths[index].ends.sharedCount(with: paths[other].ends)
+            case .up, .recovering: break
+            }
+        }
+        return count
+    }
+
     private func isMuchQuicker(_ index: Int, than other: Int) -> Bool {
         guard paths[index].rtt.hasSample, paths[other].rtt.hasSample else { return false }
         return paths[index].rtt.minimum + Self.noticeable < paths[other].rtt.minimum * 3 / 4
@@ -76,12 +93,19 @@ extension MessageChannel {
     /// A difference of round trips below which no path is worth a change.
     private static var noticeable: Interval { .milliseconds(2) }
 
-    /// Another path that is trusted as much as one in use, for what goes twice.
+    /// Another path that is trusted as much as one in use, for what goes twice: the one that has least in common with it.
     var secondPath: Int? {
+        guard let activeIndex else { return nil }
         var best: Int?
+        func shared(_ index: Int) -> Int { paths[index].ends.sharedCount(with: paths[activeIndex].ends) }
         for index in paths.indices where index != activeIndex && paths[index].state == .standby {
             guard paths[index].liveness.state == .up, paths[index].isPreferred != .metered else { continue }
-            if best.map({ isBetter(index, than: $0) }) ?? true { best = index }
+            guard let other = best else {
+                best = index
+                continue
+            }
+            let (own, theirs) = (shared(index), shared(other))
+            if own < theirs || own == theirs && isBetter(index, than: other) { best = index }
         }
         return best
     }
@@ -155,6 +179,10 @@ extension MessageChannel {
 
     /// A packet that asked for an acknowledgement got it.
     mutating func onAnswer(_ index: Int, now: Instant) {
+        if paths[index].measurementsLeft > 0, index != activeIndex, paths[index].state == .standby {
+            paths[index].measurementsLeft &-= 1
+            paths[index].probesPending = max(paths[index].probesPending, 1)
+        }
         let before = paths[index].liveness.state
         guard before != .up else { return }
         if paths[index].liveness.onAnswer(now: now) || before == .down { choosePath(now: now) }

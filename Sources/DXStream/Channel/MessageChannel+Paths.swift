@@ -11,10 +11,11 @@ extension MessageChannel {
     ///   - inheriting: the path of the same two addresses that it replaces (rekey); what that one measured goes on.
     ///   - bounds: the sizes of datagrams on it.
     ///   - preference: how gladly this end uses it.
+    ///   - ends: what it leads over.
     /// - Throws: `ChannelError.closed`, `ChannelError.pathLimit`.
     public mutating func addPath(
         _ id: PathID, overheadByteCount: Int, inheriting: PathID?, bounds: PathBounds = PathBounds(),
-        preference: PathPreference = .primary, now: Instant
+        preference: PathPreference = .primary, ends: PathEnds = PathEnds(), now: Instant
     ) throws(ChannelError) {
         advance(to: now)
         guard phase == .open else { throw .closed }
@@ -26,6 +27,7 @@ extension MessageChannel {
             bounds: bounds, random: &random, now: now)
         path.refreshPacing(now: now)
         path.preference = preference
+        path.ends = ends
         path.peerPreference = old?.peerPreference ?? .primary
         path.isStatusDue = keepsPaths && preference != .primary
         path.statusSequence = 1

@@ -47,6 +47,11 @@ struct Path: Sendable {
     var statusSequence: UInt64 = 0
     var peerStatusSequence: UInt64 = 0
     var isStatusDue = false
+    /// What it leads over.
+    var ends = PathEnds()
+    /// How many more answers are asked for one after the other, so that its round trip is known well when it is needed: of the
+    /// first sample a third is thought possible, which makes a probe timeout of three round trips; of five, of one and a half.
+    var measurementsLeft: UInt8 = 4
     /// Whether it answers.
     var liveness = PathLiveness()
     /// Packets below were looked at for what is worth sending again on a quicker path.

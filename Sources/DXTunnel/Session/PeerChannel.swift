@@ -377,12 +377,18 @@ final class PeerChannel {
         if old == nil { makeRoom(now: now) }
         try transport.addPath(
             session.pathID, overheadByteCount: session.session.sealOverhead, inheriting: old?.pathID,
-            bounds: bounds(of: session), preference: peer.preference(of: session), now: now)
+            bounds: bounds(of: session), preference: peer.preference(of: session), ends: ends(of: session), now: now)
         session.channel = self
         if let old { predecessors[session.pathID] = old.pathID }
         sessions.append(session)
         core.mark(self)
         return old == nil && sessions.count > 1
+    }
+
+    /// What a session leads over, for telling paths that share an address: ports say nothing of networks.
+    private func ends(of session: ChannelSession) -> PathEnds {
+        func number(_ endpoint: Endpoint) -> UInt64 { endpoint.high &* 0x9e37_79b9_7f4a_7c15 ^ endpoint.low }
+        return PathEnds(local: session.local.map(number), remote: number(session.remote))
     }
 
     /// Of several paths one that does not answer gives way to a new one.
