@@ -37,14 +37,17 @@ def link_in_use(gateway):
 
 
 def cut_again_and_again(run, mode, whose):
-    """Cut the path that one end uses at random moments; all flows go on."""
+    """Cut the path that one end uses at random moments; all flows go on. Whole: a hundred times, in a transfer of 1 GB, with a
+    hundred talking."""
     lab, rounds = run.lab, []
     chance = random.Random(7)
     count = run.runs or (100 if run.full else 6)
-    with Traffic(run, address=BOTH, extra=f"multipath: {mode}\n", rate=1_000_000) as traffic:
+    size = 1_000_000_000 if run.full else 0
+    with Traffic(run, address=BOTH, extra=f"multipath: {mode}\n", rate=1_000_000,
+                 down_rate=8_000_000 if run.full else None, talkers=100 if run.full else 1) as traffic:
         for gateway in (traffic.pair.a, traffic.pair.b):
             wait_paths(gateway)
-        for _ in range(count):
+        while len(rounds) < count or traffic.received < size:
             time.sleep(chance.uniform(0.2, 1.0))
             link = link_in_use(getattr(traffic.pair, whose))
             since = time.monotonic()
@@ -58,11 +61,12 @@ def cut_again_and_again(run, mode, whose):
             lab.link_command(link, "up")
             for gateway in (traffic.pair.a, traffic.pair.b):
                 wait_paths(gateway)
+        moved = traffic.received
     worst = sorted(max(each.values()) for each in rounds)
     words = sorted(each["words"] for each in rounds)
-    run.note(silences=rounds)
+    run.note(silences=rounds, bytes=moved)
     p99 = worst[min(len(worst) - 1, int(len(worst) * 0.99))]
-    return (f"{count} cuts, no connection broken; silence p50 {statistics.median(worst) * 1000:.0f} ms, "
+    return (f"{len(rounds)} cuts, {moved / 1e6:.0f} MB down, no connection broken; silence p50 {statistics.median(worst) * 1000:.0f} ms, "
             f"p99 {p99 * 1000:.0f} ms (goal 300), of keystrokes p50 {statistics.median(words) * 1000:.0f} ms")
 
 
@@ -84,30 +88,77 @@ def cut_paths_aggregate(run):
     return cut_again_and_again(run, "aggregate", "b")
 
 
-@test(topology="multipath", cells=("clean",))
+def fetch(run, size, address, extra):
+    """How long that many bytes take through a pair of gateways of its own, and which part of them came over Ethernet both ways."""
+    each, pattern = Tunnel("bulk", run.port(), run.port()), Pattern(9)
+
+    def serve(connection):
+        pattern.send(connection, size)
+
+    with Pair(run.lab, run.directory / f"dx-{each.listen}", [each], address=address, extra=extra) as pair, \
+            Server(run.lab, "b", target_port(each), serve):
+        if address == BOTH:
+            for gateway in (pair.a, pair.b):
+                wait_paths(gateway)
+        with pair.connect(each) as client:
+            start = time.monotonic()
+            pattern.receive(client, size)
+            took = time.monotonic() - start
+        sent = {(each["local"].rsplit(".", 1)[0], each["remote"].rsplit(".", 1)[0]): each["bytes_sent"] for each in paths_of(pair.b)}
+        return took, sent.get(("203.0.113", "203.0.113"), 0) / max(1, sum(sent.values()))
+
+
+def both_beside_one(run, size, **links):
+    """The same bytes over Ethernet alone and over both links: the part of Ethernet in that, and how many times as fast it was."""
+    for link, settings in links.items():
+        run.lab.link_command(link, settings)
+    run.lab.at_end(lambda: [run.lab.link_command("eth", "delay 5,rate 100"), run.lab.link_command("lte", "delay 30,rate 20")])
+    alone, _ = fetch(run, size, BOTH[0], "multipath: off\n")
+    both, part = fetch(run, size, BOTH, "multipath: aggregate\n")
+    run.note(alone=alone, both=both, ratio=alone / both, part=part)
+    return part, f"{size * 8 / alone / 1e6:.0f} and {size * 8 / both / 1e6:.0f} Mbit/s: {alone / both:.2f} times as much"
+
+
+@test(topology="multipath", cells=("clean",), seconds=600.0)
 def two_links_add_up(run):
     """The same bytes over one link, and over two of the same rate at once."""
+    part, words = both_beside_one(run, 60_000_000, eth="delay 10,rate 50", lte="delay 10,rate 50")
+    # Four pairs of addresses for two links: of an even split a quarter to a half goes over this one alone.
+    check(0.1 < part < 0.8, f"{part:.2f} of all bytes went over one of two equal links alone")
+    return f"{words} (goal 1.7)"
+
+
+@test(topology="multipath", cells=("clean",), seconds=600.0)
+def a_slow_link_does_no_harm(run):
+    """The same bytes over a quick link, and over it and one with a tenth of the rate and a long delay."""
+    part, words = both_beside_one(run, 60_000_000, eth="delay 10,rate 50", lte="delay 100,rate 5")
+    check(part > 0.5, f"only {part:.2f} of all bytes went over the quick link")
+    return f"{words} (goal 0.97)"
+
+
+@test(topology="multipath", cells=("clean",), seconds=600.0)
+def a_metered_path_carries_what_it_must(run):
+    """Over a metered link goes next to nothing while there is another; when that is cut, everything."""
     lab = run.lab
-    for link in ("eth", "lte"):
-        lab.link_command(link, "delay 10,rate 50")
-    lab.at_end(lambda: [lab.link_command("eth", "delay 5,rate 100"), lab.link_command("lte", "delay 30,rate 20")])
-    size, seconds = 60_000_000, {}
-    for mode, address in (("off", BOTH[0]), ("aggregate", BOTH)):
-        each = Tunnel(f"bulk-{mode}", run.port(), run.port())
-        pattern = Pattern(9)
 
-        def serve(connection):
-            pattern.send(connection, size)
+    def carried():
+        return sum(each["bytes_sent"] for each in paths_of(traffic.pair.b) if each["preference"] == "metered")
 
-        with Pair(lab, run.directory / mode, [each], address=address, extra=f"multipath: {mode}\n") as pair, \
-                Server(lab, "b", target_port(each), serve):
-            if mode != "off":
-                for gateway in (pair.a, pair.b):
-                    wait_paths(gateway)
-            with pair.connect(each) as client:
-                start = time.monotonic()
-                pattern.receive(client, size)
-                seconds[mode] = time.monotonic() - start
-    ratio = seconds["off"] / seconds["aggregate"]
-    run.note(seconds=seconds, ratio=ratio)
-    return f"{size * 8 / seconds['off'] / 1e6:.0f} and {size * 8 / seconds['aggregate'] / 1e6:.0f} Mbit/s: {ratio:.2f} times as much (goal 1.7)"
+    with Traffic(run, address=BOTH, extra='multipath: redundant\npaths: {"lte*": [backup, metered]}\n', rate=1_000_000) as traffic:
+        for gateway in (traffic.pair.a, traffic.pair.b):
+            wait_paths(gateway)
+            named = {each["local"].rsplit(".", 1)[0] for each in paths_of(gateway) if each["preference"] == "metered"}
+            check("198.51.100" in named, f"metered at {gateway.name}: {named}")
+        before, moved = carried(), traffic.received
+        wait_until(lambda: traffic.received > moved + 10_000_000, "10 MB come", 120.0)
+        idle = carried() - before
+        check(idle < 20_000, f"{idle} bytes over the metered path while there was another")
+        since, moved = time.monotonic(), traffic.received
+        lab.link_command("eth", "down")
+        traffic.flow_on(time.monotonic())
+        silence = max(traffic.silences(since, since).values())
+        wait_until(lambda: traffic.received > moved + 3_000_000, "3 MB come over the metered path", 120.0)
+        lab.link_command("eth", "up")
+        wait_until(lambda: link_in_use(traffic.pair.b) == "eth", "Ethernet is used again", 120.0)
+    run.note(idle_bytes=idle, silence=silence)
+    return f"{idle} bytes while 10 MB went over Ethernet; silence {silence * 1000:.0f} ms when that was cut"

@@ -21,6 +21,7 @@ class Flow:
 
     def __init__(self, name):
         self.name, self.arrivals, self.problem = name, [], None
+        self.waits = []
         self.over = threading.Event()
 
     def note(self):
@@ -40,7 +41,9 @@ class Flow:
         check(self.problem is None, f"{self.name}: {self.problem}")
 
     def silence(self, since, usable):
-        """The longest pause that touches what follows `since`, counted from when the network was usable."""
+        """The longest pause, or wait for an answer, that touches what follows `since`, counted from when the network was usable."""
+        if self.waits:
+            return max((end - max(start, usable) for start, end in self.waits if end >= since), default=0.0)
         times = [each for each in self.arrivals if each >= since - 0.5]
         longest = max(zip(times, times[1:]), key=lambda pair: pair[1] - pair[0], default=(since, since))
         return max(0.0, longest[1] - max(longest[0], usable))
@@ -63,32 +66,36 @@ def send(flow, connection, pattern, rate):
         flow.over.wait(max(0.0, start + offset / rate - time.monotonic()))
 
 
-def ask(flow, connection):
-    """An interactive exchange every 10 ms."""
+def ask(flow, connection, pause):
+    """Interactive exchanges with pauses between them; how long each waited is known."""
     count = 0
     while not flow.over.is_set():
-        word = count.to_bytes(8, "big")
+        word, asked = count.to_bytes(8, "big"), time.monotonic()
         connection.sendall(word)
         check(receive_exactly(connection, 8) == word, "another word came back")
         flow.note()
+        flow.waits.append((asked, flow.arrivals[-1]))
         count += 1
-        flow.over.wait(0.01)
+        flow.over.wait(pause)
 
 
 class Traffic:
-    """Three connections at once through a pair: down, up, and words that are echoed."""
+    """Connections at once through a pair: one down, one up, and some on which words are echoed."""
 
-    def __init__(self, run, address=None, extra="", rate=3_000_000):
+    def __init__(self, run, address=None, extra="", rate=3_000_000, down_rate=None, talkers=1):
         self.address, self.extra = address, extra
-        self.flows = [Flow(name) for name in ("down", "up", "words")]
+        self.talkers = [Flow(f"words {number}") for number in range(talkers)]
+        self.flows = [Flow("down"), Flow("up"), *self.talkers]
         # Words are what somebody waits for.
         self.tunnels = [
-            Tunnel(flow.name, run.port(), run.port(), options={"class": "interactive"} if flow.name == "words" else {})
-            for flow in self.flows]
-        self.run, self.rate = run, rate
+            Tunnel(name, run.port(), run.port(), options={"class": "interactive"} if name == "words" else {})
+            for name in ("down", "up", "words")]
+        # A hundred who talk without pauses would keep this machine busy by themselves.
+        self.pause = 0.01 if talkers == 1 else 0.1
+        self.run, self.rate, self.down_rate = run, rate, down_rate or rate
 
     def __enter__(self):
-        lab, (down, up, words) = self.run.lab, self.flows
+        lab, (down, up) = self.run.lab, self.flows[:2]
         first, second = Pattern(61), Pattern(62)
 
         def echo(connection):
@@ -107,16 +114,18 @@ class Traffic:
 
         self.pair = Pair(lab, self.run.directory / "dx", self.tunnels, address=self.address, extra=self.extra)
         self.servers = [
-            Server(lab, "b", target_port(self.tunnels[0]), quietly(lambda c: send(down, c, first, self.rate))),
+            Server(lab, "b", target_port(self.tunnels[0]), quietly(lambda c: send(down, c, first, self.down_rate))),
             Server(lab, "b", target_port(self.tunnels[1]), quietly(lambda c: receive(up, c, second))),
             Server(lab, "b", target_port(self.tunnels[2]), quietly(echo))]
         self.pair.__enter__()
         for server in self.servers:
             server.__enter__()
-        self.clients = [self.pair.connect(each, 60.0) for each in self.tunnels]
+        self.clients = [self.pair.connect(each, 60.0) for each in self.tunnels[:2]]
+        self.clients += [self.pair.connect(self.tunnels[2], 60.0) for _ in self.talkers]
         down.guard(receive, down, self.clients[0], first)
         up.guard(send, up, self.clients[1], second, self.rate)
-        words.guard(ask, words, self.clients[2])
+        for flow, client in zip(self.talkers, self.clients[2:]):
+            flow.guard(ask, flow, client, self.pause)
         self.flow_on(time.monotonic())
         return self
 
@@ -140,7 +149,14 @@ class Traffic:
                 flow.check()
 
     def silences(self, since, usable):
-        return {flow.name: flow.silence(since, usable) for flow in self.flows}
+        """The longest of each kind."""
+        silences = {flow.name: flow.silence(since, usable) for flow in self.flows[:2]}
+        return {**silences, "words": max(flow.silence(since, usable) for flow in self.talkers)}
+
+    @property
+    def received(self):
+        """Bytes that came down, at least."""
+        return 16384 * len(self.flows[0].arrivals)
 
 
 def figure(rounds):
