@@ -9,5 +9,6 @@ PACKAGES = (
     "ip=iproute2", "nft=nftables", "gcc=gcc", "/usr/include/stdio.h=libc6-dev", "curl=curl", "nginx=nginx",
     "redis-server=redis-server", "redis-benchmark=redis-tools", "/usr/lib/postgresql/*/bin/initdb=postgresql",
     "/usr/lib/postgresql/*/bin/pgbench=postgresql", "sshd=openssh-server", "scp=openssh-client",
-    "dnsmasq=dnsmasq-base", "dig=bind9-dnsutils", "iperf3=iperf3", "/bin/nc.openbsd=netcat-openbsd", "setpriv=util-linux",
+    "dnsmasq=dnsmasq-base", "dig=bind9-dnsutils", "iperf3=iperf3", "mosquitto=mosquitto",
+    "mosquitto_sub=mosquitto-clients", "/bin/nc.openbsd=netcat-openbsd", "setpriv=util-linux",
 )

@@ -4,7 +4,7 @@ allow lists."""
 import os
 import stat
 
-from harness.data import file_digest, receive_exactly
+from harness.data import file_digest, receive_exactly, write_file
 from harness.gateway import ADDRESSES, Pair, Tunnel
 from harness.lab import check, wait_until
 from harness.runner import test
@@ -199,3 +199,23 @@ def allowed_clients(run):
         refused = pair.a.status()["tunnels"][0]["refused_connections"]
         check(refused == 1, f"{refused} connections were refused")
     return "two let in, one reset"
+
+
+@test(cells=("clean",), seconds=300)
+def rate_limited(run):
+    """curl through a tunnel with `rate: 20M`: it takes as long as that says."""
+    web = Tunnel("web", run.port(), run.port(), options={"rate": "20M"})
+    with Pair(run.lab, run.directory / "dx", [web]):
+        root = start_nginx(run, int(web.target.rsplit(":", 1)[1]))
+        count = 25_000_000
+        write_file(root / "blob", count, seed=3)
+        said = run.lab.run(
+            "a", ["curl", "-sS", "--fail", "-o", "/dev/null", "-w", "%{time_total} %{size_download}", f"http://{web.listen}/blob"],
+            seconds=280).stdout.split()
+    seconds, size = float(said[0]), int(said[1])
+    check(size == count, f"{size} of {count} bytes")
+    bits = count * 8 / seconds
+    # A machine can be too slow for a rate, and never too fast.
+    check(bits < 21_000_000, f"{bits / 1e6:.2f} Mbit/s, not 20")
+    run.note(bits_per_second=bits)
+    return f"{bits / 1e6:.2f} Mbit/s (goal 19 to 21)"

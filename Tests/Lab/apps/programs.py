@@ -1,4 +1,4 @@
-"""nginx with curl, PostgreSQL with pgbench, Redis with redis-benchmark, OpenSSH with scp."""
+"""nginx with curl, PostgreSQL with pgbench, Redis with redis-benchmark, OpenSSH with scp, Mosquitto."""
 
 import csv
 import glob
@@ -217,3 +217,25 @@ Subsystem sftp internal-sftp
 def ssh_options(keys):
     return ["-F", "none", "-i", keys / "user", "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={keys}/known",
             "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
+
+
+@test(seconds=300)
+def mqtt(run):
+    """A thousand messages of QoS 1 from one MQTT client to another, both by a tunnel to a broker, in order and each once."""
+    each = Tunnel("mqtt", run.port(), run.port())
+    port, count = int(each.target.rsplit(":", 1)[1]), 1000
+    settings = run.directory / "mosquitto.conf"
+    settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\nmax_queued_messages 0\n")
+    host, tunnel_port = each.listen.rsplit(":", 1)
+    client = ["-h", host, "-p", tunnel_port, "-q", "1", "-t", "site/1/meter"]
+    with Pair(run.lab, run.directory / "dx", [each]):
+        broker = run.lab.start("b", ["mosquitto", "-v", "-c", settings], "mosquitto", run.directory / "mosquitto.log")
+        serving(run, "b", port, broker)
+        subscriber = run.lab.start(
+            "a", ["mosquitto_sub", *client, "-c", "-i", "reader", "-C", str(count)], "mosquitto_sub", run.directory / "sub.log")
+        wait_until(lambda: "SUBACK to reader" in broker.output(), "the reader is at the broker", 60.0, alive=[broker, subscriber])
+        lines = "".join(f"{number} kWh\n" for number in range(count))
+        run.lab.run("a", ["mosquitto_pub", *client, "-i", "writer", "-l"], input=lines, seconds=240.0)
+        check(subscriber.wait(240.0) == 0, f"mosquitto_sub ended with {subscriber.ending()}")
+        check(subscriber.output() == lines, f"{len(subscriber.output().splitlines())} of {count} messages, or another order")
+    return f"{count} messages, in order"
