@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pathlib
-import subprocess
 import sys
 
 from harness.lab import Failure
 
-from .. import RESULTS, ROOT, matchload
+from .. import matchload
+from .lab import Figures, run_lab
 from .rows import Row
 
 RUN_NAT = "Tests/Lab/run-nat"
@@ -42,37 +41,9 @@ class Extent:
         return Extent(runs=3, tries=1, members=50_000, seconds=30.0)
 
 
-class Figures:
-    """What run-nat found, by cell; of a cell that failed there is none, and its reason is told."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        summary = json.loads(path.read_text())
-        self.passed = {each["name"].split("/", 1)[1]: each for each in summary["passed"]}
-        self.failed = {each["name"].split("/", 1)[1]: each["why"] for each in summary["failed"]}
-
-    def get(self, cell: str, key: str):
-        return self.passed.get(cell, {}).get(key)
-
-    def values(self, cells: tuple[str, ...], key: str) -> list:
-        """Of all these cells; none when one has failed: the others' would look like the whole."""
-        if any(cell in self.failed for cell in cells):
-            return []
-        return [value for cell in cells if (value := self.get(cell, key)) is not None]
-
-    def problem(self, *cells: str) -> str:
-        return "; ".join(f"{cell}: {self.failed[cell][:200]}" for cell in cells if cell in self.failed)
-
-
 def run_nat(cells: list[str], *options: str) -> Figures:
-    """The figures of these cells. What they print goes to standard error, as it comes."""
-    results = RESULTS / "accept-5"
-    results.mkdir(parents=True, exist_ok=True)
-    (results / "nat.json").unlink(missing_ok=True)
-    command = [ROOT / RUN_NAT, *cells, "--results", results, *options]
-    subprocess.run([str(word) for word in command], stdout=sys.stderr)
-    if not (results / "nat.json").exists():
-        raise Failure("run-nat has left no figures")
-    return Figures(results / "nat.json")
+    """The figures of these cells."""
+    return run_lab(RUN_NAT, "nat.json", "accept-5", [*cells, *options])
 
 
 def fifth(extent: Extent) -> list[Row]:
