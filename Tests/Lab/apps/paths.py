@@ -21,19 +21,25 @@ def paths_of(gateway):
     return gateway.status()["peers"][0].get("paths") or []
 
 
-def wait_paths(gateway, count=2):
-    """Until so many paths answer."""
+def network(address):
+    return address.rsplit(".", 1)[0]
+
+
+def wait_paths(gateway):
+    """Until over each of the two networks a path answers that goes out and comes back by it: of four paths two go out by one and
+    come back by the other."""
     def answering():
-        paths = paths_of(gateway)
-        return paths if sum(each["state"] != "down" for each in paths) >= count else None
-    return wait_until(answering, f"{count} paths answer at {gateway.name}", 120.0)[0]
+        straight = {network(each["local"]) for each in paths_of(gateway)
+                    if network(each["local"]) == network(each["remote"]) and each["state"] != "down"}
+        return straight == set(LINK)
+    wait_until(answering, f"both networks answer at {gateway.name}", 120.0)
 
 
 def link_in_use(gateway):
     """The emulated link that the path in use leads over."""
     used = [each for each in paths_of(gateway) if each["state"] == "used"]
     check(len(used) == 1, f"paths in use: {used}")
-    return LINK[used[0]["remote"].rsplit(".", 1)[0]]
+    return LINK[network(used[0]["remote"])]
 
 
 def cut_again_and_again(run, mode, whose):
@@ -104,7 +110,7 @@ def fetch(run, size, address, extra):
             start = time.monotonic()
             pattern.receive(client, size)
             took = time.monotonic() - start
-        sent = {(each["local"].rsplit(".", 1)[0], each["remote"].rsplit(".", 1)[0]): each["bytes_sent"] for each in paths_of(pair.b)}
+        sent = {(network(each["local"]), network(each["remote"])): each["bytes_sent"] for each in paths_of(pair.b)}
         return took, sent.get(("203.0.113", "203.0.113"), 0) / max(1, sum(sent.values()))
 
 
@@ -147,7 +153,7 @@ def a_metered_path_carries_what_it_must(run):
     with Traffic(run, address=BOTH, extra='multipath: redundant\npaths: {"lte*": [backup, metered]}\n', rate=1_000_000) as traffic:
         for gateway in (traffic.pair.a, traffic.pair.b):
             wait_paths(gateway)
-            named = {each["local"].rsplit(".", 1)[0] for each in paths_of(gateway) if each["preference"] == "metered"}
+            named = {network(each["local"]) for each in paths_of(gateway) if each["preference"] == "metered"}
             check("198.51.100" in named, f"metered at {gateway.name}: {named}")
         before, moved = carried(), traffic.received
         wait_until(lambda: traffic.received > moved + 10_000_000, "10 MB come", 120.0)
