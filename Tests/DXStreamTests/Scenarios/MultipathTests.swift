@@ -43,6 +43,22 @@ import Testing
         }
     }
 
+    /// A queue that grows makes answers late, and no path dead: next to nothing goes on the backup.
+    @Test(arguments: [ChannelRole.lower, .upper]) func aGrowingQueueIsNoSilence(sender: ChannelRole) throws {
+        try Replay.run("MultipathTests/aGrowingQueueIsNoSilence(\(sender))", seeds: Replay.seeds(count: 3)) {
+            seed, log in
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(15_000_000, from: sender)]
+            let networks = try TwoNetworks(
+                .standby, plan, seed: seed, log: log,
+                first: .init(megabitsPerSecond: 10, delay: .milliseconds(25), queue: .milliseconds(600)),
+                second: .init(megabitsPerSecond: 10, delay: .milliseconds(25)), preference: .backup)
+            _ = try networks.longestSilence()
+            let sent = networks.bytesSent(on: networks.second)
+            try SimulationFailure.unless(sent.lower + sent.upper < 150_000, "\(sent) bytes on the backup")
+        }
+    }
+
     /// Cuts of 1 to 3 s, each after both paths were there for 1 to 3 s, of one and the other in turn.
     private static func alternatingCuts(
         _ random: inout RandomSource, count: Int
