@@ -10,7 +10,7 @@ import Testing
     /// arrives, and nothing waits for ever.
     @Test(arguments: [MultipathMode.standby, .redundant, .aggregate])
     func everythingGoesOn(mode: MultipathMode) throws {
-        try Replay.run("FourPathsTests/everythingGoesOn(\(mode))", seeds: Replay.seeds(count: 12)) { seed, log in
+        try Replay.run("FourPathsTests/everythingGoesOn(\(mode))", seeds: Replay.seeds(count: 4)) { seed, log in
             let cuts = Self.cuts(seed: seed)
             let networks = try TwoNetworks(
                 mode, Self.plan, seed: seed, log: log,
