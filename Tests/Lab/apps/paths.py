@@ -95,7 +95,7 @@ def cut_paths_aggregate(run):
 
 
 def fetch(run, size, address, extra):
-    """How long that many bytes take through a pair of gateways of its own, and which part of them came over Ethernet both ways."""
+    """How long that many bytes take through a pair of gateways of its own, and which part of what was sent went over Ethernet."""
     each, pattern = Tunnel("bulk", run.port(), run.port()), Pattern(9)
 
     def serve(connection):
@@ -110,8 +110,9 @@ def fetch(run, size, address, extra):
             start = time.monotonic()
             pattern.receive(client, size)
             took = time.monotonic() - start
-        sent = {(network(each["local"]), network(each["remote"])): each["bytes_sent"] for each in paths_of(pair.b)}
-        return took, sent.get(("203.0.113", "203.0.113"), 0) / max(1, sum(sent.values()))
+        # The routing table has what is sent leave by the network that it is sent to.
+        sent = [(network(each["remote"]), each["bytes_sent"]) for each in paths_of(pair.b)]
+        return took, sum(count for to, count in sent if LINK[to] == "eth") / max(1, sum(count for _, count in sent))
 
 
 def both_beside_one(run, size, **links):
@@ -129,8 +130,7 @@ def both_beside_one(run, size, **links):
 def two_links_add_up(run):
     """The same bytes over one link, and over two of the same rate at once."""
     part, words = both_beside_one(run, 60_000_000, eth="delay 10,rate 50", lte="delay 10,rate 50")
-    # Four pairs of addresses for two links: of an even split a quarter to a half goes over this one alone.
-    check(0.1 < part < 0.8, f"{part:.2f} of all bytes went over one of two equal links alone")
+    check(0.2 < part < 0.8, f"{part:.2f} of all bytes went over one of two equal links")
     return f"{words} (goal 1.7)"
 
 
@@ -138,7 +138,7 @@ def two_links_add_up(run):
 def a_slow_link_does_no_harm(run):
     """The same bytes over a quick link, and over it and one with a tenth of the rate and a long delay."""
     part, words = both_beside_one(run, 60_000_000, eth="delay 10,rate 50", lte="delay 100,rate 5")
-    check(part > 0.5, f"only {part:.2f} of all bytes went over the quick link")
+    check(part > 0.8, f"only {part:.2f} of all bytes went over the quick link")
     return f"{words} (goal 0.97)"
 
 
