@@ -133,7 +133,7 @@ def rehearse_a_destination(run):
         check(ask() == "cloud-1", "the first destination is not the one that is used")
         outcome = {}
         thread = threading.Thread(
-            target=lambda: outcome.update(result=rehearse(trio.edge, "peer", "cloud-1", "--seconds", 4)), daemon=True)
+            target=lambda: outcome.update(result=rehearse(trio.edge, "peer", "cloud-1", "--seconds", 20)), daemon=True)
         thread.start()
         wait_phase(trio.edge, "cut")
         answers = [ask() for _ in range(3)]
