@@ -184,6 +184,7 @@ final class Rehearsal {
             if let destination { meter.answered(place, by: destination, now: now) }
             if let end {
                 meter.ended(place, end, now: now)
+                known.remove(connection.id)
                 connections[place] = nil
             }
         }
@@ -209,8 +210,9 @@ final class Rehearsal {
 
     private func follow(_ connection: RehearsedConnection, isNew: Bool, now: Instant) {
         guard let end = endByUsage[ObjectIdentifier(connection.usage)] else { return }
-        // Beyond the limit they are counted, each once: as many as a gateway may have at most.
-        guard known.insert(connection.id).inserted else { return }
+        // Beyond the limit they are counted, each once: as many as a gateway may have at most. One that is asked for is told of once,
+        // and may stand where one was that is over.
+        guard known.insert(connection.id).inserted || isNew else { return }
         let (look, _, _) = connection.look()
         let none = RehearsalMeter.Look(moved: 0, received: 0, isWaiting: false, isHeldBack: false)
         if meter.follow(tunnel: end, isNew: isNew, look ?? none, now: now) != nil { connections.append(connection) }
