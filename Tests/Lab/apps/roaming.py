@@ -130,11 +130,16 @@ class Traffic:
         return self
 
     def flow_on(self, since):
-        """Until each flow has brought something after that, and then for a little."""
+        """Until each flow has brought something after that, and then as much as half a second brings, and some words."""
         for flow in self.flows:
             wait_until(lambda: flow.problem or (flow.arrivals and flow.arrivals[-1] > since), f"{flow.name} goes on", 90.0)
             flow.check()
-        time.sleep(0.5)
+        # A word waits for its echo before the next one.
+        pieces = [self.down_rate / 32768, self.rate / 32768, *(5 for _ in self.talkers)]
+        aims = [len(flow.arrivals) + each for flow, each in zip(self.flows, pieces)]
+        for flow, aim in zip(self.flows, aims):
+            wait_until(lambda: flow.problem or len(flow.arrivals) >= aim, f"{flow.name} goes on", 90.0)
+            flow.check()
 
     def __exit__(self, kind, *rest):
         for flow in self.flows:

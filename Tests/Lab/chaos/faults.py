@@ -203,26 +203,26 @@ class Breaker:
         for target in targets:
             target.reading.clear()
         flow.fill()
-        watcher = threading.Thread(target=self._watch_memory, args=(made,), daemon=True)
+        over = threading.Event()
+        watcher = threading.Thread(target=self._watch_memory, args=(made, over), daemon=True)
         watcher.start()
         try:
             yield
         finally:
+            over.set()
             for target in targets:
                 target.reading.set()
             flow.let_go()
             watcher.join(90.0)
 
-    def _watch_memory(self, made):
+    def _watch_memory(self, made, over):
         """How much of its ceiling the fuller of the two gateways used, at most: asked while nobody reads."""
-        end = time.monotonic() + made.fault.seconds
-        while time.monotonic() < end:
+        while not over.wait(1.0):
             for host in made.hosts:
                 status = self.world.status(host)
                 if status:
                     part = status["memory"]["used_bytes"] / status["memory"]["limit_bytes"]
                     made.figures["ceiling_used"] = round(max(part, made.figures.get("ceiling_used", 0.0)), 3)
-            time.sleep(1.0)
 
     # ---- programs
 

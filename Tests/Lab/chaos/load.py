@@ -17,7 +17,7 @@ AGAIN = 0.3
 # What one connection of a stalled tunnel sends at most while nobody reads.
 STALLED_BYTES = 1 << 20
 STALLED_COUNT = 48
-# Between two datagrams, which nothing holds back.
+# Between two datagrams, which nothing holds back, two words, and two short connections.
 PAUSE = 0.05
 
 
@@ -28,7 +28,7 @@ class Flow:
         self.lab, self.ledger, self.name = lab, ledger, name
         self.origin, self.port, self.destinations = origin, port, destinations
         self.chance = random.Random(f"{seed}/{name}")
-        self.stopping, self.thread = False, None
+        self.stopping, self.thread = threading.Event(), None
         self.whole_at = 0.0         # when a connection last ended whole
         self.began_whole = 0.0      # when the one began that did
         self.moved_at = 0.0
@@ -36,14 +36,14 @@ class Flow:
         self.bytes = 0
 
     def start(self):
-        self.stopping = False
+        self.stopping.clear()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def _run(self):
-        while not self.stopping:
+        while not self.stopping.is_set():
             if not self.connect():
-                time.sleep(AGAIN)
+                self.stopping.wait(AGAIN)
 
     def connect(self):
         """One connection to its end; True when it was whole."""
@@ -111,11 +111,11 @@ class Words(Flow):
 
     def talk(self, made, wire, connection):
         self.begin(made, connection, ECHO)
-        while not self.stopping:
+        while not self.stopping.is_set():
             wire.send(16)
             wire.receive_exactly(16)
             self.moved_at = time.monotonic()
-            time.sleep(0.05)
+            self.stopping.wait(PAUSE)
         wire.finish()
         wire.receive_end()
 
@@ -131,7 +131,7 @@ class Short(Flow):
             wire.receive_exactly(count)
         wire.finish()
         wire.receive_end()
-        time.sleep(0.05)
+        self.stopping.wait(PAUSE)
 
 
 class Stall(Up):
@@ -144,7 +144,7 @@ class Stall(Up):
 
     def start(self):
         """They begin with the fault."""
-        self.stopping = False
+        self.stopping.clear()
 
     def fill(self):
         self.release.clear()
@@ -179,7 +179,7 @@ class Datagrams:
     def __init__(self, lab, ledger, name, origin, port, destination, target_port):
         self.lab, self.name, self.origin, self.port = lab, name, origin, port
         self.destinations, self.target_port = (destination,), target_port
-        self.stopping = False
+        self.stopping = threading.Event()
         self.counts = ledger.datagrams[name] = {"sent": 0, "at_target": 0, "answered": 0, "repeated": 0, "wrong": 0}
         self.answered_at, self.threads = 0.0, []
         self._seen = set()
@@ -189,7 +189,7 @@ class Datagrams:
         return number.to_bytes(8, "big") + bytes(PATTERN.at(number * 7919, 40 + number * 37 % 1900))
 
     def start(self):
-        self.stopping = False
+        self.stopping.clear()
         self.threads = [threading.Thread(target=part, daemon=True) for part in (self._serve, self._ask)]
         for thread in self.threads:
             thread.start()
@@ -198,7 +198,7 @@ class Datagrams:
         with self.lab.socket(self.destinations[0], kind=socket.SOCK_DGRAM) as target:
             target.bind(("127.0.0.1", self.target_port))
             target.settimeout(0.2)
-            while not self.stopping:
+            while not self.stopping.is_set():
                 with contextlib.suppress(OSError):
                     data, source = target.recvfrom(65536)
                     self.counts["at_target"] += 1
@@ -209,7 +209,7 @@ class Datagrams:
         with self.lab.socket(self.origin, kind=socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", self.port))
             client.settimeout(PAUSE)
-            while not self.stopping:
+            while not self.stopping.is_set():
                 # A closed port says so; the next one may pass.
                 try:
                     client.send(self.text(self.counts["sent"]))
@@ -219,7 +219,7 @@ class Datagrams:
                 except socket.timeout:
                     continue
                 except OSError:
-                    time.sleep(PAUSE)
+                    self.stopping.wait(PAUSE)
 
     def _answer(self, data):
         if self._check(data):
@@ -235,6 +235,6 @@ class Datagrams:
         return good
 
     def stop(self):
-        self.stopping = True
+        self.stopping.set()
         for thread in self.threads:
             thread.join(5.0)

@@ -1,5 +1,6 @@
 """The run: warm-up, then rounds of faults with a quiet after each, then the verdicts."""
 
+import contextlib
 import time
 
 from harness.lab import Failure, wait_until
@@ -98,11 +99,10 @@ class Chaos:
     def _quiet(self, number):
         """All connections end whole, nothing is held, and what is left is measured."""
         for flow in self._flows():
-            flow.stopping = True
+            flow.stopping.set()
         self.world.datagrams.stop()
-        end = time.monotonic() + HANG + 30.0
-        while self.ledger.unfinished() and time.monotonic() < end:
-            time.sleep(0.1)
+        with contextlib.suppress(Failure):
+            wait_until(lambda: not self.ledger.unfinished(), "all connections end", HANG + 30.0)
         for connection in self.ledger.unfinished():
             self.hanging.append(f"after round {number}: {connection.words()}")
             self.say(f"hangs: {self.hanging[-1]}")
