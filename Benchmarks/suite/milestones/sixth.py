@@ -5,6 +5,7 @@ Not by the suite's runner: the networks and the faults are those of `Tests/Lab/r
 
 from __future__ import annotations
 
+import math
 import statistics
 
 from .lab import Figures, run_lab
@@ -35,7 +36,7 @@ def of_cuts(found: Figures) -> list[Row]:
         rounds = found.get(cell, "silences") or []
         worst = sorted(max(each.values()) for each in rounds)
         words = sorted(each["words"] for each in rounds)
-        p99 = worst[min(len(worst) - 1, int(len(worst) * 0.99))] * 1000 if worst else None
+        p99 = worst[math.ceil(len(worst) * 0.99) - 1] * 1000 if worst else None
         note = found.problem(cell) or (
             f"of {len(worst)}, p50 {statistics.median(worst) * 1000:.0f} ms, of keystrokes "
             f"{statistics.median(words) * 1000:.0f} ms; {found.get(cell, 'bytes') / 1e6:.0f} MB; no connection broken")

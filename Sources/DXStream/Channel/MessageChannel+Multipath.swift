@@ -18,6 +18,11 @@ extension MessageChannel {
         choosePath(now: now)
     }
 
+    /// What a path leads over has become known, or another.
+    public mutating func setEnds(_ ends: PathEnds, of id: PathID) {
+        if let index = index(of: id) { paths[index].ends = ends }
+    }
+
     /// The network of a path is gone: what is on the way there goes again over another at once, and the path is retired.
     /// Of the last path nothing is given up.
     public mutating func abandonPath(_ id: PathID, now: Instant) {

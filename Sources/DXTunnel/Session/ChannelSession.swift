@@ -7,9 +7,9 @@ import DXWire
 final class ChannelSession {
     let session: DTLSSession
     /// The address that datagrams go to.
-    var remote: Endpoint
+    var remote: Endpoint { didSet { channel?.noteEnds(of: self) } }
     /// The address of ours that they come from; nil leaves it to the routing table.
-    var local: Endpoint?
+    var local: Endpoint? { didSet { channel?.noteEnds(of: self) } }
     /// The interface that they leave through, beside the address (`NetworkSnapshot.exit`); 0 leaves it to the routing table.
     var exit: UInt32 = 0
     /// A new remote address that is being proved.

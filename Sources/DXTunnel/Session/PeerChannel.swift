@@ -391,6 +391,9 @@ final class PeerChannel {
         return PathEnds(local: session.local.map(number), remote: number(session.remote))
     }
 
+    /// A session leads over something else by now.
+    func noteEnds(of session: ChannelSession) { transport.setEnds(ends(of: session), of: session.pathID) }
+
     /// Of several paths one that does not answer gives way to a new one.
     private func makeRoom(now: Instant) {
         guard sessions.count >= PathPlan.usualLimit,
