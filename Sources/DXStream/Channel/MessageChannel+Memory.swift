@@ -20,17 +20,18 @@ extension MessageChannel {
         precondition(part >= 1 && part <= whole, "a part of the memory is some of it")
         guard phase == .open else { return false }
         let isShort = part < whole
-        receiveBudget = configuration.receiveMemory / UInt64(whole) &* UInt64(part)
+        // All of it rounds down to a little less than there is; a part may.
+        let receiveBudget =
+            isShort ? configuration.receiveMemory / UInt64(whole) &* UInt64(part) : configuration.receiveMemory
         let sendBefore = sendBudget
-        sendBudget = configuration.sendMemory / whole &* part
-        if !isShort { (receiveBudget, sendBudget) = (configuration.receiveMemory, configuration.sendMemory) }
+        sendBudget = isShort ? configuration.sendMemory / whole &* part : configuration.sendMemory
         streamWindowCap =
             isShort
             ? max(configuration.initialStreamWindow / UInt64(whole) &* UInt64(part), Self.leastStreamWindow) : nil
         let held = window.highestReceived &- window.consumed
         window.setSize(min(max(receiveBudget, held &+ Self.leastReceiveRoom), configuration.receiveMemory))
         if sendBudget > sendBefore { wakeWriters() }
-        return window.isAnnouncementDue || (sendBudget > sendBefore && !writers.queue.isEmpty)
+        return window.isAnnouncementDue || !events.isEmpty
     }
 
     /// 64 KiB: the largest chunk that a reader gets, and 5 Mbit/s over 100 ms.

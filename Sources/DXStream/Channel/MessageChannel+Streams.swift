@@ -109,11 +109,12 @@ extension MessageChannel {
         case .none: break
         case .bytes(let bytes):
             let roundTrip = windowRoundTrip
-            let budget = receiveBudget
+            var growth: UInt64 = 0
             if let streamWindowCap {
                 grantedStreamWindow &-= streams[slot].receive.shrinkWindow(to: streamWindowCap)
+            } else if configuration.receiveMemory > grantedStreamWindow {
+                growth = configuration.receiveMemory &- grantedStreamWindow
             }
-            let growth = budget > grantedStreamWindow ? budget &- grantedStreamWindow : 0
             grantedStreamWindow &+= streams[slot].receive.onConsumed(
                 bytes.readableBytes, roundTrip: roundTrip, growth: growth, now: now)
             if streams[slot].receive.isAnnouncementDue { requestService(slot) }

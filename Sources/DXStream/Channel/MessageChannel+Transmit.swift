@@ -518,10 +518,7 @@ extension MessageChannel {
         if isEliciting {
             paths[index].pacer.onSent(bytes: size, now: now)
             paths[index].sizing.onSent(datagrams: isFragmented ? (size &+ mtu &- 1) / mtu : 1)
-            paths[index].loss.lastElicitingSentAt = now
-            if paths[index].sent.outstandingCount == 1, paths[index].loss.largestAcknowledged != nil {
-                paths[index].loss.unansweredSince = now
-            }
+            paths[index].loss.onElicitingSent(isOnlyOne: paths[index].sent.outstandingCount == 1, now: now)
             if firstSentSinceReceived == nil { firstSentSinceReceived = now }
         }
         if paths[index].sent.packets.count > SentPackets.forcedCount { giveUpOldest(on: index) }

@@ -43,8 +43,7 @@ public struct MessageChannel: ~Copyable {
     var sentData: UInt64 = 0
     /// Stream bytes written and not acknowledged.
     var bufferedByteCount = 0
-    /// What of `receiveMemory` and `sendMemory` is used now: less when the memory that channels share runs out.
-    var receiveBudget: UInt64
+    /// What of `sendMemory` is used now: less when the memory that channels share runs out.
     var sendBudget: Int
     /// The largest window that a stream is given when it is announced; nil: as it grows.
     var streamWindowCap: UInt64?
@@ -131,7 +130,6 @@ public struct MessageChannel: ~Copyable {
             size: configuration.receiveMemory, maximumSize: configuration.receiveMemory, isShared: true)
         chunks = ChunkStore(
             maximumByteCount: Int(min(configuration.receiveMemory, UInt64(ChunkStore.defaultMaximum))))
-        receiveBudget = configuration.receiveMemory
         sendBudget = configuration.sendMemory
         peerMaximumData = peerParameters.initialChannelWindow
         peerMaximumStreams = peerParameters.initialStreamCount

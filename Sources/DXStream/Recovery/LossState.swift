@@ -44,6 +44,12 @@ struct LossState: Sendable {
         max(max(rtt.latest, rtt.smoothed) * timeThresholdEighths / 8, Self.granularity)
     }
 
+    /// A packet went out that asks for an acknowledgement; perhaps the only one that is on the way.
+    mutating func onElicitingSent(isOnlyOne: Bool, now: Instant) {
+        lastElicitingSentAt = now
+        if isOnlyOne, largestAcknowledged != nil || unansweredSince != nil { unansweredSince = now }
+    }
+
     /// The probe timeout with its backoff (RFC 9002 §6.2.1).
     func probeInterval(rtt: RTTEstimator, maximumAckDelay: Interval) -> Interval {
         rtt.probeTimeout(maximumAckDelay: maximumAckDelay) * (1 << Int64(min(probeCount, Self.maximumBackoff)))

@@ -30,7 +30,8 @@ extension PeerLink: PathHost {
 
     /// A path is of no use any more.
     func retirePath(_ id: PathID) {
-        guard let channel else { return }
+        // One that is replaced goes as soon as the peer uses its successor.
+        guard let channel, !channel.isReplaced(id) else { return }
         channel.transport.abandonPath(id, now: core.currentTime())
         core.mark(channel)
     }
@@ -43,14 +44,6 @@ extension PeerLink: PathHost {
 
     // MARK: What happens to them
 
-    /// The channel is up: further paths are looked for, if both ends take several.
-    func beginPaths(_ channel: PeerChannel, now: Instant) {
-        guard channel.keepsPaths else { return }
-        if let snapshot = core.network?.snapshot { tellPaths(snapshot, now: now) }
-        setPathRemotes(now: now)
-        paths.setActive(true, now: now)
-    }
-
     /// The channel is over, and what was begun for it.
     func endPaths(now: Instant) {
         paths.setActive(false, now: now)
@@ -58,9 +51,10 @@ extension PeerLink: PathHost {
         pathAttempts.removeAll()
     }
 
-    /// The host's network is this.
+    /// The host's network is this. The peer tries the addresses that it sees.
     func tellPaths(_ snapshot: NetworkSnapshot, now: Instant) {
-        paths.networkChanged(snapshot, bound: core.boundAddresses, told: [], now: now)
+        let told = channel?.sessions.compactMap { start(of: $0) } ?? []
+        paths.networkChanged(snapshot, bound: core.boundAddresses, told: told, now: now)
     }
 
     /// The peer is to be found at what was told and looked up, and where it is now.
@@ -93,14 +87,23 @@ extension PeerLink: PathHost {
         return core.pathRules.use(of: interface)?.pathPreference ?? .primary
     }
 
-    /// A session joined the channel.
+    /// A session joined the channel: further paths are looked for, if both ends take several.
     func pathAttached(_ session: ChannelSession, now: Instant) {
         let attempt = pathAttempts.firstIndex { $0.session === session.session }.map { pathAttempts.remove(at: $0) }
-        guard channel?.keepsPaths ?? false, !session.remote.isForwarded else { return }
+        guard let channel, channel.keepsPaths else { return }
+        // Through another member there is nothing to choose, and it takes the place of all others.
+        guard !session.remote.isForwarded else { return paths.setActive(false, now: now) }
+        if let snapshot = core.network?.snapshot { tellPaths(snapshot, now: now) }
         // The kernel may have chosen another address since; what was wanted has been fulfilled all the same.
         paths.attached(
-            session.pathID, local: attempt?.pair.local ?? session.local, remote: session.remote, now: now)
+            session.pathID, local: attempt?.pair.local ?? start(of: session), remote: session.remote, now: now)
         setPathRemotes(now: now)
+        paths.setActive(true, now: now)
+    }
+
+    /// Where a session begins; before the peer is heard on it, where the routing table has it begin.
+    private func start(of session: ChannelSession) -> Endpoint? {
+        session.local ?? SourceAddress.towards(session.remote)
     }
 
     /// Of several paths this one does not answer, or is gone.

@@ -424,7 +424,6 @@ final class PeerLink {
                 "address": "\(channel.sessions.first.map { core.forwarding.words(for: $0.remote) } ?? "")",
             ])
         core.onChannelUp(channel)
-        beginPaths(channel, now: now)
     }
 
     /// The peer is there, heard at this address of ours.
@@ -455,13 +454,15 @@ final class PeerLink {
 
     private func checkRekey(_ channel: PeerChannel, now: Instant) {
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
-        guard attempts.isEmpty, binding.isEmpty,
-            let session = channel.sessions.first(where: { $0.session.needsRekey(now: now) })
-        else { return }
+        // One that does not answer is opened anew by the plan.
+        let down = Set(channel.transport.pathSnapshots.filter(\.isDown).map(\.id))
+        let due = channel.sessions.filter { $0.session.needsRekey(now: now) && !down.contains($0.pathID) }
+        guard attempts.isEmpty, binding.isEmpty, !due.isEmpty else { return }
         let since = rekeyWantedSince ?? now
         rekeyWantedSince = since
         // The initiator renews; the other end does only if that does not happen.
-        if session.session.isInitiator || now >= since + core.tuning.rekeyCheckInterval * 6 { renew(session) }
+        let isLate = now >= since + core.tuning.rekeyCheckInterval * 6
+        if let session = due.first(where: { isLate || $0.session.isInitiator }) { renew(session) }
     }
 
     /// Begins a successor of the session in use.

@@ -3,7 +3,7 @@ import DXWire
 /// Which paths there are to be to a peer: over which interface of ours to which address of the peer's a session is wanted, when it is tried,
 /// and which sessions are of no use any more (`docs/paths.md` §3). A machine: time is an argument, chance a seeded source.
 ///
-/// Inputs: `setSources`, `setRemotes`, `attached`, `ended`, `failed`; output: `pollAction`, until nil, after any of them
+/// Inputs: `setSources`, `setRemotes`, `attached`, `ended`, `failed`, `channelEnded`; output: `pollAction`, until nil, after any of them
 /// and at `nextTimeout`. It names no address that was not given to it, and opens at most two at a time, so that no peer makes a gateway send
 /// more than handshakes at that pace, whatever it says of itself.
 ///
@@ -111,6 +111,13 @@ struct PathPlan: Sendable {
 
     // MARK: Inputs
 
+    /// The channel is over, and with it all sessions and what was begun for it.
+    mutating func channelEnded() {
+        strays.removeAll()
+        retirements.removeAll()
+        for key in entries.keys { entries[key]?.state = .idle }
+    }
+
     /// The addresses of ours are these. What goes over one that is gone retires at once; one that is new is tried at once.
     mutating func setSources(_ new: [Source], now: Instant) {
         let new = Array(new.prefix(Self.mostSources))
@@ -192,8 +199,16 @@ struct PathPlan: Sendable {
                     continue
                 }
                 let waits = role == .upper && source.isKnownToPeer
-                entries[key] = Entry(
+                var entry = Entry(
                     source: source, order: order, triesAt: waits ? now + Self.grace : now, remote: remote)
+                // The peer may have begun a session over it before the address was known.
+                if let (id, _) = strays.first(where: {
+                    $0.value.remote == remote && $0.value.interface == source.interface
+                }) {
+                    strays[id] = nil
+                    entry.state = .up(id, since: now)
+                }
+                entries[key] = entry
             }
         }
         for (key, entry) in entries where !wanted.contains(key) {

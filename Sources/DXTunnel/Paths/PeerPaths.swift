@@ -26,12 +26,13 @@ final class PeerPaths {
         plan = PathPlan(role: role, limit: rules.multipath == .off ? 1 : PathPlan.usualLimit, random: random)
     }
 
-    /// When `timeoutFired` is due; nil for never.
-    var nextTimeout: Instant? { isActive ? plan.nextTimeout : nil }
+    /// When `timeoutFired` is due; nil for never. Kept: it is asked in each turn, and changes only with the plan.
+    private(set) var nextTimeout: Instant?
 
     /// A channel is up whose both ends take several paths; or it is over.
     func setActive(_ active: Bool, now: Instant) {
         isActive = active && rules.multipath != .off
+        if !active { plan.channelEnded() }
         pump(now: now)
     }
 
@@ -70,7 +71,8 @@ final class PeerPaths {
 
     private func pump(now: Instant) {
         // The link's answer to a wish may be told at once.
-        guard isActive, !isPumping else { return }
+        guard !isPumping else { return }
+        guard isActive else { return nextTimeout = nil }
         isPumping = true
         while let action = plan.pollAction(now: now) {
             switch action {
@@ -79,7 +81,8 @@ final class PeerPaths {
             }
         }
         isPumping = false
-        if let next = plan.nextTimeout { host.notePathDeadline(next) }
+        nextTimeout = plan.nextTimeout
+        if let nextTimeout { host.notePathDeadline(nextTimeout) }
     }
 }
 

@@ -357,7 +357,7 @@ final class PeerChannel {
     /// The session of a path.
     func session(of id: PathID) -> ChannelSession? { sessions.first { $0.pathID == id } }
 
-    /// Takes a session as a path; true when it is one beside those that there are.
+    /// Takes a session as a path; true when another one is in use.
     ///
     /// Where several paths are kept, that is so unless it leads from and to the same addresses as another, whose successor it is then.
     /// Where one is kept, the one with the largest id is used (both ends reckon the same), and the others are retired.
@@ -369,21 +369,31 @@ final class PeerChannel {
     }
 
     private func attachBeside(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) -> Bool {
-        let old = sessions.last { other in
+        let old = sessions.filter { other in
             guard other.remote == session.remote else { return false }
             guard let local = other.local, let own = session.local else { return true }
             return local.hasSameAddress(as: own)
-        }
+        }.max { $0.pathID < $1.pathID }
         if old == nil { makeRoom(now: now) }
+        let wasUsed = old.map { transport.activePath == $0.pathID } ?? false
         try transport.addPath(
             session.pathID, overheadByteCount: session.session.sealOverhead, inheriting: old?.pathID,
             bounds: bounds(of: session), preference: peer.preference(of: session), ends: ends(of: session), now: now)
         session.channel = self
-        if let old { predecessors[session.pathID] = old.pathID }
         sessions.append(session)
+        if let old, session.pathID > old.pathID {
+            predecessors[session.pathID] = old.pathID
+        } else if let old {
+            // Both ends may have begun one at once, and attach them in another order: of two the one with the larger number stays.
+            predecessors[session.pathID] = predecessors.updateValue(session.pathID, forKey: old.pathID)
+            if wasUsed { transport.activatePath(old.pathID, now: now) }
+        }
         core.mark(self)
-        return old == nil && sessions.count > 1
+        return transport.activePath != session.pathID
     }
+
+    /// Whether a newer session takes its place, and it goes as soon as the peer uses that one.
+    func isReplaced(_ id: PathID) -> Bool { predecessors.values.contains(id) }
 
     /// What a session leads over, for telling paths that share an address: ports say nothing of networks.
     private func ends(of session: ChannelSession) -> PathEnds {

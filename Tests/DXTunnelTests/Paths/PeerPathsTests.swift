@@ -48,6 +48,34 @@ import Testing
         #expect(link.retired == [PathID(count: 2, role: .lower)])
     }
 
+    /// The sessions of a channel end with it: for the next one all pairs are wanted again.
+    @Test func theNextChannelBeginsAnew() {
+        let link = Link()
+        let paths = PeerPaths(link, role: .lower, rules: PathRules(), random: RandomSource(seed: 1))
+        paths.networkChanged(Self.network([1, 2, 3]), bound: Self.bound, told: [], now: .zero)
+        paths.setRemotes([Self.remote], now: .zero)
+        paths.attached(PathID(count: 1, role: .lower), local: Endpoint(v4: 1, port: 7), remote: Self.remote, now: .zero)
+        paths.setActive(true, now: .zero)
+        paths.attached(PathID(count: 2, role: .lower), local: link.opened[0].local, remote: Self.remote, now: .zero)
+        #expect(link.opened.map(\.interface) == [2, 3], "the last one is under way")
+        paths.setActive(false, now: .zero)
+        link.opened.removeAll()
+        paths.attached(PathID(count: 1, role: .lower), local: Endpoint(v4: 2, port: 7), remote: Self.remote, now: .zero)
+        paths.setActive(true, now: .zero)
+        #expect(Set(link.opened.map(\.interface)) == [1, 3])
+    }
+
+    /// A session that the peer began over a pair that becomes known afterwards is that pair's.
+    @Test func whatThePeerBeganIsNotBegunAgain() {
+        let link = Link()
+        let paths = PeerPaths(link, role: .lower, rules: PathRules(), random: RandomSource(seed: 1))
+        paths.networkChanged(Self.network([1]), bound: Self.bound, told: [], now: .zero)
+        paths.attached(PathID(count: 1, role: .upper), local: Endpoint(v4: 1, port: 7), remote: Self.remote, now: .zero)
+        paths.setRemotes([Self.remote], now: .zero)
+        paths.setActive(true, now: .zero)
+        #expect(link.opened.isEmpty)
+    }
+
     @Test func whatCannotBeOpenedRests() {
         let link = Link()
         link.canOpen = false

@@ -89,6 +89,19 @@ import Testing
             let driver = driver
             try await loop.submit { driver.value.networkChanged() }.get()
         }
+
+        /// Waits until the last that was told is this mapping. On a machine that stands still for seconds the router seems silent, and
+        /// is asked again after minutes: here at once.
+        func waitForMapping(_ mapping: PortMapping) async throws {
+            try await Polling.wait(until: "the mapping") {
+                let last = told.list.last
+                if case .unavailable = last {
+                    told.events.withLock { $0.removeAll() }
+                    try await networkChanged()
+                }
+                return last == .mapped(mapping)
+            }
+        }
     }
 
     private static let mapping = PortMapping(
@@ -96,7 +109,7 @@ import Testing
 
     @Test func aPortIsMappedRenewedAndDeleted() async throws {
         let rig = try await Rig()
-        try await Polling.wait(until: "the mapping") { rig.told.list == [.mapped(Self.mapping)] }
+        try await rig.waitForMapping(Self.mapping)
         try await rig.networkChanged()
         try await Polling.wait(until: "the renewal") { rig.told.list.last == .renewed(Self.mapping) }
         let (driver, loop) = (rig.driver, rig.loop)
@@ -105,18 +118,18 @@ import Testing
         try await rig.end()
         // The future of `stop` waits for the router's answer to the deletion.
         #expect(rig.server.asked.withLock { $0 }.last == 0)
-        #expect(rig.told.list.count == 2)
+        #expect(rig.told.list == [.mapped(Self.mapping), .renewed(Self.mapping)])
     }
 
     @Test func aLostNetworkLosesTheMappingAndItsReturnBringsItBack() async throws {
         let rig = try await Rig()
-        try await Polling.wait(until: "the mapping") { rig.told.list == [.mapped(Self.mapping)] }
+        try await rig.waitForMapping(Self.mapping)
         rig.hasRoute.isOn.withLock { $0 = false }
         try await rig.networkChanged()
         #expect(rig.told.list.last == .lost(internalPort: 7_700, .networkChanged))
         rig.hasRoute.isOn.withLock { $0 = true }
         try await rig.networkChanged()
-        try await Polling.wait(until: "the mapping again") { rig.told.list.last == .mapped(Self.mapping) }
+        try await rig.waitForMapping(Self.mapping)
         try await rig.end()
     }
 
