@@ -26,7 +26,9 @@ import Testing
             addresses[networks.second] = (31, 32)
             let replacing = Replacing(addresses)
             replacing.go(on: networks.pair, left: 200)
-            _ = try networks.longestSilence()
+            let silence = try networks.longestSilence()
+            try SimulationFailure.unless(silence < .seconds(2), "nobody read a byte for \(silence)")
+            try SimulationFailure.unless(replacing.count > 0, "no session was made anew")
         }
     }
 
@@ -65,6 +67,8 @@ import Testing
     /// As gateways do: a path that is down gets a successor over the same addresses, which takes its place when it works.
     private final class Replacing {
         private var addresses: [PathID: (lower: UInt32, upper: UInt32)]
+        /// How many sessions were made anew.
+        private(set) var count = 0
 
         init(_ addresses: [PathID: (lower: UInt32, upper: UInt32)]) { self.addresses = addresses }
 
@@ -82,6 +86,7 @@ import Testing
             else { return }
             let successor = try pair.addSession(inheriting: down, between: addresses[down])
             addresses[successor] = addresses[down]
+            count += 1
             for host in pair.hosts { host.retirePath(down, now: pair.now) }
         }
     }

@@ -1,6 +1,5 @@
 """Tunnels of two destinations, with nginx behind them: a gateway that is killed, a target that stops, a gateway that is drained."""
 
-import pathlib
 import signal
 import statistics
 import threading

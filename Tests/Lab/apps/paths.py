@@ -50,6 +50,7 @@ def cut_again_and_again(run, mode, whose):
     chance = random.Random(7)
     count = run.runs or (100 if run.full else 6)
     size = 1_000_000_000 if run.full else 0
+    lab.at_end(lambda: [lab.link_command(link, "up") for link in LINK.values()])
     with Traffic(run, address=BOTH, extra=f"multipath: {mode}\n", rate=1_000_000,
                  down_rate=8_000_000 if run.full else None, talkers=100 if run.full else 1) as traffic:
         for gateway in (traffic.pair.a, traffic.pair.b):
@@ -147,6 +148,7 @@ def a_slow_link_does_no_harm(run):
 def a_metered_path_carries_what_it_must(run):
     """Over a metered link goes next to nothing while there is another; when that is cut, everything."""
     lab = run.lab
+    lab.at_end(lambda: lab.link_command("eth", "up"))
 
     def carried():
         return sum(each["bytes_sent"] for each in paths_of(traffic.pair.b) if each["preference"] == "metered")

@@ -44,9 +44,7 @@ class Flow:
         """The longest pause, or wait for an answer, that touches what follows `since`, counted from when the network was usable."""
         if self.waits:
             return max((end - max(start, usable) for start, end in self.waits if end >= since), default=0.0)
-        times = [each for each in self.arrivals if each >= since - 0.5]
-        longest = max(zip(times, times[1:]), key=lambda pair: pair[1] - pair[0], default=(since, since))
-        return max(0.0, longest[1] - max(longest[0], usable))
+        return max((end - max(start, usable) for start, end in zip(self.arrivals, self.arrivals[1:]) if end >= since), default=0.0)
 
 
 def receive(flow, connection, pattern):

@@ -8,8 +8,9 @@ import sys
 import tempfile
 import traceback
 
-from harness.lab import ROOT, Failure, Lab, ensure_packages, unavailable
-from harness.runner import claim, stop_on_signals
+from harness.gateway import matchmaker_binary
+from harness.lab import ROOT, Lab
+from harness.runner import claim, is_possible, stop_on_signals
 
 PACKAGES = ("ip=iproute2", "nft=nftables", "gcc=gcc", "/usr/include/stdio.h=libc6-dev")
 
@@ -35,14 +36,9 @@ def main(description):
     print(schedule.text(), flush=True)
     if options.schedule:
         return 0
-    reason = unavailable()
-    if reason:
-        print(f"skipped: the lab needs root and network namespaces: {reason}")
-        print("0 passed, 0 failed, 1 skipped")
+    if not is_possible(PACKAGES):
         return 0
-    from harness.gateway import binary
-    ensure_packages(*PACKAGES)
-    binary()
+    matchmaker_binary()
     stop_on_signals()
     identity = os.environ.get("LAB_ID", "chaos")
     lock = claim(identity)
@@ -71,7 +67,7 @@ def run(identity, schedule, options):
                 results = chaos.go()
                 print(report.tables(chaos))
                 report.write(chaos, results, options.results / "chaos.json")
-            except (Failure, OSError) as failure:
+            except Exception as failure:        # told as a failure of the run, with its logs
                 traceback.print_exc()
                 results = [("run", f"{type(failure).__name__}: {failure}", "")]
             failed = [name for name, problem, _ in results if problem is not None]

@@ -1,12 +1,11 @@
 """How each kind of fault is made, and undone."""
 
 import contextlib
-import os
 import signal
 import threading
 import time
 
-from harness.lab import Failure, wait_until
+from harness.lab import wait_until
 
 from .schedule import Fault
 
@@ -75,7 +74,7 @@ class Breaker:
         try:
             with block(made) if block else self._link(made, *LINK[made.kind]):
                 time.sleep(made.fault.seconds)
-        except (Failure, OSError) as problem:
+        except Exception as problem:        # a mistake in one fault must not leave the run without its end
             made.problem = f"{type(problem).__name__}: {problem}"
             say(f"{made.kind} {made.place} could not be made: {made.problem}")
         made.over = time.monotonic()
@@ -186,9 +185,10 @@ class Breaker:
     def _descriptors(self, made):
         process = self.world.running[made.place]
         before = self.world.limit_descriptors(made.place)
-        held = len(os.listdir(f"/proc/{process.pid}/fd"))
-        made.figures["descriptors"] = held
-        self.world.limit_descriptors(made.place, (held, before[1]))
+        # One that is closed meanwhile may be had again, and no other.
+        free = process.lowest_free_descriptor()
+        made.figures["descriptors"] = free
+        self.world.limit_descriptors(made.place, (free, before[1]))
         try:
             yield
         finally:

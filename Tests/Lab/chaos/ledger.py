@@ -157,23 +157,24 @@ def explained(connection, side, how, made, short):
         return False
     if how == EARLY:
         # The kernel ends the connections of a killed program in good order when nothing in them waits to be read.
-        return any(each.kind == "kill" and side.host in each.hosts and touches(each, side, ENDS_WITHIN) for each in made)
+        # Who does not read sees it later.
+        return any(each.kind == "kill" and side.host in each.hosts and touches(each, side, ENDS_WITHIN)
+                   and side.started <= each.over + NOTICE for each in made)
     hosts = {connection.flow.origin, *([connection.target.host] if connection.target else connection.flow.destinations)}
     for each in made:
+        # A target that stopped ends and refuses what would come out there, and nothing else.
+        if not hosts & set(each.hosts) or (each.kind == "target" and each.place not in {f"{connection.flow.name}@{host}" for host in hosts}):
+            continue
         if connection.target is None:
-            if each.kind in REFUSES and hosts & set(each.hosts) and touches(each, side, RECOVERS_WITHIN):
+            if each.kind in REFUSES and touches(each, side, RECOVERS_WITHIN):
                 return True
-        elif each.kind == MISTAKEN_FOR_DEAD and each.place in hosts and touches(each, side, ENDS_WITHIN):
-            if connection.target.started <= each.over + NOTICE:
-                return True
-        elif each.kind in ENDS_OPEN and hosts & set(each.hosts) and touches(each, side, ENDS_WITHIN):
+        elif each.kind in ENDS_OPEN or (each.kind == MISTAKEN_FOR_DEAD and each.place in hosts):
             # What reached its target when all was back runs through what is there now.
-            its_own = each.kind != "target" or each.place == f"{connection.flow.name}@{connection.target.host}"
-            if its_own and connection.target.started <= each.over + NOTICE:
+            if touches(each, side, ENDS_WITHIN) and connection.target.started <= each.over + NOTICE:
                 return True
     return False
 
 
 def touches(fault, side, after):
-    """Did the side live while the fault was there, and end after it began and not too long after it was over?"""
-    return fault.begun <= side.ended + NOTICE and side.ended <= fault.over + after and side.started <= fault.over + after
+    """Did the side end after the fault began, and not too long after it was over?"""
+    return fault.begun - NOTICE <= side.ended <= fault.over + after

@@ -10,7 +10,7 @@ import time
 from harness.lab import Failure
 
 from .ledger import HANG, REFUSED, WHOLE
-from .wire import BLOCK, DOWN, ECHO, HEADER, PATTERN, RECEIPT, UP, Early, Wire, Wrong, ending_of, read_exactly
+from .wire import BLOCK, DOWN, ECHO, HEADER, PATTERN, RECEIPT, UP, Wire, Wrong, ending_of, read_exactly
 
 # After a refusal a client tries again so much later.
 AGAIN = 0.3
@@ -28,7 +28,7 @@ class Flow:
         self.lab, self.ledger, self.name = lab, ledger, name
         self.origin, self.port, self.destinations = origin, port, destinations
         self.chance = random.Random(f"{seed}/{name}")
-        self.stopping, self.thread = threading.Event(), None
+        self.stopping = threading.Event()
         self.whole_at = 0.0         # when a connection last ended whole
         self.began_whole = 0.0      # when the one began that did
         self.moved_at = 0.0
@@ -37,8 +37,7 @@ class Flow:
 
     def start(self):
         self.stopping.clear()
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
+        threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self):
         while not self.stopping.is_set():
@@ -99,9 +98,9 @@ class Up(Flow):
     def settle(self, made, wire, connection):
         wire.finish()
         got, = RECEIPT.unpack(read_exactly(made, RECEIPT.size))
-        # The receipt speaks of what the target saw: what is less is missing, what is more was doubled.
+        # The target saw an end in good order, and its word of that came through: what is less is missing, what is more was doubled.
         if got != wire.side.sent:
-            raise (Early if got < wire.side.sent else Wrong)(f"the target got {got} of {wire.side.sent} bytes")
+            raise Wrong(f"the target got {got} of {wire.side.sent} bytes")
         if made.recv(1):
             raise Wrong("something came after the receipt")
 

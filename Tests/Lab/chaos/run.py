@@ -118,7 +118,8 @@ class Chaos:
             self.say(leak)
 
     def _end(self):
-        """All gateways are told to stop, and do so in order."""
+        """All gateways are told to stop, and do so in order. The matchmaker still lives."""
+        self.world.kill_matchmaker()
         for target in self.world.targets.values():
             target.stop()
         for host in HOSTS:

@@ -20,6 +20,8 @@ BROKEN_PART = 0.75
 # Two gateways never are without a way to each other for longer than this, whatever comes together: half the default
 # liveness (60 s), after which a gateway ends connections rightly.
 LONGEST_BLOCK = 30.0
+# How long a gateway that is told to stop may let connections finish (`drain_timeout`), in seconds: part of what `stop` takes.
+DRAIN = 5.0
 # Blocks that are nearer to each other than this are one: what was sent first after the one may be lost in the other.
 BLOCK_GAP = 4.0
 
@@ -79,7 +81,7 @@ class Fault:
 
     @property
     def end(self):
-        return self.at + self.seconds
+        return self.at + self.seconds + (DRAIN if self.kind == "stop" else 0.0)
 
     @property
     def hosts(self):

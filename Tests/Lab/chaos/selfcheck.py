@@ -57,8 +57,14 @@ CASES = (
     ("refused by nothing", False, [], ("c", 10, 18, REFUSED, 0, 0), None),
     ("the target stopped", True, [fault("target", "d", 15, 17, "up@d")], ("c", 10, 16, RESET, 500, 3), ("d", 10, 15, STOPPED, 3, 400)),
     ("another target stopped", False, [fault("target", "d", 15, 17, "ha@d")], ("c", 10, 16, RESET, 500, 3), ("d", 10, 15, RESET, 3, 400)),
+    ("refused as the target stopped", True, [fault("target", "d", 15, 17, "up@d")], ("c", 16, 16.1, RESET, 0, 0), None),
+    ("refused as another target stopped", False, [fault("target", "d", 15, 17, "ha@d")], ("c", 16, 16.1, RESET, 0, 0), None),
+    ("refused before the kill", False, [KILL], ("c", 10, 13, RESET, 0, 0), None),
+    ("refused long after the kill", False, [KILL], ("c", 80, 81, RESET, 0, 0), None),
     ("an early end where the gateway was killed", True, [KILL], ("c", 10, 16, RESET, 500, 3), ("d", 10, 15.5, WHOLE, 3, 400)),
     ("an early end where another was killed", False, [fault("kill", "c", 15, 17)], ("c", 10, 16, RESET, 500, 3), ("d", 10, 15.5, WHOLE, 3, 400)),
+    ("an early end long after the kill", False, [KILL], ("c", 10, 120, RESET, 500, 3), ("d", 10, 120, WHOLE, 3, 400)),
+    ("an early end of one that came when all was back", False, [KILL], ("c", 19, 25, RESET, 500, 3), ("d", 19, 25, WHOLE, 3, 400)),
     ("an early end at a client", False, [KILL], ("c", 10, 16, EARLY, 500, 3), ("d", 10, 15.5, RESET, 3, 400)),
 )
 

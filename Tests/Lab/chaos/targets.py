@@ -20,8 +20,8 @@ RESET_AT_CLOSE = struct.pack("ii", 1, 0)        # SO_LINGER
 class Target:
     """Where connections of a flow come out: a server on a host that can be stopped, which resets what it has, and started again."""
 
-    def __init__(self, lab, ledger, name, host, port, pace=None):
-        self.lab, self.ledger, self.name, self.host, self.port, self.pace = lab, ledger, name, host, port, pace
+    def __init__(self, lab, ledger, host, port, pace=None):
+        self.lab, self.ledger, self.host, self.port, self.pace = lab, ledger, host, port, pace
         self.reading = threading.Event()        # cleared: nobody reads here
         self.reading.set()
         self._life = 0                          # which start this is; connections of an earlier one end

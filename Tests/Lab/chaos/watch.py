@@ -50,7 +50,7 @@ class Watch:
                 if life.lives:
                     try:
                         life.most_memory = max(life.most_memory, life.memory()[0])
-                    except (OSError, KeyError):
+                    except (OSError, Failure):
                         pass            # it was ended just now
             self._look_for_fallen()
 
@@ -83,8 +83,10 @@ class Watch:
                     left[host] = "no answer"
                     continue
                 held = {each["name"]: each["open_connections"] for each in status["tunnels"] if each["open_connections"]}
-                if held or status["memory"]["used_bytes"]:
-                    left[host] = f"{held or 'no connections'}, {status['memory']['used_bytes']} bytes"
+                # One stream with each peer is the group's own.
+                streams = {peer["name"]: peer["open_streams"] for peer in status["peers"] if peer["open_streams"] > 1}
+                if held or streams or status["memory"]["used_bytes"]:
+                    left[host] = f"connections {held}, streams {streams}, {status['memory']['used_bytes']} bytes"
             return not left
         try:
             return wait_until(idle, "nothing is held", SETTLES_WITHIN)[1], None

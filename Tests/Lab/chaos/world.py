@@ -5,21 +5,19 @@ import mmap
 import os
 import pathlib
 import resource
-import shlex
 import struct
 import threading
 import time
 
 from harness.disks import Disk
-from groups.fleet import NAMES, Fleet
-from harness.gateway import binary
-from harness.lab import HERE, Failure, check, wait_until
+from groups.fleet import ADDRESSES, NAMES, Fleet
+from harness.gateway import matchmaker_binary
+from harness.lab import HERE, Failure, wait_until
 
 from .load import Datagrams, Down, Short, Stall, Up, Words
-from .schedule import CLOCKED, HOSTS, SINGLE, STALLS
+from .schedule import CLOCKED, DRAIN, HOSTS, SINGLE, STALLS
 from .targets import Target
 
-ADDRESSES = {host: f"192.0.2.{11 + number}" for number, host in enumerate(HOSTS)}
 # What a host with one interface is renumbered to, and back.
 OTHER_ADDRESSES = {host: f"192.0.2.{111 + HOSTS.index(host)}" for host in SINGLE}
 # Room for the group's files and the audit records that the settings below allow.
@@ -42,7 +40,7 @@ class World(Fleet):
         super().__init__(lab, directory)
         self.seed = seed
         pin = self._matchmaker_pin()
-        self._start_matchmaker()
+        self.start_matchmaker()
         for host in HOSTS[1:]:
             self.join(host, "--role", "admin" if host == "b" else "member")
         self.wait_alike(HOSTS, HOSTS, 120.0)
@@ -64,11 +62,14 @@ class World(Fleet):
             with open(page, "r+b") as file:
                 self.clock_pages[host] = mmap.mmap(file.fileno(), 8)
         # There is no router that could map a port; a gateway keeps looking for one, from sockets that come and go.
-        settings = {"port_mapping": False, "limits": {"memory": MEMORY_LIMIT, "drain_timeout": "5s"},
+        settings = {"port_mapping": False, "limits": {"memory": MEMORY_LIMIT, "drain_timeout": f"{DRAIN:g}s"},
                     "audit": {"size": "1MiB"}}
         if host in MULTIPATH:
             settings["multipath"] = MULTIPATH[host]
         (self.directory / f"{host}.yaml").write_text(json.dumps(settings))
+
+    def settings(self, host):
+        return ["--config", self.directory / f"{host}.yaml"]
 
     def clock(self, host):
         if host not in CLOCKED:
@@ -80,15 +81,10 @@ class World(Fleet):
         """From now on the programs on this host see a time of day that differs by so much."""
         self.clock_pages[host][:] = struct.pack("=q", int(seconds * 1e9))
 
-    def start(self, host, waits=True):
-        options = shlex.split(os.environ.get("DX_RUN_OPTIONS", ""))
-        process = self.lab.start(
-            host, [*self.before(host), binary(), "run", "--state", self.state(host), "--config", self.directory / f"{host}.yaml", *options],
-            f"gateway {host}", self.directory / f"{host}.log")
-        self.running[host] = process
+    def launch(self, host):
+        process = super().launch(host)
         self.lives.append(Life(host, process))
-        if waits:
-            wait_until(lambda: self.verb(host, "status", ok=None) is not None, f"the gateway on {host} runs", 120.0, alive=[process])
+        return process
 
     def kill(self, host):
         # One that ended by itself must be seen as that.
@@ -128,24 +124,18 @@ class World(Fleet):
     def _matchmaker_state(self):
         return self.directory / "matchmaker"
 
-    def _matchmaker_binary(self):
-        path = binary().parent / "dxmatchd"
-        check(os.access(path, os.X_OK), f"there is no dxmatchd beside {binary()}")
-        return path
-
     def _matchmaker_pin(self):
-        return self.lab.run("m", [self._matchmaker_binary(), "pin", "--state", self._matchmaker_state()]).stdout.strip()
+        return self.lab.run("m", [matchmaker_binary(), "pin", "--state", self._matchmaker_state()]).stdout.strip()
 
-    def _start_matchmaker(self):
+    def start_matchmaker(self):
         self.matchmaker = self.lab.start(
-            "m", [self._matchmaker_binary(), "run", "--open", "--listen", f"{MATCHMAKER[0]}:3478", "--alternate", f"{MATCHMAKER[1]}:3479",
+            "m", [matchmaker_binary(), "run", "--open", "--listen", f"{MATCHMAKER[0]}:3478", "--alternate", f"{MATCHMAKER[1]}:3479",
                   "--state", self._matchmaker_state()], "the matchmaker", self.directory / "matchmaker.log")
 
     def kill_matchmaker(self):
+        if not self.matchmaker.running():
+            self.ended_wrong.append(f"the matchmaker ended by itself: {self.matchmaker.ending()}")
         self.matchmaker.kill9()
-
-    def start_matchmaker(self):
-        self._start_matchmaker()
 
     # ---- tunnels and what goes through them
 
@@ -161,7 +151,7 @@ class World(Fleet):
                 continue
             flow = kind(self.lab, ledger, name, origin, port, destinations, self.seed)
             for host in destinations:
-                self.targets[f"{name}@{host}"] = Target(self.lab, ledger, name, host, target, 400_000 if kind is Down else None)
+                self.targets[f"{name}@{host}"] = Target(self.lab, ledger, host, target, 400_000 if kind is Down else None)
             if kind is Stall:
                 self.stalls[name] = flow
             else:
@@ -224,12 +214,7 @@ class Life:
 
     def memory(self):
         """(anonymous, all resident) bytes. Pages of the program's file come and go with what is executed: no leak is there."""
-        found = {}
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key in ("RssAnon", "VmRSS"):
-                found[key] = int(value.split()[0]) * 1024
-        return found["RssAnon"], found["VmRSS"]
+        return self.process.memory("RssAnon"), self.process.memory()
 
     def descriptors(self):
         """How many there are of each kind: sockets, timers, files by name."""

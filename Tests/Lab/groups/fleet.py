@@ -34,13 +34,20 @@ class Fleet:
 
     def start(self, host, waits=True):
         """Starts a gateway and waits until it answers."""
-        options = shlex.split(os.environ.get("DX_RUN_OPTIONS", ""))
-        process = self.lab.start(host, [*self.before(host), binary(), "run", "--state", self.state(host), *options],
-                                 f"gateway {host}", self.directory / f"{host}.log")
-        self.running[host] = process
+        self.running[host] = process = self.launch(host)
         if waits:
-            wait_until(lambda: self.verb(host, "status", ok=None) is not None, f"the gateway on {host} runs", 60.0,
+            wait_until(lambda: self.verb(host, "status", ok=None) is not None, f"the gateway on {host} runs", 120.0,
                        alive=[process])
+
+    def launch(self, host):
+        """The process of a gateway."""
+        options = shlex.split(os.environ.get("DX_RUN_OPTIONS", ""))
+        command = [*self.before(host), binary(), "run", "--state", self.state(host), *self.settings(host), *options]
+        return self.lab.start(host, command, f"gateway {host}", self.directory / f"{host}.log")
+
+    def settings(self, host):
+        """More of what a gateway is run with."""
+        return []
 
     def run(self, host, *arguments):
         """A verb of the program on `host`, to its end."""

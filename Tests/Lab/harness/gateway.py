@@ -30,6 +30,14 @@ def binary():
     return path
 
 
+def matchmaker_binary():
+    """The dxmatchd under test: the one that DX_MATCH_BIN names, else that beside the gateway's program."""
+    path = pathlib.Path(os.environ.get("DX_MATCH_BIN", binary().parent / "dxmatchd")).resolve()
+    if not os.access(path, os.X_OK):
+        raise SystemExit(f"no program at {path}: build it (scripts/release) or set DX_MATCH_BIN")
+    return path
+
+
 def command(*arguments, seconds=30.0, ok=True):
     """Run a dxgateway verb to its end."""
     try:

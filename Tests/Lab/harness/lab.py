@@ -130,6 +130,10 @@ class Process:
                 return int(line.split()[1]) * 1024
         raise Failure(f"{self.name} has no {key}: it is not running")
 
+    def lowest_free_descriptor(self):
+        """All numbers below this one are in use: as a limit (RLIMIT_NOFILE) it leaves not one."""
+        return next(number for number in range(1 << 20) if not os.path.lexists(f"/proc/{self.pid}/fd/{number}"))
+
     def cpu_seconds(self):
         """User plus system time so far, to the nanosecond (the process's own CPU clock)."""
         return time.clock_gettime((~self.pid << 3) | 2)

@@ -14,7 +14,8 @@ import tempfile
 import time
 import traceback
 
-from .lab import ROOT, Failure, Lab, unavailable
+from .gateway import binary
+from .lab import ROOT, Failure, Lab, ensure_packages, unavailable
 
 # name -> (what it is, LAB_LINK). 20 ms each way, 1 % of packets lost each way, and enough
 # jitter to change the order of packets that follow one another within 2 ms.
@@ -109,6 +110,17 @@ def claim(identity):
     except BlockingIOError:
         raise SystemExit(f"another runner uses the lab '{identity}': wait for it, or set LAB_ID") from None
     return lock
+
+
+def is_possible(packages):
+    """Whether there can be a lab here, with the packages that it needs; if not, that is said as a runner says it."""
+    reason = unavailable()
+    if reason:
+        print(f"skipped: the lab needs root and network namespaces: {reason}")
+        print("0 passed, 0 failed, 1 skipped")
+        return False
+    ensure_packages(*packages)
+    return True
 
 
 class Runner:
@@ -221,14 +233,8 @@ def main(identity, packages, description, program=None):
     unknown = [name for name in options.tests if not any(each.name.startswith(name) for each in TESTS)]
     if unknown:
         parser.error(f"no such test: {' '.join(unknown)} (--list names them)")
-    reason = unavailable()
-    if reason:
-        print(f"skipped: the lab needs root and network namespaces: {reason}")
-        print("0 passed, 0 failed, 1 skipped")
+    if not is_possible(packages):
         return 0
-    from .gateway import binary
-    from .lab import ensure_packages
-    ensure_packages(*packages)
     (program or binary)()
     stop_on_signals()
     runner = Runner(identity, options.results, options.full, options.keep)

@@ -2,10 +2,9 @@
 
 import re
 
+from harness.gateway import matchmaker_binary
 from harness.lab import Failure, check, wait_until
 from harness.runner import test
-
-from . import PROGRAM
 
 FIRST, OTHER = "192.0.2.11", "192.0.2.12"
 INDEPENDENT, ADDRESS, PORT = "Endpoint Independent", "Address Dependent", "Address and Port Dependent"
@@ -27,7 +26,7 @@ NATS = {
 def start_matchmaker(run):
     """dxmatchd on m1, with both of its addresses."""
     process = run.lab.start(
-        "m1", [PROGRAM, "run", "--open", "--listen", f"{FIRST}:3478", "--alternate", f"{OTHER}:3479",
+        "m1", [matchmaker_binary(), "run", "--open", "--listen", f"{FIRST}:3478", "--alternate", f"{OTHER}:3479",
                "--state", run.directory / "state", "--drain-seconds", "0"],
         "dxmatchd", run.directory / "dxmatchd.log")
     wait_until(lambda: "serving" in process.output(), "dxmatchd serves", 30.0, alive=[process])

@@ -10,11 +10,11 @@ import sys
 import time
 
 from harness import runner
-from harness.gateway import binary
-from harness.lab import ROOT, ensure_packages, unavailable
+from harness.gateway import binary, matchmaker_binary
+from harness.lab import ROOT
 
 from . import plan
-from .members import Group, matchmaker_binary
+from .members import Group
 from .plan import CELLS, PARTS
 from .table import write_table
 
@@ -138,13 +138,9 @@ def main(description):
         for each in cells:
             print(f"{each.part + '/' + each.name:44} {each.description.splitlines()[0]}{' (only with --full)' if each.only_full else ''}")
         return 0
-    reason = unavailable()
-    if reason:
-        print(f"skipped: the lab needs root and network namespaces: {reason}")
-        print("0 passed, 0 failed, 1 skipped")
-        return 0
     from . import PACKAGES
-    ensure_packages(*PACKAGES)
+    if not runner.is_possible(PACKAGES):
+        return 0
     binary(), matchmaker_binary()
     runner.stop_on_signals()
     identity = os.environ.get("LAB_ID", "nat")

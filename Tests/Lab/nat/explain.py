@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import tempfile
 
-from harness.gateway import binary, command
-from harness.lab import Failure, Lab, Process, check, wait_until
+from harness.gateway import binary, command, matchmaker_binary
+from harness.lab import Lab, check, wait_until
 
 SERVER, OTHER = "192.0.2.11", "192.0.2.12"
 SEEN = {"none": "203.0.113.10"}
@@ -41,21 +41,13 @@ IMPOSSIBLE = {
 BLOCKED_WITHIN_MS = 11_000
 
 
-def matchmaker():
-    """The dxmatchd beside the program under test."""
-    path = binary().parent / "dxmatchd"
-    if not path.exists():
-        raise SystemExit(f"no program at {path}: build it (scripts/release)")
-    return path
-
-
 class States:
     """A group of two and its matchmaker, made where the two see each other."""
 
     def __init__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="dxexplain-"))
         self.directory.chmod(0o711)
-        self.pin = subprocess.run([matchmaker(), "pin", "--state", self.directory / "m1"], capture_output=True, text=True,
+        self.pin = subprocess.run([matchmaker_binary(), "pin", "--state", self.directory / "m1"], capture_output=True, text=True,
                                   check=True).stdout.strip()
 
     def remove(self):
@@ -87,7 +79,7 @@ class States:
         return process
 
     def serve(self, lab):
-        process = lab.start("m1", [matchmaker(), "run", "--open", "--listen", f"{SERVER}:3478", "--alternate",
+        process = lab.start("m1", [matchmaker_binary(), "run", "--open", "--listen", f"{SERVER}:3478", "--alternate",
                                    f"{OTHER}:3479", "--state", self.directory / "m1"], "matchmaker", self.directory / "m1.log")
         wait_until(lambda: lab.udp_bound("m1", 3478), "the matchmaker serves", 60.0, alive=[process])
 
@@ -147,7 +139,7 @@ def test_networks(states, kind, identity):
 def other_pin(states):
     """A pin that is not the matchmaker's: that of another one."""
     with tempfile.TemporaryDirectory() as directory:
-        return subprocess.run([matchmaker(), "pin", "--state", f"{directory}/m"], capture_output=True, text=True,
+        return subprocess.run([matchmaker_binary(), "pin", "--state", f"{directory}/m"], capture_output=True, text=True,
                               check=True).stdout.strip()
 
 

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 
 from harness.data import Pattern, Server, receive_exactly
-from harness.gateway import binary, command
+from harness.gateway import binary, command, matchmaker_binary
 from harness.lab import Failure, Process, check, wait_until
 
 from .networks import MATCHMAKERS
@@ -26,13 +26,6 @@ GROUP, TUNNELS = "otterplant", {"a": "badgerweb", "b": "lynxweb"}
 TARGET = ("127.44.55.66", 8099)
 PORTS = {"a": 8001, "b": 8002}
 OTHER = {"a": "b", "b": "a"}
-
-
-def matchmaker_binary():
-    path = pathlib.Path(os.environ.get("DX_MATCH_BIN", binary().parent / "dxmatchd")).resolve()
-    if not os.access(path, os.X_OK):
-        raise SystemExit(f"no program at {path}: build it (scripts/release) or set DX_MATCH_BIN")
-    return path
 
 
 class Unix(http.client.HTTPConnection):
