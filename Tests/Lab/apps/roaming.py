@@ -1,5 +1,6 @@
 """A gateway whose only network changes under it, and one that sleeps: no connection breaks."""
 
+import contextlib
 import os
 import signal
 import statistics
@@ -7,7 +8,7 @@ import threading
 import time
 
 from harness.data import Pattern, Server, receive_exactly
-from harness.gateway import Pair, Tunnel
+from harness.gateway import Pair, Tunnel, read_ending
 from harness.lab import Failure, check, wait_until
 from harness.runner import test
 
@@ -276,3 +277,55 @@ def asleep_too_long(run):
             seconds = time.monotonic() - start
     run.note(working_seconds=seconds)
     return f"new connections work {seconds * 1000:.0f} ms after waking up"
+
+
+@test(cells=("clean",), seconds=400.0)
+def asleep_held(run):
+    """Asleep for many times `liveness`, an hour when whole: connections of a tunnel with `hold` go on, those beside them end."""
+    seconds, pattern = 3600.0 if run.full else 40.0, Pattern(63)
+    held, brief = tunnel(run, "held"), tunnel(run, "brief")
+    held.options["hold"] = "2h"
+    meanwhile = 100_000
+    written = threading.Event()
+
+    def serve(connection):
+        """What is sent while the device sleeps, and then echoes."""
+        check(receive_exactly(connection, 4) == b"when", "another word came")
+        connection.sendall(b"soon")
+        written.wait(60.0)
+        pattern.send(connection, meanwhile)
+        while part := connection.recv(4096):
+            connection.sendall(part)
+
+    def echo(connection):
+        with contextlib.suppress(OSError):
+            while part := connection.recv(4096):
+                connection.sendall(part)
+
+    def works(connection, word=b"hello"):
+        connection.sendall(word)
+        return receive_exactly(connection, len(word)) == word
+
+    with (Pair(run.lab, run.directory / "dx", [held, brief], extra="limits: {liveness: 5s}\n") as pair,
+          Server(run.lab, "b", target_port(held), serve), Server(run.lab, "b", target_port(brief), echo),
+          pair.connect(held, 120.0) as kept, pair.connect(brief, 120.0) as ended):
+        kept.sendall(b"when")
+        check(receive_exactly(kept, 4) == b"soon" and works(ended), "no answer before")
+        process = pair.a.process.popen
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            written.set()
+            time.sleep(seconds)
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        start = time.monotonic()
+        pattern.receive(kept, meanwhile)
+        came = time.monotonic() - start
+        check(works(kept), "no echo after waking up")
+        # Its end of the channel was given up, whoever looked first.
+        how, got = read_ending(ended, 120.0)
+        check(how == "reset" and not got, f"the connection that nobody holds: {how}, {got!r}")
+        with pair.connect(brief, 60.0) as anew:
+            check(works(anew), "a new connection does not work")
+    run.note(asleep_seconds=seconds, resumed_seconds=came)
+    return f"{seconds:g} s asleep with `liveness` of 5 s; what was sent meanwhile is there {came * 1000:.0f} ms after waking up"
