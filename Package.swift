@@ -94,10 +94,12 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
+        // No tables for Foundation's ICU, which Yams brings: for the programs alone.
+        .target(name: "CUnicodeStub"),
         .executableTarget(
             name: "dxgateway",
             dependencies: [
-                "DXControl", "DXTunnel", nioCore, nioPosix, logging, lifecycle,
+                "CUnicodeStub", "DXControl", "DXTunnel", nioCore, nioPosix, logging, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
@@ -105,8 +107,9 @@ let package = Package(
         .executableTarget(
             name: "dxmatchd",
             dependencies: [
-                "DXControl", "DXMatch", "DXMatchRedis", "DXMatchServer", "DXSecure", "DXSocket", "DXWire", nioCore,
-                nioPosix, logging,
+                "CUnicodeStub", "DXControl", "DXMatch", "DXMatchRedis", "DXMatchServer", "DXSecure", "DXSocket",
+                "DXWire",
+                nioCore, nioPosix, logging,
                 lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
