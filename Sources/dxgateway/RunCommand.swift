@@ -61,13 +61,15 @@ struct RunCommand: AsyncParsableCommand {
             LineLogHandler(label: label, format: logFormat.format, logLevel: logLevel.level)
         }
         raiseFileLimit()
+        let manager = ServiceManager(environment: ProgramEnvironment.variables, process: getpid())
         do {
-            try await joinAtFirstBoot(logger)
+            try await joinAtFirstBoot(logger, manager)
             let (gateway, controlPath) = try makeGateway(logger)
             logger.info("gateway starting", metadata: ["name": "\(gateway.name)", "id": "\(gateway.id)"])
             let control = ControlService(
                 path: controlPath, target: GatewayControlTarget(gateway), logger: logger)
-            var group = ServiceGroupConfiguration(services: [gateway, control], logger: logger)
+            let reporter = ServiceManagerReporter(manager, logger: logger) { try await gateway.status().line }
+            var group = ServiceGroupConfiguration(services: [gateway, control, reporter], logger: logger)
             // Peers are told at once; what a client of the control socket holds open must not keep the ports.
             group.maximumGracefulShutdownDuration = .seconds(5)
             let release = releaseWhatStartingTook()
@@ -92,11 +94,14 @@ extension RunCommand {
     private static let defaultToken = "/etc/dx/token"
 
     /// A device that is switched on for the first time has a token and nothing else.
-    private func joinAtFirstBoot(_ logger: Logger) async throws {
+    private func joinAtFirstBoot(_ logger: Logger, _ manager: ServiceManager?) async throws {
         let isDefault = config == nil && (state == nil || state == Self.defaultState)
         guard let file = tokenFile ?? (isDefault ? Self.defaultToken : nil) else { return }
         let boot = FirstBoot(tokenFile: file, stateDirectory: state ?? Self.defaultState)
         guard boot.hasToken else { return }
+        // It may take until an inviter is there: what is started after this does not wait for that.
+        let telling = manager?.tell("joins its group by the token in \(file)")
+        defer { telling?.cancel() }
         try await boot.run(logger: logger)
     }
 

@@ -59,8 +59,13 @@ struct RunCommand: AsyncParsableCommand {
                 "addresses": "\(matchmaker.localEndpoints.map(\.description).joined(separator: " "))",
                 "pin": "\(matchmaker.pin.text)",
             ])
+        let manager = ServiceManager(environment: ProgramEnvironment.variables, process: getpid())
         var services: [any Service] = [
-            ControlServer(path: state.directory + "/control.sock", matchmaker: matchmaker, logger: logger)
+            ControlServer(path: state.directory + "/control.sock", matchmaker: matchmaker, logger: logger),
+            ServiceManagerReporter(manager, logger: logger) {
+                let server = try await matchmaker.status().front.server
+                return "\(server.registrations) registrations of \(server.groups) groups"
+            },
         ]
         if let metrics = settings.metrics {
             services.append(MetricsServer(address: metrics, matchmaker: matchmaker, logger: logger))

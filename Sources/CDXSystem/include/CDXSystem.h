@@ -110,6 +110,10 @@ int dx_network_events_open(void);
 // machine wakes up from sleep (timerfd_create(2)). Returns the descriptor or a negative errno.
 int dx_wake_events_open(void);
 
+// Sends the service manager a message (sd_notify(3)) without waiting; the path is that of NOTIFY_SOCKET, "@" at its beginning for
+// a name without a file. 0 or a negative errno.
+int dx_notify(const char *path, const char *text, size_t byte_count);
+
 // What something in the file system is. `struct stat` itself comes to Swift through whichever module happened to
 // include it first, so that a file that imports NIO may not name its fields.
 typedef struct dx_path {

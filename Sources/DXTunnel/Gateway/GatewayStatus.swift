@@ -114,6 +114,15 @@ public struct GatewayStatus: Sendable, Hashable {
         return groupProblems + peerProblems + tunnels.compactMap(\.problem) + limitProblems + auditProblems
     }
 
+    /// The whole of it in a line, for service managers: whether it is healthy, else the first reason why not.
+    public var line: String {
+        let connected = peers.count { $0.state == .connected }
+        let open = tunnels.reduce(0) { $0 + $1.openConnections }
+        let health = problems.first.map { "NOT healthy: \($0)" } ?? "healthy"
+        return
+            "\(health); \(connected) of \(peers.count) peers connected, \(open) connections in \(tunnels.count) tunnels"
+    }
+
     /// A limit is reached, and new connections are refused.
     private var limitProblems: [String] {
         var result: [String] = []
