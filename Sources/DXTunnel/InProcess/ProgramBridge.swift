@@ -195,9 +195,9 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         fail(.reset(TunnelStreamError.Reason(code)))
     }
 
-    /// The channel ended, or the tunnel does.
-    func onChannelClosed() {
-        ticket?.end(channel.end == nil ? .tunnelChanged : .channelLost)
+    /// The channel ended, or the tunnel does: as the record will say.
+    func onChannelClosed(_ how: AuditRecord.End) {
+        ticket?.end(how)
         fail(.channelClosed)
     }
 

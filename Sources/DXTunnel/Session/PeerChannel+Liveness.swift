@@ -31,8 +31,8 @@ extension PeerChannel {
                 continue
             }
             switch owner {
-            case .tcp(let bridge): bridge.onChannelClosed()
-            case .program(let bridge): bridge.onChannelClosed()
+            case .tcp(let bridge): bridge.onChannelClosed(.channelLost)
+            case .program(let bridge): bridge.onChannelClosed(.channelLost)
             case .opening(let opening): opening.onChannelClosed(self)
             case .beginning, .connecting, .group: break
             }

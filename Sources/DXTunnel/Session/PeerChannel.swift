@@ -295,8 +295,8 @@ final class PeerChannel {
         owners.removeAll()
         for owner in abandoned.values {
             switch owner {
-            case .tcp(let bridge): bridge.onChannelClosed()
-            case .program(let bridge): bridge.onChannelClosed()
+            case .tcp(let bridge): bridge.onChannelClosed(.channelLost)
+            case .program(let bridge): bridge.onChannelClosed(.channelLost)
             case .group(let stream): stream.end()
             case .opening(let opening): opening.onChannelClosed(self)
             case .beginning, .connecting: break
@@ -643,24 +643,30 @@ final class PeerChannel {
             switch owner {
             case .tcp(let bridge):
                 guard bridge.usage === usage, entrance == nil || bridge.entrance == entrance else { continue }
-                bridge.onChannelClosed()
+                shutDown(id)
+                bridge.onChannelClosed(.tunnelChanged)
             case .program(let bridge):
                 guard bridge.usage === usage, entrance == nil else { continue }
-                bridge.onChannelClosed()
-            case .beginning(let stream): guard stream.tunnel.usage === usage, entrance == nil else { continue }
-            case .connecting(let tunnel): guard tunnel.usage === usage, entrance == nil else { continue }
+                shutDown(id)
+                bridge.onChannelClosed(.tunnelChanged)
+            case .beginning(let stream):
+                guard stream.tunnel.usage === usage, entrance == nil else { continue }
+                shutDown(id)
+            case .connecting(let tunnel):
+                guard tunnel.usage === usage, entrance == nil else { continue }
+                shutDown(id)
             // Those that have a connection waiting are ended with it.
             case .opening(let opening):
-                if opening.usage === usage, entrance == nil || opening.entrance == entrance {
-                    opening.fail("it is not for this tunnel any more")
-                }
-                continue
-            case .group: continue
+                guard opening.usage === usage, entrance == nil || opening.entrance == entrance else { continue }
+                opening.fail("it is not for this tunnel any more")
+            case .group: break
             }
-            // Not as refused: bytes may have reached the target.
-            abort(id, code: .shutdown)
         }
     }
+
+    /// Says that the tunnel is the reason, before the connection gives its stream up for none: what is said first counts. Not as
+    /// refused: bytes may have reached the target.
+    private func shutDown(_ id: StreamID) { abort(id, code: .shutdown) }
 
     /// The peer said what makes no sense.
     func breakOff(_ reason: String) {

@@ -286,9 +286,9 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         abortConnection()
     }
 
-    /// The channel ended, or the tunnel does.
-    func onChannelClosed() {
-        ticket?.end(channel.end == nil ? .tunnelChanged : .channelLost)
+    /// The channel ended, or the tunnel does: as the record will say.
+    func onChannelClosed(_ how: AuditRecord.End) {
+        ticket?.end(how)
         abortConnection()
     }
 
