@@ -125,7 +125,9 @@ extension PeerChannel {
             case .tcp(let bridge): count &+= bridge.measureHeldBytes()
             case .program(let bridge): count &+= bridge.measureHeldBytes()
             case .opening(let opening): count &+= opening.measureHeldBytes(for: id, on: self)
-            case .beginning, .connecting, .group: break
+            case .connecting(_, let bridge): count &+= bridge?.measureHeldBytes() ?? 0
+            // Of a head no more is kept than it may have.
+            case .beginning, .group: break
             }
         }
         heldByteCount = count

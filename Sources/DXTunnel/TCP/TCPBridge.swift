@@ -292,8 +292,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         abortConnection()
     }
 
-    /// The client gave up before the target was reached.
-    func onGivenUp() { ticket?.end(.resetByClient) }
+    /// It is over before the target was reached: as the record will say, if nothing was said before.
+    func onGivenUp(_ how: AuditRecord.End) { ticket?.end(how) }
 
     /// Moves bytes from the stream to TCP while TCP takes them.
     private func pump() {
