@@ -21,6 +21,9 @@ final class StreamCompression {
     /// The largest piece that is decompressed at once.
     static let pieceByteCount = 65_536
 
+    /// Why a connection ends when `pack` gives nothing.
+    static let noMemory = "there is no memory to compress what it carries"
+
     /// Nothing has come or gone.
     init() {}
 

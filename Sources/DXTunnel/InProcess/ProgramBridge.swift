@@ -177,6 +177,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private func put(_ bytes: ByteBuffer) -> Bool {
         if let compression {
             guard let packed = compression.pack(bytes) else {
+                ticket?.end(.refused, StreamCompression.noMemory)
                 fail(.reset(.limit))
                 return false
             }

@@ -661,7 +661,7 @@ final class PeerChannel {
             // Those that have a connection waiting are ended with it.
             case .opening(let opening):
                 guard opening.usage === usage, entrance == nil || opening.entrance == entrance else { continue }
-                opening.fail("it is not for this tunnel any more")
+                opening.onTunnelChanged()
             case .group: break
             }
         }

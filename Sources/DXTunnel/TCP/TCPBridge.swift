@@ -146,7 +146,10 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
             }
         }
         if let compression {
-            guard let packed = compression.pack(bytes) else { return abortConnection() }
+            guard let packed = compression.pack(bytes) else {
+                ticket?.end(.refused, StreamCompression.noMemory)
+                return abortConnection()
+            }
             channel.write(packed, to: id)
         } else {
             channel.write(bytes, to: id)
@@ -259,7 +262,9 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
             outputEnded = true
             isOutputClosed = true
             closeIfDone()
-        case .bytes, .reset: abortConnection()
+        // As TCP would answer to what comes for nobody.
+        case .bytes: abortConnection(isHere: true)
+        case .reset: abortConnection()
         }
     }
 
@@ -382,11 +387,13 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     }
 
     /// Resets the TCP connection, and the stream with it.
-    private func abortConnection() {
+    ///
+    /// - Parameter isHere: as for `over`.
+    private func abortConnection(isHere: Bool = false) {
         guard !isOver, context != nil || isDraining else { return }
         let context = context
         giveStreamUp()
-        over()
+        over(isHere: isHere)
         if let context { TCPReset.close(context.channel) }
     }
 

@@ -13,6 +13,8 @@ protocol TunnelConnection: AnyObject {
     func resume()
     /// No destination takes it; what the last one said.
     func refuse(_ code: StreamCode)
+    /// The channel that carries it ended, or the tunnel does: as its record will say.
+    func onChannelClosed(_ how: AuditRecord.End)
     /// Bytes that it holds, on their way to and from its application.
     func measureHeldBytes() -> Int
 }
@@ -202,8 +204,16 @@ final class TunnelOpening {
         end()
     }
 
+    /// The tunnel was removed or changed: it is not for this connection any more.
+    func onTunnelChanged() {
+        for each in pending { each.channel.drop(each.id, code: .shutdown) }
+        let connection = connection
+        end()
+        connection?.onChannelClosed(.tunnelChanged)
+    }
+
     /// No destination takes the connection.
-    func fail(_ reason: String) {
+    private func fail(_ reason: String) {
         for each in pending { each.channel.drop(each.id) }
         let connection = connection
         end()
