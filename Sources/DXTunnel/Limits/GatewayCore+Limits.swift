@@ -18,10 +18,12 @@ extension GatewayCore {
         let before = memory.budget.level
         if memory.budget.update(used: used) { tellMemory(before: before) }
         memory.nextLook = now + MemoryWatch.pause
-        // What the kernel takes from the write queues of connections makes no turn.
-        if memory.isShort { noteDeadline(memory.nextLook) }
+        noteMemoryLook()
         fitWindows(now: now)
     }
+
+    /// While memory is short it is looked at again by itself: what the kernel takes from the write queues of connections makes no turn.
+    func noteMemoryLook() { if memory.isShort { noteDeadline(memory.nextLook) } }
 
     private func fitWindows(now: Instant) {
         let steps = memory.budget.windowSteps
