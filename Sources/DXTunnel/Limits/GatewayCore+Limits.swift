@@ -53,8 +53,9 @@ extension GatewayCore {
     func refusal(
         of usage: TunnelUsage, over channel: PeerChannel?, needsDescriptor: Bool
     ) -> ConnectionRefusal? {
-        guard usage.hasRoom else { return .connections }
+        // First: at the limit of connections a flow gives its place to another one, for nothing when there is no memory for that.
         if let refusal = memoryRefusal(over: channel) { return refusal }
+        guard usage.hasRoom else { return .connections }
         guard needsDescriptor else { return nil }
         switch descriptors.ask() {
         case .room(let isBack):
@@ -70,10 +71,13 @@ extension GatewayCore {
         }
     }
 
-    private func memoryRefusal(over channel: PeerChannel?) -> ConnectionRefusal? {
-        guard memory.isShort else { return nil }
+    /// Why there is no memory for a new connection or flow; nil when there is.
+    ///
+    /// - Parameter channel: over which it would go; nil when that is not known yet: then only whether there is any.
+    func memoryRefusal(over channel: PeerChannel?) -> ConnectionRefusal? {
         let now = currentTime()
         if now >= memory.nextLook { measureMemory(now: now) }
+        guard memory.isShort else { return nil }
         return switch memory.budget.refusal(peerHolds: channel?.heldByteCount ?? 0) {
         case .full: .memory
         case .peer: .peerMemory(channel?.peer.name ?? "")
