@@ -101,23 +101,22 @@ extension GatewayCore {
             "listener pauses for a second", ["tunnel": tunnel, "reason": reason], limit: &memory.complaints)
     }
 
-    /// How the memory is, for status.
+    /// How the memory is, for status. How much the process has is the gateway's to say, once for all its event loops.
     func memoryStatus() -> MemoryStatus {
         let now = currentTime()
         if now >= memory.nextLook { measureMemory(now: now) }
         var status = MemoryStatus(
-            usedBytes: measureHeldBytes(), limitBytes: memory.budget.limit,
-            residentBytes: Self.residentBytes())
+            usedBytes: measureHeldBytes(), limitBytes: memory.budget.limit)
         status.state = MemoryStatus.State(memory.budget.level)
         status.refusedConnections = memory.refused
         return status
     }
 
-    /// How the file descriptors are, for status.
+    /// How the file descriptors are, for status. How many the process has open is the gateway's to say.
     func descriptorStatus() -> DescriptorStatus {
         let limit = descriptors.limit
         return DescriptorStatus(
-            used: DescriptorBudget.openCount(), limit: limit, reserved: DescriptorBudget.reserve(of: limit),
+            used: nil, limit: limit, reserved: DescriptorBudget.reserve(of: limit),
             refusedConnections: descriptors.refused, acceptPauses: descriptors.acceptPauses)
     }
 }
