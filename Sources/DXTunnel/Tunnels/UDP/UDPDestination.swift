@@ -59,13 +59,13 @@ final class UDPDestination {
         timer = nil
     }
 
-    private func end(_ how: AuditRecord.End, _ reason: String? = nil, where isMeant: (UDPTargetFlow) -> Bool) {
-        for flow in flows.removeAll(where: isMeant) { ended(flow, how, reason) }
+    private func end(_ how: AuditRecord.End, where isMeant: (UDPTargetFlow) -> Bool) {
+        for flow in flows.removeAll(where: isMeant) { ended(flow, how) }
         timer?.arm(at: flows.nextDeadline)
     }
 
-    private func ended(_ flow: UDPTargetFlow, _ how: AuditRecord.End, _ reason: String? = nil) {
-        flow.ticket?.end(how, reason)
+    private func ended(_ flow: UDPTargetFlow, _ how: AuditRecord.End) {
+        flow.ticket?.end(how)
         flow.close()
         tunnel.usage.closed()
     }
