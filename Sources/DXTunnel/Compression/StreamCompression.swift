@@ -41,6 +41,9 @@ final class StreamCompression {
         }
     }
 
+    /// Bytes that have come and are not decompressed.
+    var heldByteCount: Int { input.readableBytes }
+
     /// Takes what came before anything is read.
     func add(_ bytes: ByteBuffer) { input = bytes }
 

@@ -234,6 +234,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
 
     func measureHeldBytes() -> Int {
         lead.readableBytes &+ early.readableBytes &+ (writer?.bytes.readableBytes ?? 0)
+            &+ (compression?.heldByteCount ?? 0)
     }
 
     /// What can be seen of it now.

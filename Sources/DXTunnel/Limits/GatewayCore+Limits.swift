@@ -124,7 +124,7 @@ extension GatewayCore {
 extension PeerChannel {
     /// Bytes of tunnel data that this gateway holds of the channel; keeps the figure in `heldByteCount`.
     func measureHeldBytes() -> Int {
-        var count = transport.heldByteCount
+        var count = transport.heldByteCount &+ flows.assembler.heldByteCount &+ flows.heldByteCount
         for (id, owner) in owners {
             switch owner {
             case .tcp(let bridge): count &+= bridge.measureHeldBytes()

@@ -355,6 +355,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
 
     func measureHeldBytes() -> Int {
         var count = held.readableBytes &+ lead.readableBytes &+ early.readableBytes
+        count &+= compression?.heldByteCount ?? 0
         if mayHaveUnwritten, let context {
             let unwritten = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
             mayHaveUnwritten = unwritten > 0

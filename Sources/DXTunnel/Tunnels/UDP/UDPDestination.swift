@@ -220,7 +220,10 @@ final class UDPTargetFlow {
     private unowned let destination: UDPDestination
     private var socket: ApplicationSocket<UDPTargetFlow>?
     private var held: [[UInt8]] = []
-    private var heldByteCount = 0
+    /// Its channel knows, too: it counts as memory that is held.
+    private var heldByteCount = 0 {
+        didSet { channel.flows.heldByteCount &+= heldByteCount &- oldValue }
+    }
     private(set) var isOver = false
 
     /// What waits for the target's name at most: a client that does not know that it has to wait sends no more at first.
@@ -267,7 +270,7 @@ final class UDPTargetFlow {
     /// The target's name is looked up.
     fileprivate func sendHeld() {
         let waiting = held
-        held = []
+        letHeldGo()
         for datagram in waiting {
             let bytes = unsafe datagram.span.bytes
             send(bytes)
@@ -278,7 +281,12 @@ final class UDPTargetFlow {
         isOver = true
         socket?.close()
         socket = nil
+        letHeldGo()
+    }
+
+    private func letHeldGo() {
         held = []
+        heldByteCount = 0
     }
 }
 
