@@ -85,16 +85,24 @@ final class GatewayTrio: Sendable {
         }
     }
 
-    /// A new connection of an application.
-    func connect(_ name: String = "app") async throws -> TCPSocket {
+    /// Where applications connect.
+    func port(_ name: String = "app") async throws -> Int {
         let status = try await edge.status().tunnels.first { $0.name == name }
         guard let listen = status?.listen.first else { throw GatewayError.unknownTunnel(name) }
-        return try await TCPSocket.connect(to: Int(try HostAddress(listen).port))
+        return Int(try HostAddress(listen).port)
+    }
+
+    /// A new connection of an application.
+    func connect(_ name: String = "app") async throws -> TCPSocket {
+        try await TCPSocket.connect(to: try await port(name))
     }
 
     /// Which target answers a new connection that asks something: each says its own port.
-    func whoAnswers() async throws -> Int? {
-        let client = try await connect()
+    func whoAnswers() async throws -> Int? { try await Self.whoAnswers(at: try await port()) }
+
+    /// Which target answers a new connection to a port of the origin.
+    static func whoAnswers(at port: Int) async throws -> Int? {
+        let client = try await TCPSocket.connect(to: port)
         defer { client.close() }
         try await client.send(Array("who?".utf8))
         var text = ""

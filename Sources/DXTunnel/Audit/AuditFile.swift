@@ -17,7 +17,28 @@ struct AuditFile: Sendable {
         halfByteCount = max(byteCount / 2, AuditLine.longest)
     }
 
-    /// Appends lines; why not, if they cannot be: then none of them is there.
+    /// Lines in pieces that are to be appended one after the other, each of one line at least and of no more than a file holds. Of
+    /// more than both hold the oldest are left out: they would have to go at once.
+    func pieces(of lines: [UInt8]) -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        var rest = lines[...]
+        while !rest.isEmpty, result.count < 2 {
+            // From the end, so that the newest are there.
+            let start = max(rest.startIndex, rest.endIndex - halfByteCount)
+            var piece = rest[start...]
+            if start > rest.startIndex, rest[start - 1] != UInt8(ascii: "\n") {
+                // No line is longer than half.
+                guard let end = piece.firstIndex(of: UInt8(ascii: "\n")) else { break }
+                piece = piece[(end + 1)...]
+            }
+            guard !piece.isEmpty else { break }
+            result.insert(Array(piece), at: 0)
+            rest = rest[..<piece.startIndex]
+        }
+        return result
+    }
+
+    /// Appends lines, a piece; why not, if they cannot be: then none of them is there.
     func append(_ lines: [UInt8]) -> String? {
         var descriptor = open()
         guard descriptor >= 0 else { return Self.errorText() }
@@ -59,30 +80,10 @@ struct AuditFile: Sendable {
         return byte
     }
 
-    /// All that can be read, the oldest first.
-    func records() -> [AuditRecord] { [olderPath, path].flatMap { Self.records(at: $0, atMost: halfByteCount) } }
-
-    private static func records(at path: String, atMost byteCount: Int) -> [AuditRecord] {
-        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard descriptor >= 0 else { return [] }
-        defer { close(descriptor) }
-        // One that was written under a larger limit is read from where its last part begins.
-        let size = Int(lseek(descriptor, 0, SEEK_END))
-        let start = max(0, size - max(byteCount, 0) - AuditLine.longest)
-        var bytes = [UInt8](repeating: 0, count: size - start)
-        var count = 0
-        while count < bytes.count {
-            let got = unsafe bytes.withUnsafeMutableBytes { memory in
-                unsafe pread(
-                    descriptor, memory.baseAddress! + count, memory.count - count, off_t(start + count))
-            }
-            if got < 0 && errno == EINTR { continue }
-            guard got > 0 else { break }
-            count += got
-        }
-        return bytes[..<count].split(separator: UInt8(ascii: "\n")).compactMap { line in
-            String(validating: line, as: UTF8.self).flatMap { AuditLine.record($0[...]) }
-        }
+    /// Reads what is there now. Whoever makes it keeps others from writing meanwhile, and need not while it reads.
+    func reader() -> AuditReader {
+        // One line more than half: what is appended may have to end one that was torn.
+        AuditReader([path, olderPath], atMost: halfByteCount + AuditLine.longest)
     }
 
     private static func errorText() -> String { unsafe String(cString: strerror(errno)) }

@@ -95,7 +95,10 @@ final class AuditLog: Sendable {
         guard file == nil else { return state.pending.append(contentsOf: line.utf8) }
         state.kept.append(line)
         state.keptByteCount += line.utf8.count
-        while state.keptByteCount > min(byteCount, Self.mostInMemory), let oldest = state.kept.popFirst() {
+        // However small the size, the newest is there.
+        while state.keptByteCount > min(byteCount, Self.mostInMemory), state.kept.count > 1,
+            let oldest = state.kept.popFirst()
+        {
             state.keptByteCount -= oldest.utf8.count
         }
     }
@@ -110,10 +113,12 @@ final class AuditLog: Sendable {
                 return state.pending
             }
             guard let file, !lines.isEmpty else { return }
-            let problem = file.append(lines)
-            state.withLockedValue { state in
-                state.problem = problem
-                if problem != nil { state.unwritten &+= UInt64(lines.count { $0 == UInt8(ascii: "\n") }) }
+            for piece in file.pieces(of: lines) {
+                let problem = file.append(piece)
+                state.withLockedValue { state in
+                    state.problem = problem
+                    if problem != nil { state.unwritten &+= UInt64(piece.count { $0 == UInt8(ascii: "\n") }) }
+                }
             }
         }
     }
@@ -127,16 +132,17 @@ final class AuditLog: Sendable {
     func records(tunnel: String?, since: Timestamp?, limit: Int) async throws -> [AuditRecord] {
         try await NIOThreadPool.singleton.runIfActive { [self] in
             write()
-            let all: [AuditRecord] =
-                file.map { file in writing.withLock { file.records() } }
-                ?? state.withLockedValue { state in
-                    state.kept.compactMap { AuditLine.record($0.dropLast()) }
-                }
-            let wanted = all.filter { record in
+            func isWanted(_ record: AuditRecord) -> Bool {
                 (tunnel.map { $0 == record.tunnel || record.end == .leftOut } ?? true)
                     && (since.map { record.time >= $0 } ?? true)
             }
-            return Array(wanted.suffix(max(0, limit)))
+            // Under a lock only as long as it takes to have what does not change: event loops and the writer wait for these.
+            if let file { return writing.withLock { file.reader() }.records(atMost: limit, where: isWanted) }
+            var found: [AuditRecord] = []
+            for line in state.withLockedValue({ $0.kept }).reversed() where found.count < limit {
+                if let record = AuditLine.record(line.dropLast()), isWanted(record) { found.append(record) }
+            }
+            return found.reversed()
         }
     }
 

@@ -34,7 +34,8 @@ public struct AuditRecord: Sendable, Hashable {
     public var networkProtocol: GatewayConfiguration.NetworkProtocol
     /// The other gateway; nil where there was none yet.
     public var peer: String?
-    /// At the origin: the client's address and port.
+    /// The client's address and port. At the destination only where streams begin with a head that says it: in tunnels with the
+    /// PROXY protocol or a range of ports.
     public var client: String?
     /// At the destination: the target.
     public var target: String?

@@ -21,6 +21,9 @@ final class StreamCompression {
     /// The largest piece that is decompressed at once.
     static let pieceByteCount = 65_536
 
+    /// Why a connection ends when `pack` gives nothing.
+    static let noMemory = "there is no memory to compress what it carries"
+
     /// Nothing has come or gone.
     init() {}
 
@@ -37,6 +40,9 @@ final class StreamCompression {
             if !step.isFull { return output }
         }
     }
+
+    /// Bytes that have come and are not decompressed.
+    var heldByteCount: Int { input.readableBytes }
 
     /// Takes what came before anything is read.
     func add(_ bytes: ByteBuffer) { input = bytes }

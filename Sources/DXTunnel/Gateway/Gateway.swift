@@ -330,6 +330,9 @@ public final class Gateway: Service {
     /// - Throws: `GatewayError.notRunning`.
     public func status() async throws -> GatewayStatus {
         var status = GatewayStatus(merging: try await onEachLoop { $0.status() }, configuration: configuration)
+        // Of the process, so once, and on no event loop: it reads a directory of as many entries as there are connections.
+        status.descriptors?.used = DescriptorBudget.openCount()
+        status.memory.residentBytes = GatewayCore.residentBytes()
         status.audit = audit?.status
         if let service = serving.withLockedValue({ $0 }) {
             let servers = try await onLoop { $0.group?.view.matchServers ?? [] }

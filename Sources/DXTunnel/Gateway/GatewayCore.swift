@@ -476,7 +476,7 @@ final class GatewayCore {
         dueAt = deadline > latest ? deadline : MonotonicClock.now()
         timer?.arm(at: deadline)
     }
-    private var nextDeadline: Instant = .distantFuture
+    private(set) var nextDeadline: Instant = .distantFuture
     /// When the timer is to come.
     private var dueAt: Instant = .distantFuture
 
@@ -538,5 +538,7 @@ extension GatewayCore: WakeupHandler {
             if peer.deadline <= now { peer.timeoutFired(now: currentTime()) } else { noteDeadline(peer.deadline) }
         }
         turn()
+        // Another timer came before the look was due.
+        noteMemoryLook()
     }
 }

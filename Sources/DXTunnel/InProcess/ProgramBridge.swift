@@ -177,6 +177,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private func put(_ bytes: ByteBuffer) -> Bool {
         if let compression {
             guard let packed = compression.pack(bytes) else {
+                ticket?.end(.refused, StreamCompression.noMemory)
                 fail(.reset(.limit))
                 return false
             }
@@ -195,9 +196,9 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         fail(.reset(TunnelStreamError.Reason(code)))
     }
 
-    /// The channel ended, or the tunnel does.
-    func onChannelClosed() {
-        ticket?.end(channel.end == nil ? .tunnelChanged : .channelLost)
+    /// The channel ended, or the tunnel does: as the record will say.
+    func onChannelClosed(_ how: AuditRecord.End) {
+        ticket?.end(how)
         fail(.channelClosed)
     }
 
@@ -233,6 +234,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
 
     func measureHeldBytes() -> Int {
         lead.readableBytes &+ early.readableBytes &+ (writer?.bytes.readableBytes ?? 0)
+            &+ (compression?.heldByteCount ?? 0)
     }
 
     /// What can be seen of it now.

@@ -18,10 +18,12 @@ extension GatewayCore {
         let before = memory.budget.level
         if memory.budget.update(used: used) { tellMemory(before: before) }
         memory.nextLook = now + MemoryWatch.pause
-        // What the kernel takes from the write queues of connections makes no turn.
-        if memory.isShort { noteDeadline(memory.nextLook) }
+        noteMemoryLook()
         fitWindows(now: now)
     }
+
+    /// While memory is short it is looked at again by itself: what the kernel takes from the write queues of connections makes no turn.
+    func noteMemoryLook() { if memory.isShort { noteDeadline(memory.nextLook) } }
 
     private func fitWindows(now: Instant) {
         let steps = memory.budget.windowSteps
@@ -51,8 +53,9 @@ extension GatewayCore {
     func refusal(
         of usage: TunnelUsage, over channel: PeerChannel?, needsDescriptor: Bool
     ) -> ConnectionRefusal? {
-        guard usage.hasRoom else { return .connections }
+        // First: at the limit of connections a flow gives its place to another one, for nothing when there is no memory for that.
         if let refusal = memoryRefusal(over: channel) { return refusal }
+        guard usage.hasRoom else { return .connections }
         guard needsDescriptor else { return nil }
         switch descriptors.ask() {
         case .room(let isBack):
@@ -68,10 +71,13 @@ extension GatewayCore {
         }
     }
 
-    private func memoryRefusal(over channel: PeerChannel?) -> ConnectionRefusal? {
-        guard memory.isShort else { return nil }
+    /// Why there is no memory for a new connection or flow; nil when there is.
+    ///
+    /// - Parameter channel: over which it would go; nil when that is not known yet: then only whether there is any.
+    func memoryRefusal(over channel: PeerChannel?) -> ConnectionRefusal? {
         let now = currentTime()
         if now >= memory.nextLook { measureMemory(now: now) }
+        guard memory.isShort else { return nil }
         return switch memory.budget.refusal(peerHolds: channel?.heldByteCount ?? 0) {
         case .full: .memory
         case .peer: .peerMemory(channel?.peer.name ?? "")
@@ -95,23 +101,22 @@ extension GatewayCore {
             "listener pauses for a second", ["tunnel": tunnel, "reason": reason], limit: &memory.complaints)
     }
 
-    /// How the memory is, for status.
+    /// How the memory is, for status. How much the process has is the gateway's to say, once for all its event loops.
     func memoryStatus() -> MemoryStatus {
         let now = currentTime()
         if now >= memory.nextLook { measureMemory(now: now) }
         var status = MemoryStatus(
-            usedBytes: measureHeldBytes(), limitBytes: memory.budget.limit,
-            residentBytes: Self.residentBytes())
+            usedBytes: measureHeldBytes(), limitBytes: memory.budget.limit)
         status.state = MemoryStatus.State(memory.budget.level)
         status.refusedConnections = memory.refused
         return status
     }
 
-    /// How the file descriptors are, for status.
+    /// How the file descriptors are, for status. How many the process has open is the gateway's to say.
     func descriptorStatus() -> DescriptorStatus {
         let limit = descriptors.limit
         return DescriptorStatus(
-            used: DescriptorBudget.openCount(), limit: limit, reserved: DescriptorBudget.reserve(of: limit),
+            used: nil, limit: limit, reserved: DescriptorBudget.reserve(of: limit),
             refusedConnections: descriptors.refused, acceptPauses: descriptors.acceptPauses)
     }
 }
@@ -119,13 +124,15 @@ extension GatewayCore {
 extension PeerChannel {
     /// Bytes of tunnel data that this gateway holds of the channel; keeps the figure in `heldByteCount`.
     func measureHeldBytes() -> Int {
-        var count = transport.heldByteCount
+        var count = transport.heldByteCount &+ flows.assembler.heldByteCount &+ flows.heldByteCount
         for (id, owner) in owners {
             switch owner {
             case .tcp(let bridge): count &+= bridge.measureHeldBytes()
             case .program(let bridge): count &+= bridge.measureHeldBytes()
             case .opening(let opening): count &+= opening.measureHeldBytes(for: id, on: self)
-            case .beginning, .connecting, .group: break
+            case .connecting(_, let bridge): count &+= bridge?.measureHeldBytes() ?? 0
+            // Of a head no more is kept than it may have.
+            case .beginning, .group: break
             }
         }
         heldByteCount = count

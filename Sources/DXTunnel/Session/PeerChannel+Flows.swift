@@ -18,6 +18,8 @@ extension PeerChannel {
         var assembler = FlowAssembler()
         /// The number of the next datagram that leaves in parts.
         var nextID: UInt32 = 0
+        /// Bytes of datagrams that wait for their target's name.
+        var heldByteCount = 0
         /// Somebody looks after what is never whole.
         var isExpiryArmed = false
     }

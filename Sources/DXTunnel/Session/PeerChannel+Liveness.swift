@@ -31,10 +31,13 @@ extension PeerChannel {
                 continue
             }
             switch owner {
-            case .tcp(let bridge): bridge.onChannelClosed()
-            case .program(let bridge): bridge.onChannelClosed()
+            case .tcp(let bridge): bridge.onChannelClosed(.channelLost)
+            case .program(let bridge): bridge.onChannelClosed(.channelLost)
             case .opening(let opening): opening.onChannelClosed(self)
-            case .beginning, .connecting, .group: break
+            case .connecting(_, let bridge):
+                bridge?.onGivenUp(.channelLost)
+                drop(id)
+            case .beginning, .group: break
             }
             abort(id, code: .aborted)
         }
@@ -47,7 +50,7 @@ extension PeerChannel {
         case .tcp(let bridge): bridge.usage
         case .program(let bridge): bridge.usage
         case .beginning(let stream): stream.tunnel.usage
-        case .connecting(let tunnel): tunnel.usage
+        case .connecting(let tunnel, _): tunnel.usage
         case .opening(let opening): opening.usage
         case .group: nil
         }

@@ -83,8 +83,8 @@ final class PeerChannel {
         case program(ProgramBridge)
         /// What the origin says of the client has not arrived whole.
         case beginning(HeadedStream)
-        /// The connection to the target is being made.
-        case connecting(DestinationTunnel)
+        /// The connection to the target is being made, and what will carry it, once the target is looked up.
+        case connecting(DestinationTunnel, TCPBridge?)
         /// A destination is being looked for, here among others.
         case opening(TunnelOpening)
         /// The exchange of the group's document.
@@ -162,9 +162,9 @@ final class PeerChannel {
     func setOwner(_ owner: StreamOwner, of id: StreamID) { if owners[id] != nil { owners[id] = owner } }
 
     /// Gives a stream up of which nobody wants to hear any more.
-    func drop(_ id: StreamID) {
+    func drop(_ id: StreamID, code: StreamCode = .aborted) {
         owners[id] = nil
-        abort(id, code: .aborted)
+        abort(id, code: code)
     }
 
     /// Whether the peer has reset its half, and that was not read yet.
@@ -196,7 +196,7 @@ final class PeerChannel {
             return
         }
         guard block.features.contains(.head) else {
-            owners[frame.id] = .connecting(block.tunnel)
+            owners[frame.id] = .connecting(block.tunnel, nil)
             return block.tunnel.accept(frame.id, StreamBeginning(features: block.features), on: self)
         }
         let stream = HeadedStream(tunnel: block.tunnel, features: block.features)
@@ -209,7 +209,7 @@ final class PeerChannel {
         switch stream.read(id, on: self) {
         case .none: break
         case .head(let beginning):
-            owners[id] = .connecting(stream.tunnel)
+            owners[id] = .connecting(stream.tunnel, nil)
             stream.tunnel.accept(id, beginning, on: self)
         case .ended: abort(id, code: .refused)
         case .broken:
@@ -295,11 +295,12 @@ final class PeerChannel {
         owners.removeAll()
         for owner in abandoned.values {
             switch owner {
-            case .tcp(let bridge): bridge.onChannelClosed()
-            case .program(let bridge): bridge.onChannelClosed()
+            case .tcp(let bridge): bridge.onChannelClosed(.channelLost)
+            case .program(let bridge): bridge.onChannelClosed(.channelLost)
             case .group(let stream): stream.end()
             case .opening(let opening): opening.onChannelClosed(self)
-            case .beginning, .connecting: break
+            case .connecting(_, let bridge): bridge?.onGivenUp(.channelLost)
+            case .beginning: break
             }
         }
         for echo in echoes.values { echo.promise.fail(GatewayError.notConnected(peer.name)) }
@@ -643,24 +644,32 @@ final class PeerChannel {
             switch owner {
             case .tcp(let bridge):
                 guard bridge.usage === usage, entrance == nil || bridge.entrance == entrance else { continue }
-                bridge.onChannelClosed()
+                shutDown(id)
+                bridge.onChannelClosed(.tunnelChanged)
             case .program(let bridge):
                 guard bridge.usage === usage, entrance == nil else { continue }
-                bridge.onChannelClosed()
-            case .beginning(let stream): guard stream.tunnel.usage === usage, entrance == nil else { continue }
-            case .connecting(let tunnel): guard tunnel.usage === usage, entrance == nil else { continue }
+                shutDown(id)
+                bridge.onChannelClosed(.tunnelChanged)
+            case .beginning(let stream):
+                guard stream.tunnel.usage === usage, entrance == nil else { continue }
+                shutDown(id)
+            case .connecting(let tunnel, let bridge):
+                guard tunnel.usage === usage, entrance == nil else { continue }
+                bridge?.onGivenUp(.tunnelChanged)
+                // A target that is reached later has no connection any more.
+                drop(id, code: .shutdown)
             // Those that have a connection waiting are ended with it.
             case .opening(let opening):
-                if opening.usage === usage, entrance == nil || opening.entrance == entrance {
-                    opening.fail("it is not for this tunnel any more")
-                }
-                continue
-            case .group: continue
+                guard opening.usage === usage, entrance == nil || opening.entrance == entrance else { continue }
+                opening.onTunnelChanged()
+            case .group: break
             }
-            // Not as refused: bytes may have reached the target.
-            abort(id, code: .shutdown)
         }
     }
+
+    /// Says that the tunnel is the reason, before the connection gives its stream up for none: what is said first counts. Not as
+    /// refused: bytes may have reached the target.
+    private func shutDown(_ id: StreamID) { abort(id, code: .shutdown) }
 
     /// The peer said what makes no sense.
     func breakOff(_ reason: String) {

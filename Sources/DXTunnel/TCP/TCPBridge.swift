@@ -146,7 +146,10 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
             }
         }
         if let compression {
-            guard let packed = compression.pack(bytes) else { return abortConnection() }
+            guard let packed = compression.pack(bytes) else {
+                ticket?.end(.refused, StreamCompression.noMemory)
+                return abortConnection()
+            }
             channel.write(packed, to: id)
         } else {
             channel.write(bytes, to: id)
@@ -259,7 +262,9 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
             outputEnded = true
             isOutputClosed = true
             closeIfDone()
-        case .bytes, .reset: abortConnection()
+        // As TCP would answer to what comes for nobody.
+        case .bytes: abortConnection(isHere: true)
+        case .reset: abortConnection()
         }
     }
 
@@ -286,14 +291,14 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         abortConnection()
     }
 
-    /// The channel ended, or the tunnel does.
-    func onChannelClosed() {
-        ticket?.end(channel.end == nil ? .tunnelChanged : .channelLost)
+    /// The channel ended, or the tunnel does: as the record will say.
+    func onChannelClosed(_ how: AuditRecord.End) {
+        ticket?.end(how)
         abortConnection()
     }
 
-    /// The client gave up before the target was reached.
-    func onGivenUp() { ticket?.end(.resetByClient) }
+    /// It is over before the target was reached: as the record will say, if nothing was said before.
+    func onGivenUp(_ how: AuditRecord.End) { ticket?.end(how) }
 
     /// Moves bytes from the stream to TCP while TCP takes them.
     private func pump() {
@@ -350,6 +355,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
 
     func measureHeldBytes() -> Int {
         var count = held.readableBytes &+ lead.readableBytes &+ early.readableBytes
+        count &+= compression?.heldByteCount ?? 0
         if mayHaveUnwritten, let context {
             let unwritten = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
             mayHaveUnwritten = unwritten > 0
@@ -382,11 +388,13 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     }
 
     /// Resets the TCP connection, and the stream with it.
-    private func abortConnection() {
+    ///
+    /// - Parameter isHere: as for `over`.
+    private func abortConnection(isHere: Bool = false) {
         guard !isOver, context != nil || isDraining else { return }
         let context = context
         giveStreamUp()
-        over()
+        over(isHere: isHere)
         if let context { TCPReset.close(context.channel) }
     }
 

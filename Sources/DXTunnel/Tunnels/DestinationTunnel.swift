@@ -196,10 +196,10 @@ final class DestinationTunnel {
         guard let acceptor else {
             return refuse(id, on: channel, code: .refused, "the program does not serve the tunnel")
         }
-        let (lead, compression) = begin(beginning)
         let ticket = AuditTicket(
             core, tunnel: name, role: .destination, peer: channel.peer.name, client: beginning.head.clientText,
             target: "the program")
+        let (lead, compression) = begin(beginning, ticket)
         let bridge = ProgramBridge(
             channel: channel, id: id, usage: usage, core: core, lead: lead, compression: compression, ticket: ticket)
         channel.setOwner(.program(bridge), of: id)
@@ -207,11 +207,14 @@ final class DestinationTunnel {
     }
 
     /// What the application gets before all that the stream has, and the stream's compression, which takes what was read already.
-    private func begin(_ beginning: StreamBeginning) -> (lead: ByteBuffer, compression: StreamCompression?) {
+    private func begin(
+        _ beginning: StreamBeginning, _ ticket: AuditTicket?
+    ) -> (lead: ByteBuffer, compression: StreamCompression?) {
         var lead = ByteBuffer()
         if writesProxyHeader { lead.writeBytes(ProxyHeader.bytes(for: beginning.head.client)) }
         guard beginning.features.contains(.deflate) else {
             usage.countToClient(beginning.bytes.readableBytes)
+            ticket?.countToClient(beginning.bytes.readableBytes)
             lead.writeImmutableBuffer(beginning.bytes)
             return (lead, nil)
         }
@@ -262,14 +265,15 @@ final class DestinationTunnel {
     private func connect(
         _ id: StreamID, _ beginning: StreamBeginning, to target: TunnelAddress, on channel: PeerChannel
     ) {
-        let (lead, compression) = begin(beginning)
-        // Counted from here on, so that a flood of connections to a slow target meets the limit.
         let ticket = AuditTicket(
             core, tunnel: name, role: .destination, peer: channel.peer.name, client: beginning.head.clientText,
             target: target.description)
+        let (lead, compression) = begin(beginning, ticket)
+        // Counted from here on, so that a flood of connections to a slow target meets the limit.
         let bridge = TCPBridge(
             channel: channel, id: id, usage: usage, isUnix: target.host == nil, lead: lead, compression: compression,
             ticket: ticket)
+        channel.setOwner(.connecting(self, bridge), of: id)
         let bound = NIOLoopBound((self, channel, bridge), eventLoop: core.eventLoop)
         let bootstrap = ClientBootstrap(group: core.eventLoop)
             .connectTimeout(core.connectTimeout)
@@ -297,13 +301,14 @@ final class DestinationTunnel {
         switch result {
         case .success(let tcp):
             guard channel.isOwned(id) else {
-                bridge.onGivenUp()
+                bridge.onGivenUp(.resetByClient)
                 usage.closed()
                 return TCPReset.close(tcp)
             }
             checker?.connected()
             channel.setOwner(.tcp(bridge), of: id)
             do { try tcp.pipeline.syncOperations.addHandler(bridge) } catch {
+                bridge.onGivenUp(.resetByTarget)
                 usage.closed()
                 TCPReset.close(tcp)
                 channel.abort(id, code: .aborted)
@@ -313,6 +318,8 @@ final class DestinationTunnel {
             let words = TargetConnection.words(for: error)
             // That this gateway has no descriptor says nothing of the target.
             if !TargetConnection.isOwnTrouble(error) { checker?.connectionFailed(words) }
+            // Nobody waits for the target any more: nothing was refused.
+            guard channel.isOwned(id) else { return bridge.onGivenUp(.resetByClient) }
             refuse(id, on: channel, code: TargetConnection.code(for: error), "target \(target): \(words)")
         }
     }

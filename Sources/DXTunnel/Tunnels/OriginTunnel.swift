@@ -458,10 +458,29 @@ final class OriginTunnel {
         var compression: StreamCompression? { features.contains(.deflate) ? StreamCompression() : nil }
     }
 
-    /// The best destination that is not excluded.
-    func nextDestination(
-        only member: String? = nil, client: [UInt8]?, excluding excluded: Set<String> = []
-    ) -> Chosen? {
+    /// What a search for a destination gave.
+    enum Search {
+        case found(Chosen)
+        /// Of each that there is what waits is its part of the memory.
+        case full(ConnectionRefusal)
+        /// There is none.
+        case none
+    }
+
+    /// The best destination that is not excluded, and of which less waits than is its part of the memory where that is short. Whether
+    /// a new connection is taken at all is not asked here: one that is taken may need another destination.
+    func search(only member: String? = nil, client: [UInt8]?, excluding excluded: Set<String> = []) -> Search {
+        var excluded = excluded
+        var refusal: ConnectionRefusal?
+        while let next = nextDestination(only: member, client: client, excluding: excluded) {
+            guard let why = core.memoryRefusal(over: next.channel), why != .memory else { return .found(next) }
+            refusal = why
+            excluded.insert(next.channel.peer.name)
+        }
+        return refusal.map { .full($0) } ?? .none
+    }
+
+    private func nextDestination(only member: String?, client: [UInt8]?, excluding excluded: Set<String>) -> Chosen? {
         let name = choice.choose(only: member, client: client, excluding: excluded, now: core.currentTime())
         return active.first { $0.channel.peer.name == name }.map {
             Chosen(channel: $0.channel, internalPort: $0.internalPort, features: $0.features)
@@ -477,24 +496,15 @@ final class OriginTunnel {
         core.complain("connection refused", ["tunnel": name, "reason": reason], limit: &complaints)
     }
 
-    /// The best destination now, for a flow of a client that begins; nil when none is there.
-    func placeForFlow(of client: Endpoint) -> UDPOrigin.Place? {
-        nextDestination(client: Array(client.addressText.utf8)).map {
-            UDPOrigin.Place(channel: $0.channel, internalPort: $0.internalPort)
-        }
-    }
-
     /// Whether a destination's channel is silent.
     func isSuspended(_ channel: PeerChannel) -> Bool {
         active.contains { $0.channel === channel && $0.isSuspended }
     }
 
-    /// Throws `GatewayError.connectionLimit`, `exhausted` when the gateway takes no connection now.
-    private func checkLimits(over channel: PeerChannel?, needsDescriptor: Bool) throws(GatewayError) {
-        let refusal = core.refusal(of: usage, over: channel, needsDescriptor: needsDescriptor)
-        guard let refusal else { return }
+    /// A connection is refused for that, which is counted.
+    func refused(for refusal: ConnectionRefusal) -> GatewayError {
         core.count(refusal)
-        throw refusal == .connections ? .connectionLimit(name) : .exhausted(refusal.reason, tunnel: name)
+        return refusal == .connections ? .connectionLimit(name) : .exhausted(refusal.reason, tunnel: name)
     }
 
     /// A rehearsal wants to know of it.
@@ -517,16 +527,20 @@ final class OriginTunnel {
         _ make: (PeerChannel, StreamID, TunnelOpening?, StreamCompression?) -> any TunnelConnection
     ) throws(GatewayError) {
         guard udp == nil else { throw .isUDP(name) }
-        try checkLimits(over: nil, needsDescriptor: entrance != nil)
+        if let refusal = core.refusal(of: usage, over: nil, needsDescriptor: entrance != nil) {
+            throw refused(for: refusal)
+        }
         if let member, !destinations.contains(member) { throw .notADestination(member, tunnel: name) }
         if member == nil, hasSeveral {
             let opening = TunnelOpening(self, client: client, entrance: entrance, head: head)
             return try opening.begin { channel, id in asked(make(channel, id, opening, nil)) }
         }
-        guard let destination = nextDestination(only: member, client: client) else {
-            throw .notConnected(member ?? destinations.first ?? name)
+        let destination: Chosen
+        switch search(only: member, client: client) {
+        case .found(let found): destination = found
+        case .full(let refusal): throw refused(for: refusal)
+        case .none: throw .notConnected(member ?? destinations.first ?? name)
         }
-        try checkLimits(over: destination.channel, needsDescriptor: false)
         do throws(StreamError) {
             _ = try destination.channel.openStream(
                 internalPort: destination.internalPort, streamClass: streamClass, share: share

@@ -13,6 +13,8 @@ protocol TunnelConnection: AnyObject {
     func resume()
     /// No destination takes it; what the last one said.
     func refuse(_ code: StreamCode)
+    /// The channel that carries it ended, or the tunnel does: as its record will say.
+    func onChannelClosed(_ how: AuditRecord.End)
     /// Bytes that it holds, on their way to and from its application.
     func measureHeldBytes() -> Int
 }
@@ -40,6 +42,8 @@ final class TunnelOpening {
     private var round: UInt64 = 0
     private var lastReason: String?
     private var lastCode = StreamCode.unreachable
+    /// Destinations were left out, as there is no memory for another connection there.
+    private var refusal: ConnectionRefusal?
     /// All were asked, and the time for an answer runs.
     private var isLastWait = false
 
@@ -78,6 +82,7 @@ final class TunnelOpening {
     /// - Parameter make: makes the connection, which waits.
     func begin(_ make: (PeerChannel, StreamID) -> any TunnelConnection) throws(GatewayError) {
         guard askNext(), let first = pending.first else {
+            if let refusal { throw tunnel.refused(for: refusal) }
             throw .notConnected(tunnel.destinations.first ?? tunnel.name)
         }
         connection = make(first.channel, first.id)
@@ -85,7 +90,15 @@ final class TunnelOpening {
 
     /// Asks the next destination; false when all were asked.
     private func askNext() -> Bool {
-        while let next = tunnel.nextDestination(client: client, excluding: tried) {
+        while true {
+            let next: OriginTunnel.Chosen
+            switch tunnel.search(client: client, excluding: tried) {
+            case .found(let found): next = found
+            case .full(let why):
+                (refusal, lastReason, lastCode) = (why, why.reason, .limit)
+                return false
+            case .none: return false
+            }
             tried.insert(next.channel.peer.name)
             do throws(StreamError) {
                 let id = try next.channel.openStream(
@@ -98,7 +111,6 @@ final class TunnelOpening {
                 return true
             } catch { lastReason = "\(next.channel.peer.name): \(error)" }
         }
-        return false
     }
 
     private static func patience(with channel: PeerChannel) -> Interval {
@@ -202,11 +214,20 @@ final class TunnelOpening {
         end()
     }
 
+    /// The tunnel was removed or changed: it is not for this connection any more.
+    func onTunnelChanged() {
+        for each in pending { each.channel.drop(each.id, code: .shutdown) }
+        let connection = connection
+        end()
+        connection?.onChannelClosed(.tunnelChanged)
+    }
+
     /// No destination takes the connection.
-    func fail(_ reason: String) {
+    private func fail(_ reason: String) {
         for each in pending { each.channel.drop(each.id) }
         let connection = connection
         end()
+        if let refusal { tunnel.core.count(refusal) }
         tunnel.onOpeningFailed(lastReason.map { "\(reason): \($0)" } ?? reason)
         connection?.refuse(lastCode)
     }

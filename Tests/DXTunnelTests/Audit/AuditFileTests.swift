@@ -17,6 +17,8 @@ import Testing
         return record
     }
 
+    private func all(_ file: AuditFile) -> [AuditRecord] { file.reader().records(atMost: .max) { _ in true } }
+
     private func lines(_ records: [AuditRecord]) -> [UInt8] { records.flatMap { Array(AuditLine.text($0).utf8) } }
 
     @Test func aLineIsReadAsItWasWritten() throws {
@@ -59,11 +61,71 @@ import Testing
             try #require(FileManager.default.attributesOfItem(atPath: directory.file($0))[.size] as? Int)
         }
         #expect(sizes[0] + sizes[1] <= 20_000 && sizes[1] > 9_000)
-        let records = file.records()
+        let records = all(file)
         #expect(records.count > 100 && records.last == record(999))
         #expect(records == (0..<records.count).map { record(Int64(1_000 - records.count + $0)) })
         let mode = try FileManager.default.attributesOfItem(atPath: directory.file("audit.log"))[.posixPermissions]
         #expect(mode as? Int == 0o600)
+    }
+
+    /// They are read from the end, in pieces: lines lie across their bounds, and nothing behind what is wanted is looked at.
+    @Test func theNewestAreReadFirst() throws {
+        let directory = TemporaryDirectory()
+        let file = AuditFile(directory: directory.path, byteCount: 700_000)
+        for first in stride(from: Int64(0), to: 5_000, by: 100) {
+            #expect(file.append(lines((first..<first + 100).map { record($0) })) == nil)
+        }
+        let records = all(file)
+        #expect(records.count > 4_000)
+        #expect(records == (0..<records.count).map { record(Int64(5_000 - records.count + $0)) })
+        // What is written and renamed meanwhile changes nothing.
+        let reader = file.reader()
+        for first in stride(from: Int64(5_000), to: 11_000, by: 100) {
+            #expect(file.append(lines((first..<first + 100).map { record($0) })) == nil)
+        }
+        var seen = 0
+        let few = reader.records(atMost: 3) {
+            seen += 1
+            return $0.bytesToTarget.isMultiple(of: 2)
+        }
+        #expect(few == [4_994, 4_996, 4_998].map { record($0) } && seen == 6)
+        #expect(reader.records(atMost: 0) { _ in true }.isEmpty)
+        #expect(reader.records(atMost: .max) { _ in true } == records)
+    }
+
+    /// However long garbage is, what lies before and behind it is found.
+    @Test func garbageLongerThanAPieceIsSkipped() throws {
+        let directory = TemporaryDirectory()
+        let file = AuditFile(directory: directory.path, byteCount: 1 << 20)
+        let garbage = [UInt8](repeating: UInt8(ascii: "x"), count: 3 * AuditReader.pieceByteCount) + [0x0a]
+        #expect(file.append(lines([record(1)]) + garbage + lines([record(2)])) == nil)
+        #expect(all(file) == [record(1), record(2)])
+    }
+
+    /// More than a small log holds, at once: the newest are there, without a gap, and it stays within its size.
+    @Test func asMuchAsThereIsRoomForIsKeptOfMany() async throws {
+        let directory = TemporaryDirectory()
+        let size = 64 << 10
+        let log = try #require(AuditLog(AuditSettings(byteCount: size), directory: directory.path))
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        for number in 0..<900 as Range<Int64> { log.record(record(number), now: .zero, on: loop) }
+        let records = try await log.records(tunnel: nil, since: nil, limit: 1_000)
+        // Half of it at least.
+        #expect(records.count > 300)
+        #expect(records == (0..<records.count).map { record(Int64(900 - records.count + $0)) })
+        let sizes = try ["audit.log", "audit.1.log"].map {
+            try #require(FileManager.default.attributesOfItem(atPath: directory.file($0))[.size] as? Int)
+        }
+        #expect(sizes[0] + sizes[1] <= size)
+    }
+
+    /// A size in which not one record has room.
+    @Test(arguments: [true, false]) func theNewestIsAlwaysKept(isOnDisk: Bool) async throws {
+        let directory = TemporaryDirectory()
+        let log = try #require(AuditLog(AuditSettings(byteCount: 1), directory: isOnDisk ? directory.path : nil))
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        for number in 0..<50 as Range<Int64> { log.record(record(number), now: .zero, on: loop) }
+        #expect(try await log.records(tunnel: nil, since: nil, limit: 1_000).last == record(49))
     }
 
     /// A crash in the middle of a line costs that line.
@@ -74,12 +136,12 @@ import Testing
         let path = directory.file("audit.log")
         let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         try bytes.dropLast(9).write(to: URL(fileURLWithPath: path))
-        #expect(file.records() == [record(1)])
+        #expect(all(file) == [record(1)])
         #expect(file.append(lines([record(3)])) == nil)
-        #expect(file.records() == [record(1), record(3)])
+        #expect(all(file) == [record(1), record(3)])
         // Garbage of any kind is skipped, too.
         try (Data([0xff, 0x0a, 0x00, 0x31, 0x09, 0x0a]) + bytes).write(to: URL(fileURLWithPath: path))
-        #expect(file.records() == [record(1), record(2)])
+        #expect(all(file) == [record(1), record(2)])
     }
 
     /// A directory that takes nothing is named, and stops nothing.

@@ -1,3 +1,5 @@
+import DXStream
+import DXWire
 import NIOCore
 import Testing
 
@@ -72,6 +74,92 @@ extension GatewayTests {
             let origin = try #require(try await records(pair.edge, 1).last)
             #expect(origin.end == .refused && origin.reason == "by the other gateway: refused")
             try await pair.stop()
+        }
+
+        /// What a tunnel's change ends is no application's reset, at either end.
+        @Test func aChangeOfTheTunnelIsRecordedAtBothEnds() async throws {
+            let server = try TCPServer()
+            let pair = try await GatewayPair(targetPort: server.port)
+            let client = try await pair.connect()
+            let target = try await server.accept()
+            try await client.send([1, 2, 3])
+            _ = try await target.receive(exactly: 3)
+            try await pair.cloud.onLoop { core in
+                core.peers[0].channel?.endStreams(of: core.destinations[0].usage)
+            }
+            let there = try #require(try await records(pair.cloud, 1).first)
+            #expect(there.end == .tunnelChanged && there.bytesToTarget == 3)
+            let here = try #require(try await records(pair.edge, 1).first)
+            #expect(here.end == .tunnelChanged && here.reason == "by the other gateway")
+            try await pair.stop()
+            _ = (client, target)
+        }
+
+        /// A silence that one tunnel's connections outlast ends those of another: with their channel, not with their tunnel.
+        @Test func aSilenceThatIsTooLongIsRecordedAsALostChannel() async throws {
+            let pair = try await GatewayPair(
+                GatewayPair.Plan([
+                    GatewayPair.tunnel("app", target: nil) { $0.hold = .seconds(60) },
+                    GatewayPair.tunnel("long", target: nil) { $0.hold = .seconds(86_400) },
+                ]))
+            try await pair.waitUntilActive()
+            let accepted = AcceptedStreams()
+            for name in ["app", "long"] { try await pair.cloud.serve(name) { accepted.append($0) } }
+            let streams = [try await pair.edge.dial("app"), try await pair.edge.dial("long")]
+            let others = [try await accepted.next(), try await accepted.next()]
+            try await pair.edge.onLoop { core in
+                core.peers[0].channel?.endOutlasted(now: core.currentTime() + .seconds(1_000))
+            }
+            #expect(try await records(pair.edge, 1).map(\.end) == [.channelLost])
+            await #expect(throws: TunnelStreamError.channelClosed) { try await streams[0].read() }
+            #expect(try await pair.originStatus("long").openConnections == 1)
+            try await pair.stop()
+            _ = others
+        }
+
+        /// The tunnel changes while the target is being connected to: that is what the record says, whether the target is reached or
+        /// not. What came with the head is held and counted meanwhile.
+        @Test(arguments: [true, false]) func aChangeBeforeTheTargetIsReachedIsRecorded(isThere: Bool) async throws {
+            let server = try TCPServer()
+            if !isThere { server.close() }
+            let pair = try await GatewayPair(targetPort: server.port)
+            let held = try await pair.cloud.onLoop { core -> [Int] in
+                let (channel, tunnel) = (try #require(core.peers[0].channel), core.destinations[0])
+                let before = channel.measureHeldBytes()
+                // As if the peer had opened it.
+                let id = try channel.openStream(internalPort: 1, streamClass: .bulk, share: 1) { _ in
+                    .connecting(tunnel, nil)
+                }
+                tunnel.accept(id, StreamBeginning(bytes: ByteBuffer(bytes: [1, 2, 3, 4, 5])), on: channel)
+                let during = channel.measureHeldBytes()
+                channel.endStreams(of: tunnel.usage)
+                #expect(!channel.isOwned(id))
+                return [before, during, channel.measureHeldBytes()]
+            }
+            #expect(held[1] == held[0] + 5 && held[2] == held[0])
+            try await Polling.wait(until: "the attempt to be over") {
+                try await pair.destinationStatus().openConnections == 0
+            }
+            let records = try await records(pair.cloud, 1)
+            #expect(records.map(\.end) == [.tunnelChanged])
+            #expect(records[0].bytesToTarget == 5 && records[0].target == "127.0.0.1:\(server.port)")
+            #expect(try await pair.destinationStatus().refusedConnections == 0)
+            try await pair.stop()
+        }
+
+        /// While destinations are asked the tunnel changes: nobody refused the connection.
+        @Test func aChangeWhileDestinationsAreAskedIsRecorded() async throws {
+            let targets = [try NamedTarget(), try NamedTarget()]
+            let trio = try await GatewayTrio(targets: targets.map(\.port))
+            let stream = try await trio.edge.onLoop { core in
+                let stream = try core.dial("app")
+                for peer in core.peers { peer.channel?.endStreams(of: core.origins[0].usage) }
+                return stream
+            }
+            await #expect(throws: TunnelStreamError.channelClosed) { try await stream.read() }
+            #expect(try await records(trio.edge, 1).map(\.end) == [.tunnelChanged])
+            #expect(try await trio.edge.status().tunnels[0].refusedConnections == 0)
+            try await trio.stop()
         }
 
         @Test func flowsAreRecorded() async throws {

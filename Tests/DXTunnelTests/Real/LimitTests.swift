@@ -1,3 +1,5 @@
+import DXTestFiles
+import DXWire
 import Glibc
 import NIOCore
 import Testing
@@ -105,6 +107,117 @@ extension GatewayTests {
             try await pair.stop()
             for sender in senders { _ = await sender.result }
             _ = accepted
+        }
+
+        /// Memory is short from now on, and of these peers their part is held, until status is asked for, which measures it.
+        private static func shorten(_ core: GatewayCore, heldOf names: [String]) {
+            _ = core.memory.budget.update(used: core.memory.budget.limit / 2)
+            core.memory.nextLook = core.currentTime() + .seconds(3_600)
+            for peer in core.peers {
+                peer.channel?.heldByteCount = names.contains(peer.name) ? core.memory.budget.part : 0
+            }
+        }
+
+        /// Of several destinations one that holds its part is left out; when all do, the client is refused.
+        @Test func aPeerThatHoldsItsPartIsNotChosen() async throws {
+            let targets = [try NamedTarget(), try NamedTarget()]
+            let trio = try await GatewayTrio(targets: targets.map(\.port))
+            let port = try await trio.port()
+            for (held, answer) in [([], 0), (["a"], 1)] {
+                try await trio.edge.onLoop { Self.shorten($0, heldOf: held) }
+                #expect(try await GatewayTrio.whoAnswers(at: port) == targets[answer].port)
+            }
+            try await trio.edge.onLoop { Self.shorten($0, heldOf: ["a", "b"]) }
+            try await expectReset(try await TCPSocket.connect(to: port))
+            let status = try await trio.edge.status()
+            #expect(status.memory.refusedConnections == 1)
+            #expect(status.tunnels[0].lastError?.contains("memory is short") ?? false)
+            try await trio.stop()
+        }
+
+        /// No flow begins to a peer that holds its part; those that there are go on.
+        @Test func aPeerThatHoldsItsPartGetsNoFlow() async throws {
+            let target = try UDPEcho()
+            let pair = try await GatewayPair(target: HostAddress(host: "127.0.0.1", port: UInt16(target.port))) {
+                $0.networkProtocol = .udp
+            }
+            let port = try await pair.originPort()
+            let (first, second) = (try UDPSocket(), try UDPSocket())
+            try await first.ask(Pattern.bytes(100, seed: 1), at: port)
+            try await pair.edge.onLoop { Self.shorten($0, heldOf: ["cloud"]) }
+            second.send(Pattern.bytes(100, seed: 2), to: port)
+            try await Polling.wait(until: "the datagram to be dropped") {
+                try await pair.edge.onLoop { $0.origins[0].udp?.drops[.limit] == 1 }
+            }
+            try await first.ask(Pattern.bytes(100, seed: 3), at: port)
+            let status = try await pair.edge.status()
+            #expect(status.tunnels[0].lastError?.contains("memory is short") ?? false)
+            #expect(status.memory.refusedConnections == 1 && status.tunnels[0].openConnections == 1)
+            try await pair.stop()
+            target.stop()
+        }
+
+        /// Memory is asked first: no flow gives its place to one for which there is none.
+        @Test func memoryIsAskedBeforeConnectionsAreCounted() async throws {
+            let pair = try await GatewayPair(target: nil) { $0.maximumConnections = 1 }
+            let refusals = try await pair.edge.onLoop { core in
+                let usage = core.origins[0].usage
+                usage.opened()
+                defer { usage.closed() }
+                let before = core.refusal(of: usage, over: nil, needsDescriptor: false)
+                _ = core.memory.budget.update(used: core.memory.budget.limit)
+                core.memory.nextLook = core.currentTime() + .seconds(3_600)
+                return [before, core.refusal(of: usage, over: nil, needsDescriptor: false)]
+            }
+            #expect(refusals == [.connections, .memory])
+            try await pair.stop()
+        }
+
+        /// While memory is short it is looked at again, also when another timer comes before that is due.
+        @Test func aShortMemoryIsLookedAtAgain() async throws {
+            let directory = TemporaryDirectory()
+            try KeyFiles.createVeil(at: directory.file("veil.key"))
+            _ = try KeyFiles.createIdentity(at: directory.file("cloud.key"))
+            // Its peer has no address and does not call: there is nothing else to wait for.
+            let edge = try KeyFiles.createIdentity(at: directory.file("edge.key"))
+            let runner = GatewayRunner(
+                GatewayConfiguration(
+                    name: "cloud", identity: .file(path: directory.file("cloud.key")),
+                    veils: [.file(path: directory.file("veil.key"))], listen: HostAddress(host: "127.0.0.1", port: 0),
+                    peers: [.init(name: "edge", id: edge)], tunnels: [GatewayPair.tunnel(target: nil)]))
+            try await runner.start()
+            let (idle, short, look) = try await runner.gateway.onLoop { core in
+                let later = core.currentTime() + .seconds(3_600)
+                core.memory.nextLook = later
+                core.wakeupFired(now: core.currentTime())
+                let idle = core.nextDeadline
+                _ = core.memory.budget.update(used: core.memory.budget.limit)
+                core.wakeupFired(now: core.currentTime())
+                return (idle, core.nextDeadline, later)
+            }
+            #expect(idle > look && short == look)
+            try await runner.stop()
+        }
+
+        /// What waits for the name of a UDP tunnel's target is memory that is held.
+        @Test func datagramsThatWaitForANameAreHeld() async throws {
+            let pair = try await GatewayPair(target: HostAddress(host: "localhost", port: 9)) {
+                $0.networkProtocol = .udp
+            }
+            let held = try await pair.cloud.onLoop { core in
+                let channel = try #require(core.peers[0].channel)
+                let before = channel.measureHeldBytes()
+                let bytes = Pattern.bytes(1_000, seed: 1)
+                let span = unsafe bytes.span.bytes
+                core.destinations[0].udp?.received(span, of: 1, internalPort: 7, on: channel)
+                core.destinations[0].udp?.received(span, of: 1, internalPort: 7, on: channel)
+                return channel.measureHeldBytes() - before
+            }
+            #expect(held == 2_000)
+            try await Polling.wait(until: "them to be sent") {
+                try await pair.cloud.onLoop { $0.peers[0].channel?.flows.heldByteCount == 0 }
+            }
+            try await pair.stop()
         }
 
         @Test func withoutDescriptorsAnOriginRefuses() async throws {

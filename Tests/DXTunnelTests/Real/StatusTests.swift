@@ -22,6 +22,7 @@ extension GatewayTests {
             #expect(edge.listen == ["\(pair.edgeRunner.address)"])
             #expect(edge.socket.receiveBufferBytes > 0 && edge.socket.sendBufferBytes > 0)
             #expect(edge.memory.limitBytes == 64 << 20 && edge.memory.residentBytes ?? 0 > 1 << 20)
+            #expect(edge.descriptors?.used ?? 0 >= 3)
             check(edge.peers[0], name: "cloud", id: pair.cloud.id, at: "\(pair.cloudRunner.address)")
             check(cloud.peers[0], name: "edge", id: pair.edge.id, at: "\(pair.edgeRunner.address)")
             #expect(edge.tunnels[0].role == .origin && edge.tunnels[0].openConnections == 1)

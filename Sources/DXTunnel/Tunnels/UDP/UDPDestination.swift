@@ -59,13 +59,13 @@ final class UDPDestination {
         timer = nil
     }
 
-    private func end(_ how: AuditRecord.End, _ reason: String? = nil, where isMeant: (UDPTargetFlow) -> Bool) {
-        for flow in flows.removeAll(where: isMeant) { ended(flow, how, reason) }
+    private func end(_ how: AuditRecord.End, where isMeant: (UDPTargetFlow) -> Bool) {
+        for flow in flows.removeAll(where: isMeant) { ended(flow, how) }
         timer?.arm(at: flows.nextDeadline)
     }
 
-    private func ended(_ flow: UDPTargetFlow, _ how: AuditRecord.End, _ reason: String? = nil) {
-        flow.ticket?.end(how, reason)
+    private func ended(_ flow: UDPTargetFlow, _ how: AuditRecord.End) {
+        flow.ticket?.end(how)
         flow.close()
         tunnel.usage.closed()
     }
@@ -220,7 +220,10 @@ final class UDPTargetFlow {
     private unowned let destination: UDPDestination
     private var socket: ApplicationSocket<UDPTargetFlow>?
     private var held: [[UInt8]] = []
-    private var heldByteCount = 0
+    /// Its channel knows, too: it counts as memory that is held.
+    private var heldByteCount = 0 {
+        didSet { channel.flows.heldByteCount &+= heldByteCount &- oldValue }
+    }
     private(set) var isOver = false
 
     /// What waits for the target's name at most: a client that does not know that it has to wait sends no more at first.
@@ -267,7 +270,7 @@ final class UDPTargetFlow {
     /// The target's name is looked up.
     fileprivate func sendHeld() {
         let waiting = held
-        held = []
+        letHeldGo()
         for datagram in waiting {
             let bytes = unsafe datagram.span.bytes
             send(bytes)
@@ -278,7 +281,12 @@ final class UDPTargetFlow {
         isOver = true
         socket?.close()
         socket = nil
+        letHeldGo()
+    }
+
+    private func letHeldGo() {
         held = []
+        heldByteCount = 0
     }
 }
 

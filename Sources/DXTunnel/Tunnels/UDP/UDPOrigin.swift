@@ -164,18 +164,7 @@ final class UDPOrigin {
             refuse(.notAllowed, client, "client \(client.endpoint.addressText) is not allowed")
             return nil
         }
-        if !tunnel.usage.hasRoom, let idle = flows.removeOldest(idleFor: Self.leastIdle, now: now) {
-            ended(idle, .idle)
-        }
-        if let refusal = core.refusal(of: tunnel.usage, over: nil, needsDescriptor: false) {
-            core.count(refusal)
-            refuse(.limit, client, refusal == .connections ? "as many flows are in use as may be" : refusal.reason)
-            return nil
-        }
-        guard let place = tunnel.placeForFlow(of: client.endpoint) else {
-            refuse(.noDestination, client, "no destination is connected")
-            return nil
-        }
+        guard let place = place(for: client, now: now) else { return nil }
         let ticket = AuditTicket(
             core, tunnel: tunnel.name, role: .origin, networkProtocol: .udp, peer: place.channel.peer.name,
             client: "\(client.endpoint)")
@@ -186,6 +175,38 @@ final class UDPOrigin {
         tunnel.usage.opened()
         timer?.arm(at: flows.nextDeadline)
         return flow
+    }
+
+    /// Where a client's new flow goes; nil when there can be none, which is counted. One that is idle gives its place to it, unless it
+    /// has none for another reason.
+    private func place(for client: Client, now: Instant) -> Place? {
+        if let refusal = core.memoryRefusal(over: nil) {
+            refuse(refusal, client)
+            return nil
+        }
+        let place: Place
+        switch tunnel.search(client: Array(client.endpoint.addressText.utf8)) {
+        case .found(let chosen): place = Place(channel: chosen.channel, internalPort: chosen.internalPort)
+        case .full(let refusal):
+            refuse(refusal, client)
+            return nil
+        case .none:
+            refuse(.noDestination, client, "no destination is connected")
+            return nil
+        }
+        if !tunnel.usage.hasRoom, let idle = flows.removeOldest(idleFor: Self.leastIdle, now: now) {
+            ended(idle, .idle)
+        }
+        if let refusal = core.refusal(of: tunnel.usage, over: place.channel, needsDescriptor: false) {
+            refuse(refusal, client)
+            return nil
+        }
+        return place
+    }
+
+    private func refuse(_ refusal: ConnectionRefusal, _ client: Client) {
+        core.count(refusal)
+        refuse(.limit, client, refusal == .connections ? "as many flows are in use as may be" : refusal.reason)
     }
 
     private func refuse(_ drop: DatagramDrop, _ client: Client, _ reason: String) {
