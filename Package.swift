@@ -166,6 +166,6 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "DXSimulatorTests", dependencies: ["DXSimulator", "DXStream", "DXWire", nioCore],
-            swiftSettings: strict),
+            exclude: ["Golden"], swiftSettings: strict),
     ]
 )

@@ -51,16 +51,3 @@ struct ControlOptions: ParsableArguments {
         }
     }
 }
-
-/// The environment of the process.
-enum ProgramEnvironment {
-    /// The variables that the program reads.
-    static var variables: [String: String] {
-        var variables: [String: String] = [:]
-        for name in ["DX_CONTROL", "XDG_RUNTIME_DIR"] {
-            guard let value = unsafe getenv(name) else { continue }
-            variables[name] = unsafe String(cString: value)
-        }
-        return variables
-    }
-}

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DXControl
+import DXMatch
 import DXMatchRedis
 import DXMatchServer
 import DXSocket
