@@ -162,7 +162,6 @@ final class Rehearsal {
     private func finish(now: Instant) {
         timer?.cancel()
         timer = nil
-        meter.finish(now: now)
         report.phase = .over
         report.pathAfter = pathInUse
         refreshReport(now: now)
