@@ -141,6 +141,10 @@ final class Rehearsal {
         channelBefore = peer.channel
         meter.cut(now: now)
         core.begin(blackout)
+        // With nothing on the way nobody would miss an answer, and whatever stands by would not be heard.
+        guard let channel = peer.channel, let path = channel.transport.activePath else { return }
+        channel.transport.probePath(path, now: now)
+        core.mark(channel)
     }
 
     private func restore(_ ending: RehearsalReport.Ending, now: Instant) {

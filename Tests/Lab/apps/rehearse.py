@@ -6,7 +6,7 @@ import threading
 import time
 
 from harness.data import Server
-from harness.gateway import binary, command
+from harness.gateway import Pair, Tunnel, binary, command
 from harness.lab import check, wait_until
 from harness.runner import test
 
@@ -73,6 +73,22 @@ def rehearse_a_path(run):
     run.note(silences=silences, first_bytes=firsts)
     return ("cut 3 times, nothing broke; longest silence as reported and as felt "
             + ", ".join(f"{told}/{felt} ms" for told, felt in silences) + "; both cut: exit status 1")
+
+
+@test(topology="multipath", cells=("clean",), seconds=600.0)
+def rehearse_without_traffic(run):
+    """The path in use is cut while nothing goes through the tunnel: what stands by is heard all the same."""
+    with Pair(run.lab, run.directory / "dx", [Tunnel("web", run.port(), run.port())], address=BOTH) as pair:
+        for gateway in (pair.a, pair.b):
+            wait_paths(gateway)
+        code, said, words = rehearse(pair.a, "path", "cloud-1", "--seconds", 10)
+    report = said["rehearsal"] if said else {}
+    check(code == 0 and report["holds"], f"exit status {code}: {report.get('verdict')} {words}")
+    check(report["dropped_out"] > 0, "nothing was lost, so nobody could miss an answer")
+    heard = report.get("heard_ms")
+    check(heard is not None and report["tunnels"][0]["served_after_ms"] == heard, f"the peer was not heard: {report}")
+    run.note(heard_ms=heard)
+    return f"the peer was heard after {heard} ms over what stood by"
 
 
 @test(topology="multipath", cells=("clean",), seconds=600.0)
