@@ -52,7 +52,7 @@ final class Rehearsal {
     /// Long enough to see who is amid a transfer.
     private static let leadTime = Interval.milliseconds(500)
     /// Afterwards: channels ask again within this time, after 60 s of silence too.
-    private static let settleTime = Interval.seconds(5)
+    static let settleTime = Interval.seconds(5)
     /// What others are told is as old as so many looks at most: a tenth of a second.
     private static let looksPerReport = 5
 
