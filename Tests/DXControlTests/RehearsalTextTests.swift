@@ -1,6 +1,6 @@
-import DXControl
 import Testing
 
+@testable import DXControl
 @testable import DXTunnel
 
 /// What people read before and after a rehearsal.
@@ -44,6 +44,28 @@ import Testing
         let text = RehearsalText.text(alone)
         #expect(text.contains("stands by         no other path\n"))
         #expect(text.contains("would break       web: 3 open connections would stand still"))
+    }
+
+    /// What is said to do helps: only what is refused for the harm alone can be forced.
+    @Test func refusalsSayWhatHelps() throws {
+        func words(_ error: GatewayError) throws -> (message: String, hint: String) {
+            let error = try #require(GatewayControlTarget.controlError(error) as? ControlError)
+            return (error.message, error.hint)
+        }
+        #expect(try words(.rehearsalRefused("nothing stands by")).hint == "--force cuts it all the same")
+        let tooLong = try words(.rehearsalTooLong("cloud-1", silence: 60, longest: 55))
+        #expect(tooLong.message == "connections with cloud-1 end after 60 s of silence: it may be cut for 55 s at most")
+        #expect(tooLong.hint.hasPrefix("say --seconds 55, or raise limits: liveness at both gateways"))
+        let never = try words(.rehearsalTooLong("cloud-1", silence: 5, longest: 0))
+        #expect(never.message == "connections with cloud-1 end after 5 s of silence: too soon for any rehearsal")
+        #expect(never.hint.hasPrefix("raise limits: liveness at both gateways"))
+        let draining = try words(.draining)
+        #expect(draining.message == "the gateway is draining, and about to stop")
+        #expect(draining.hint == "if it is not to stop, dxgateway drain --end takes connections again")
+        // Before its cut, and while those that stood still go on, nothing is cut.
+        let second = try words(.rehearsing("cloud-1"))
+        #expect(second.message == "another rehearsal goes on, of cloud-1")
+        #expect(second.hint == "dxgateway rehearse stop ends its cut; it is over a few seconds later")
     }
 
     @Test func theReportEndsWithTheVerdict() {

@@ -33,6 +33,12 @@ class Figures:
         return "; ".join(f"{cell}: {self.failed[cell][:200]}" for cell in cells if cell in self.failed)
 
 
+def problems(runs: list[Figures], *cells: str) -> str:
+    """Of all these runs; each in words that say which, where there are several."""
+    found = [(number, problem) for number, each in enumerate(runs, 1) if (problem := each.problem(*cells))]
+    return "; ".join(f"run {number}: {problem}" if len(runs) > 1 else problem for number, problem in found)
+
+
 def run_lab(program: str, file: str, results: str, words: list[str]) -> Figures:
     """The figures that a runner leaves in `file`. What it prints goes to standard error, as it comes."""
     directory = RESULTS / results

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 
-from .lab import Figures, run_lab
+from .lab import Figures, problems, run_lab
 from .rows import Row
 
 RUN_APPS = "Tests/Lab/run-apps clean"
@@ -51,7 +51,7 @@ def of_links(found: list[Figures]) -> list[Row]:
                                ("a_slow_link_does_no_harm", "50 and 5 Mbit/s with 200 ms together, of the first", 0.97)):
         ratios = [ratio for each in found if (ratio := each.get(cell, "ratio")) is not None]
         rows.append(Row(title, statistics.median(ratios) if ratios else None, "x", least=least, digits=2,
-                        note=found[0].problem(cell) or f"median of {len(ratios)}", command=f"{RUN_APPS} {cell}"))
+                        note=problems(found, cell) or f"median of {len(ratios)}", command=f"{RUN_APPS} {cell}"))
     return rows
 
 

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 
+from apps.paths import LINK, straight
 from harness.lab import wait_until
 
 from ..flows import ask, conversations, moved_since
@@ -107,8 +108,8 @@ class PathCut(OpenConnections):
     def between(self, network: Network, peer: Peer) -> None:
         if isinstance(peer, GatewayPair):
             for host in "ab":
-                wait_until(lambda: sum(each["state"] != "down" for each in self._paths(peer, host)) >= 2, "two paths answer",
-                           120.0)
+                # Of more than two paths those that go out by one network and come back by the other die with either.
+                wait_until(lambda: straight(self._paths(peer, host)) == set(LINK), f"both networks answer at {host}", 120.0)
 
     @staticmethod
     def _paths(peer: GatewayPair, host: str) -> list[dict]:

@@ -60,9 +60,19 @@ public struct GatewayControlTarget: ControlTarget {
             case .connectionLimit: (.conflict, "\(error)", "end some, or raise the tunnel's limit")
             case .exhausted: (.conflict, "\(error)", "dxgateway status says how much is in use")
             case .isUDP: (.conflict, "\(error)", "dxgateway tunnel show says where")
-            case .unknownPath: (.notFound, "\(error)", "name an address of either end, with its port, or an interface")
+            case .unknownPath:
+                (.notFound, "\(error)", "name an address of either end, with or without its port, or an interface")
             case .rehearsalRefused: (.conflict, "\(error)", "--force cuts it all the same")
-            case .rehearsing: (.conflict, "\(error)", "dxgateway rehearse stop ends it")
+            case .rehearsalTooLong(_, _, let longest):
+                (
+                    .conflict, "\(error)",
+                    (longest > 0 ? "say --seconds \(longest), or " : "")
+                        + "raise limits: liveness at both gateways, or the hold of every tunnel between them"
+                )
+            case .draining:
+                (.conflict, "\(error)", "if it is not to stop, dxgateway drain --end takes connections again")
+            case .rehearsing:
+                (.conflict, "\(error)", "dxgateway rehearse stop ends its cut; it is over a few seconds later")
             case .notRunning: (.notReady, "the gateway is starting or stopping", "ask again in a moment")
             case .invalidConfiguration, .keyFile, .listen, .system:
                 (.failed, "\(error)", "see the gateway's log")

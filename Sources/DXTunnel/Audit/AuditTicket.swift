@@ -1,20 +1,20 @@
 import DXWire
 import NIOCore
 
-/// One connection or flow that goes on, as the audit record will tell of it. Bound to its event loop.
+/// One connection or flow that goes on, as the audit record will tell of it; a rehearsal asks it as well. Bound to its event loop.
 final class AuditTicket {
     private var record: AuditRecord
     private let core: GatewayCore
     private let startedAt: Instant
     private var isOver = false
 
-    /// Begins now. Nil where nothing is kept.
+    /// Begins now. Nil where nothing is kept and nothing rehearsed.
     init?(
         _ core: GatewayCore, tunnel: String, role: TunnelStatus.Role,
         networkProtocol: GatewayConfiguration.NetworkProtocol = .tcp, peer: String?, client: String? = nil,
         target: String? = nil
     ) {
-        guard core.audit != nil else { return nil }
+        guard core.audit != nil || core.rehearsal != nil else { return nil }
         self.core = core
         startedAt = core.currentTime()
         record = AuditRecord(

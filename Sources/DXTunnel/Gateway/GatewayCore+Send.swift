@@ -106,7 +106,7 @@ extension GatewayCore {
 
     private func send(on session: ChannelSession, _ write: (inout OutputRawSpan) -> Void) {
         guard let sender = sender(for: session.local) else { return }
-        if let blackout, blackout.hides(session) { return }
+        if let blackout, blackout.swallows(on: session) { return }
         var output = unsafe OutputRawSpan(buffer: packet, initializedCount: 0)
         write(&output)
         let count = output.byteCount

@@ -498,7 +498,10 @@ final class GatewayCore {
         for id in session.ids where sessionsByID[id] === session { sessionsByID[id] = nil }
         session.ids = session.session.acceptedIDs
         session.idChanges = session.session.idChanges
-        if let blackout, blackout.hides(session) { return blackout.hide(session) }
+        if let blackout, blackout.takes(session) {
+            if lastSession === session { lastSession = nil }
+            return
+        }
         // One that is taken, which is less likely than a hit by lightning, stays with whoever has it.
         for id in session.ids where sessionsByID[id] == nil { sessionsByID[id] = session }
     }

@@ -26,8 +26,13 @@ public enum GatewayError: Error, Hashable, Sendable {
     case exhausted(String, tunnel: String)
     /// No path to a peer is meant by these words.
     case unknownPath(String)
-    /// Nothing was cut: why.
+    /// Nothing was cut, as open connections would come to harm: which. It may be forced.
     case rehearsalRefused(String)
+    /// Nothing was cut: the connections with that peer end after so many seconds of silence, and it may be cut for so many at most;
+    /// 0 when for none.
+    case rehearsalTooLong(String, silence: Int, longest: Int)
+    /// The gateway is draining: it is about to stop.
+    case draining
     /// Another rehearsal goes on: what it cuts.
     case rehearsing(String)
     /// The system or its OpenSSL failed.
@@ -48,7 +53,11 @@ extension GatewayError: CustomStringConvertible {
         case .isUDP(let name): "tunnel \(name) is of UDP: send datagrams to where it listens"
         case .noAnswer(let name): "\(name) did not answer"
         case .unknownPath(let text), .rehearsalRefused(let text): text
-        case .rehearsing(let what): "another rehearsal goes on: \(what) is cut"
+        case .rehearsalTooLong(let name, let silence, let longest):
+            "connections with \(name) end after \(silence) s of silence: "
+                + (longest > 0 ? "it may be cut for \(longest) s at most" : "too soon for any rehearsal")
+        case .draining: "the gateway is draining, and about to stop"
+        case .rehearsing(let what): "another rehearsal goes on, of \(what)"
         case .connectionLimit(let name): "tunnel \(name) has as many connections open as it may"
         case .exhausted(let reason, let name): "tunnel \(name) takes no connection now: \(reason)"
         }

@@ -61,7 +61,9 @@ extension PeerLink {
 
     private func askWhetherGone() {
         guard let search = goneSearch else { return }
+        // What is cut in a rehearsal hears no questions either, and its silence says nothing.
         guard search.channel.transport.lastHeard == search.heard, search.channel.transport.isOpen,
+            core.blackout(of: search.channel) == nil,
             search.questions.count < (search.firstRefusal == nil ? Self.mostUnanswered : Self.mostQuestions)
         else { return endGoneSearch() }
         let bound = NIOLoopBound((self, search), eventLoop: core.eventLoop)

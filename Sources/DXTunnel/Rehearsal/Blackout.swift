@@ -52,10 +52,13 @@ final class Blackout {
             }
     }
 
-    /// The session's datagrams do not come to it from now on.
-    func hide(_ session: ChannelSession) {
+    /// Whether a session is cut as it is now: its datagrams do not come to it from now on. One that is not any more, as it has moved, is
+    /// let go.
+    func takes(_ session: ChannelSession) -> Bool {
         forget(session)
+        guard hides(session) else { return false }
         for id in session.ids where hidden[id] == nil { hidden[id] = session }
+        return true
     }
 
     /// The session is no more.
@@ -98,7 +101,12 @@ final class Blackout {
         return true
     }
 
-    /// The same for one that is no channel's: of a path that is cut, whoever it is for.
+    /// The same for one that leaves on a session and is no channel's.
+    func swallows(on session: ChannelSession) -> Bool {
+        session.session.peerID == peer && swallows(to: session.remote, from: session.local)
+    }
+
+    /// The same for one that is no session's: of a path that is cut, whoever it is for.
     func swallowsAny(to remote: Endpoint, from local: Endpoint?) -> Bool {
         !isOfWholePeer && swallows(to: remote, from: local)
     }

@@ -3,7 +3,7 @@ extension Gateway {
     /// What would be cut, and what stands by. Does nothing.
     ///
     /// - Parameter seconds: for how long, 1 to `RehearsalPlan.maximumSeconds`; others are taken as the nearest of these.
-    /// - Throws: `GatewayError.notRunning`, `unknownPeer`, `notConnected`, `unknownPath`.
+    /// - Throws: `GatewayError.notRunning`, `unknownPeer`, `notConnected`, `unknownPath`, `rehearsalTooLong`.
     public func rehearsalPlan(_ target: RehearsalTarget, seconds: Int) async throws -> RehearsalPlan {
         let seconds = Self.allowed(seconds)
         let plans = try await onEachLoop { try $0.planRehearsal(target, seconds: seconds)?.plan }
@@ -17,8 +17,8 @@ extension Gateway {
     /// - Parameters:
     ///   - seconds: for how long, 1 to `RehearsalPlan.maximumSeconds`; others are taken as the nearest of these.
     ///   - isForced: also when open connections would come to harm.
-    /// - Throws: as `rehearsalPlan`; `rehearsalRefused` when nothing stands by for open connections, or the gateway is about to
-    ///   stop; `rehearsing` while another one goes on.
+    /// - Throws: as `rehearsalPlan`; `rehearsalRefused` when nothing stands by for open connections; `draining`; `rehearsing` while
+    ///   another one goes on.
     public func rehearse(
         _ target: RehearsalTarget, seconds: Int, isForced: Bool = false
     ) async throws -> RehearsalPlan {

@@ -8,7 +8,6 @@ extension GatewayCore {
     func begin(_ blackout: Blackout) {
         let all = sessions
         self.blackout = blackout
-        lastSession = nil
         for session in all where blackout.hides(session) { registerIDs(of: session) }
         // Handshakes are the secure endpoint's, whatever address they come from.
         if blackout.isOfWholePeer { secure.silencedPeer = blackout.peer }

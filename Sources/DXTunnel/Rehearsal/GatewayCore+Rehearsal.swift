@@ -6,7 +6,7 @@ import DXWire
 extension GatewayCore {
     /// What a rehearsal would cut, and what stands by; nil when the peer is none of this event loop's.
     ///
-    /// - Throws: `notConnected`, `unknownPath`.
+    /// - Throws: `notConnected`, `unknownPath`; `rehearsalTooLong` when connections would end of it.
     func planRehearsal(
         _ target: RehearsalTarget, seconds: Int
     ) throws(GatewayError) -> (plan: RehearsalPlan, blackout: Blackout, peer: PeerLink, ends: [Rehearsal.End])? {
@@ -15,6 +15,7 @@ extension GatewayCore {
         let paths = try target.path.map { words throws(GatewayError) in try self.paths(of: channel, words) } ?? []
         let blackout = Blackout(peer: peer.id, paths: paths)
         let ends = rehearsalEnds(channel)
+        try checkSilence(of: channel, ends, seconds: seconds)
         var plan = RehearsalPlan(
             peer: peer.name, paths: paths.map { pathWords($0.remote, $0.local) }, seconds: seconds,
             otherPaths: otherPaths(of: channel, than: blackout),
@@ -28,12 +29,14 @@ extension GatewayCore {
 
     /// Begins; the plan, or nil when the peer is none of this event loop's.
     ///
-    /// - Throws: the same as `planRehearsal`; `rehearsalRefused` when open connections would come to harm; `rehearsing`.
+    /// - Throws: the same as `planRehearsal`; `rehearsalRefused` when open connections would come to harm; `draining`, `notRunning` when
+    ///   the gateway is about to stop; `rehearsing`.
     func beginRehearsal(
         _ target: RehearsalTarget, seconds: Int, isForced: Bool
     ) throws(GatewayError) -> RehearsalPlan? {
         guard let (plan, blackout, peer, ends) = try planRehearsal(target, seconds: seconds) else { return nil }
-        guard !isDraining, !isStopping else { throw .rehearsalRefused("the gateway is about to stop") }
+        guard !isStopping else { throw .notRunning }
+        guard !isDraining else { throw .draining }
         guard isForced || plan.wouldBreak.isEmpty else {
             throw .rehearsalRefused("nothing stands by: " + plan.wouldBreak.joined(separator: "; "))
         }
@@ -51,6 +54,19 @@ extension GatewayCore {
     }
 
     // MARK: What there is
+
+    /// A cut is no longer than the shortest silence that ends connections, less the time that it may take to be heard again: whatever is
+    /// to take over may not do so.
+    private func checkSilence(
+        of channel: PeerChannel, _ ends: [Rehearsal.End], seconds: Int
+    ) throws(GatewayError) {
+        guard let liveness = channel.transport.agreedIdleTimeout else { return }
+        // Each connection ends by its own tunnel's rule (`PeerChannel.endOutlasted`).
+        let silence = max(liveness, ends.map { $0.usage.hold ?? .zero }.min() ?? .zero)
+        let longest = Int(max(.zero, silence - Rehearsal.settleTime).nanoseconds / 1_000_000_000)
+        guard seconds > longest else { return }
+        throw .rehearsalTooLong(channel.peer.name, silence: Int(silence.nanoseconds / 1_000_000_000), longest: longest)
+    }
 
     private func rehearsalEnds(_ channel: PeerChannel) -> [Rehearsal.End] {
         origins.filter { $0.udp == nil && $0.activeNames.contains(channel.peer.name) }.map(Rehearsal.End.origin)

@@ -18,6 +18,7 @@ final class Rehearsal {
     private var endByUsage: [ObjectIdentifier: Int] = [:]
     /// Those that are followed, by the meter's number; nil once they have ended.
     private var connections: [RehearsedConnection?] = []
+    /// Those through the channel at the last look before the cut: each is counted once.
     private var known: Set<ObjectIdentifier> = []
     private var timer: RepeatedTask?
     private var phaseEnd: Instant
@@ -51,7 +52,7 @@ final class Rehearsal {
     /// Long enough to see who is amid a transfer.
     private static let leadTime = Interval.milliseconds(500)
     /// Afterwards: channels ask again within this time, after 60 s of silence too.
-    private static let settleTime = Interval.seconds(5)
+    static let settleTime = Interval.seconds(5)
     /// What others are told is as old as so many looks at most: a tenth of a second.
     private static let looksPerReport = 5
 
@@ -99,9 +100,9 @@ final class Rehearsal {
     }
 
     /// A connection of a tunnel that begins here is asked for.
-    func asked(_ connection: RehearsedConnection, of tunnel: OriginTunnel) {
+    func asked(_ connection: RehearsedConnection) {
         guard report.phase == .cut else { return }
-        follow(connection, isNew: true, now: core.currentTime())
+        follow(connection, connection.look().look, isNew: true, now: core.currentTime())
     }
 
     /// One was refused before there was anything of it.
@@ -140,6 +141,10 @@ final class Rehearsal {
         channelBefore = peer.channel
         meter.cut(now: now)
         core.begin(blackout)
+        // With nothing on the way nobody would miss an answer, and whatever stands by would not be heard.
+        guard let channel = peer.channel, let path = channel.transport.activePath else { return }
+        channel.transport.probePath(path, now: now)
+        core.mark(channel)
     }
 
     private func restore(_ ending: RehearsalReport.Ending, now: Instant) {
@@ -162,7 +167,6 @@ final class Rehearsal {
     private func finish(now: Instant) {
         timer?.cancel()
         timer = nil
-        meter.finish(now: now)
         report.phase = .over
         report.pathAfter = pathInUse
         refreshReport(now: now)
@@ -184,7 +188,6 @@ final class Rehearsal {
             if let destination { meter.answered(place, by: destination, now: now) }
             if let end {
                 meter.ended(place, end, now: now)
-                known.remove(connection.id)
                 connections[place] = nil
             }
         }
@@ -201,19 +204,21 @@ final class Rehearsal {
         return tunnel.choice.standings.contains { $0.name != peer.name && $0.isUsable }
     }
 
-    /// The connections through the channel.
+    /// The connections through the channel. One that is over is none of them, though its stream may not have ended yet; nor is one
+    /// known that is gone: another may stand where it was.
     private func followAll(now: Instant) {
-        for connection in peer.channel?.connections ?? [] where !known.contains(connection.id) {
-            follow(connection, isNew: false, now: now)
+        var present: Set<ObjectIdentifier> = []
+        for connection in peer.channel?.connections ?? [] {
+            let (look, end, _) = connection.look()
+            guard end == nil, present.insert(connection.id).inserted, !known.contains(connection.id) else { continue }
+            follow(connection, look, isNew: false, now: now)
         }
+        known = present
     }
 
-    private func follow(_ connection: RehearsedConnection, isNew: Bool, now: Instant) {
+    /// Beyond the limit it is only counted.
+    private func follow(_ connection: RehearsedConnection, _ look: RehearsalMeter.Look?, isNew: Bool, now: Instant) {
         guard let end = endByUsage[ObjectIdentifier(connection.usage)] else { return }
-        // Beyond the limit they are counted, each once: as many as a gateway may have at most. One that is asked for is told of once,
-        // and may stand where one was that is over.
-        guard known.insert(connection.id).inserted || isNew else { return }
-        let (look, _, _) = connection.look()
         let none = RehearsalMeter.Look(moved: 0, received: 0, isWaiting: false, isHeldBack: false)
         if meter.follow(tunnel: end, isNew: isNew, look ?? none, now: now) != nil { connections.append(connection) }
     }

@@ -4,9 +4,9 @@ import DXWire
 ///
 /// A machine: its owner looks at every connection some fifty times a second and says what it sees; time is an argument. A
 /// connection **should move** when bytes of it wait here for the peer. When none do it should move as well if the silence began with the
-/// cut (`nearCut`) and it was a transfer from the peer (`streakTime`), or had asked and had no answer yet. Its silence counts from when
-/// it moved last, or had something to send, or from the cut. A connection **stood still** when its longest silence is at least
-/// `threshold`.
+/// cut (`nearCut`) and it was a transfer from the peer (`streakTime`), or, at an origin, had asked and had no answer yet: at a
+/// destination what went last is the answer, and nothing is to come. Its silence counts from when it moved last, or had something to
+/// send, or from the cut. A connection **stood still** when its longest silence, over or not, is at least `threshold`.
 ///
 /// Limits: `maximum` connections are followed, those beyond are counted; times are as exact as the looks are frequent. A pause that a
 /// server made of its own at the moment of the cut cannot be told from one of the network.
@@ -73,7 +73,6 @@ struct RehearsalMeter: Sendable {
         var isOrigin: Bool
         var open = 0
         var unfollowed = 0
-        var longest: [Interval] = []
         var broken: [String: Int] = [:]
         var asked = 0
         var refused = 0
@@ -104,16 +103,10 @@ struct RehearsalMeter: Sendable {
 
     // MARK: State
 
-    /// How many are followed and have not ended.
-    var followedCount: Int { followed.count { !$0.isOver } }
     /// Those that stand still now.
     var stillCount: Int { followed.count { !$0.isOver && $0.isStill } }
     /// Those that asked since the cut and have no answer.
     var unansweredCount: Int { followed.count { $0.isNew && !$0.isOver && $0.answeredAt == nil } }
-    /// The longest silence so far.
-    var longest: Interval { followed.map(\.longest).max() ?? .zero }
-    /// Those that a gateway has ended.
-    var brokenCount: Int { tunnels.reduce(0) { $0 + $1.broken.values.reduce(0, +) } }
 
     // MARK: Inputs
 
@@ -128,11 +121,6 @@ struct RehearsalMeter: Sendable {
         for place in followed.indices where followed[place].isStill && followed[place].movedAt <= cutAt {
             followed[place].stoodToTheEnd = true
         }
-    }
-
-    /// Nothing is looked at any more: who stands still now has done so until now.
-    mutating func finish(now: Instant) {
-        for place in followed.indices where followed[place].isStill { note(silenceOf: place, until: now) }
     }
 
     /// A connection is there, or, since the cut, is asked for.
@@ -174,7 +162,8 @@ struct RehearsalMeter: Sendable {
     }
 
     private mutating func moved(_ place: Int, from old: Look, to look: Look, now: Instant) {
-        if cutAt != nil, firstMovedAt == nil { firstMovedAt = now }
+        // One that began meanwhile moves wherever it went: it says nothing of those that the cut hit.
+        if cutAt != nil, firstMovedAt == nil, !followed[place].isNew { firstMovedAt = now }
         followed[place].movedAt = now
         followed[place].waitsSince = look.isWaiting ? now : nil
         guard look.received != old.received else { return }
@@ -253,24 +242,30 @@ struct RehearsalMeter: Sendable {
         guard !each.look.isHeldBack, each.movedAt + Self.nearCut.before >= cutAt,
             each.movedAt <= cutAt + Self.nearCut.after, let receivedAt = each.receivedAt
         else { return false }
-        // The peer has what was sent last, and has said nothing since.
-        if receivedAt < each.movedAt { return true }
+        // The peer has what was sent last, and has said nothing since: a question, if it comes from the client.
+        if receivedAt < each.movedAt { return tunnels[each.tunnel].isOrigin }
         return each.streakSince.map { receivedAt - $0 >= Self.streakTime } ?? false
     }
 
     private mutating func note(silenceOf place: Int, until now: Instant) {
-        guard let silence = silence(of: place, until: now) else { return }
-        followed[place].longest = max(followed[place].longest, silence)
+        followed[place].longest = longestSilence(of: place, until: now)
+    }
+
+    /// The longest so far, with the one that goes on.
+    private func longestSilence(of place: Int, until now: Instant) -> Interval {
+        let each = followed[place]
+        return each.isOver ? each.longest : max(each.longest, silence(of: place, until: now) ?? .zero)
     }
 
     // MARK: Outputs
 
-    /// What was felt at one end of a tunnel.
+    /// What was felt at each end of a tunnel; silences that go on count until now.
     func report(now: Instant) -> [RehearsalReport.Tunnel] {
-        tunnels.indices.map { index in
-            let tunnel = tunnels[index]
-            let own = followed.filter { $0.tunnel == index }
-            let silences = own.filter { !$0.isNew }.map(\.longest).sorted()
+        var places = [[Int]](repeating: [], count: tunnels.count)
+        for place in followed.indices { places[followed[place].tunnel].append(place) }
+        return zip(tunnels, places).map { tunnel, places in
+            let own = places.map { followed[$0] }
+            let silences = places.filter { !followed[$0].isNew }.map { longestSilence(of: $0, until: now) }.sorted()
             let still = silences.filter { $0 >= threshold }
             let unanswered = own.filter { $0.isNew && $0.answeredAt == nil && !$0.isOver }
             let lost = own.filter { $0.isNew && $0.answeredAt == nil && $0.isOver }.count
@@ -288,7 +283,7 @@ struct RehearsalMeter: Sendable {
         }
     }
 
-    /// How long after the cut the first byte of any connection moved.
+    /// How long after the cut the first byte of any connection moved that was open before.
     var firstByteMilliseconds: UInt64? {
         guard let cutAt, let firstMovedAt else { return nil }
         if let restoredAt, firstMovedAt > restoredAt { return nil }

@@ -61,6 +61,7 @@ public struct RehearsalPlan: Sendable, Hashable, Codable {
         return "the path \(first)\(further) to \(peer)"
     }
 
-    /// The longest cut: a peer that is silent for longer is given up, with every connection (`limits: liveness`).
+    /// The longest cut in seconds, where connections outlast it: a peer that is silent for longer than `limits: liveness` and a tunnel's
+    /// `hold` is given up, with every connection (`GatewayError.rehearsalTooLong`).
     public static let maximumSeconds = 60
 }

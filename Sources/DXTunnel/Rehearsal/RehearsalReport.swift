@@ -93,7 +93,7 @@ public struct RehearsalReport: Sendable, Hashable, Codable {
     public var pathDuring: String?
     /// The one that was used at the end; nil before.
     public var pathAfter: String?
-    /// How long after the cut a byte of any open connection moved first; nil when none did.
+    /// How long after the cut a byte of any connection that was open before moved first; nil when none did.
     public var firstByteMilliseconds: UInt64?
     /// How long after the cut the peer was heard, over what was left; nil when it was not.
     public var heardMilliseconds: UInt64?

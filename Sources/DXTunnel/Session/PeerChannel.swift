@@ -486,6 +486,8 @@ final class PeerChannel {
         session.local = session.candidateLocal
         session.exit = core.exit(from: session.local)
         session.candidate = nil
+        // It may have left what is cut, or come there.
+        if core.blackout(of: self) != nil { core.registerIDs(of: session) }
         session.session.changeSendID()
         peer.note(candidate, session.local)
     }

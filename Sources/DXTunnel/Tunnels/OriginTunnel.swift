@@ -510,7 +510,7 @@ final class OriginTunnel {
     /// A rehearsal wants to know of it.
     private func asked(_ connection: any TunnelConnection) -> any TunnelConnection {
         if let rehearsal = core.rehearsal, let each = RehearsedConnection(connection.owner) {
-            rehearsal.asked(each, of: self)
+            rehearsal.asked(each)
         }
         return connection
     }

@@ -5,10 +5,14 @@ import Testing
 
 /// What counts as standing still, breaking and being answered while something is cut.
 @Suite struct RehearsalMeterTests {
-    /// A meter of one origin's end of `web`, and the clock; looks every 20 ms.
+    /// A meter of one end of `web`, and the clock; looks every 20 ms.
     private struct Watch {
-        var meter = RehearsalMeter(tunnels: [(name: "web", isOrigin: true)], roundTrip: .milliseconds(10))
+        var meter: RehearsalMeter
         var now = Instant.zero + .seconds(100)
+
+        init(isOrigin: Bool = true) {
+            meter = RehearsalMeter(tunnels: [(name: "web", isOrigin: isOrigin)], roundTrip: .milliseconds(10))
+        }
 
         /// Looks at all connections again and again for so long; `state` says how each is.
         mutating func pass(_ milliseconds: Int, _ state: (inout [RehearsalMeter.Look]) -> Void) {
@@ -104,6 +108,61 @@ import Testing
         #expect(watch.web.longestSilenceMilliseconds == 420 && watch.web.stalledConnections == 1)
     }
 
+    /// At a destination it is the answer that went last: nothing is to come before the client asks again.
+    @Test func whoHasAnsweredIsNotSilent() {
+        var watch = Watch(isOrigin: false)
+        watch.open()
+        watch.pass(500) { Self.receives(&$0[0]) }
+        watch.pass(20) { $0[0].moved += 10 }
+        watch.cut()
+        watch.pass(3_000) { _ in }
+        watch.restore()
+        #expect(watch.web.longestSilenceMilliseconds == 0 && watch.web.stillUntilRestored == 0)
+    }
+
+    /// What is told meanwhile, and at the end, is not only what is over.
+    @Test func aSilenceThatGoesOnIsTold() {
+        var watch = Watch()
+        watch.open()
+        watch.open()
+        watch.pass(500) { for place in $0.indices { Self.sends(&$0[place]) } }
+        watch.cut()
+        watch.pass(80) { _ in }
+        #expect(watch.web.longestSilenceMilliseconds == 80 && watch.web.stalledConnections == 0)
+        watch.pass(20) { Self.sends(&$0[1]) }
+        watch.pass(200) { Self.sends(&$0[1]) }
+        #expect(watch.web.longestSilenceMilliseconds == 300)
+        #expect(watch.web.stalledConnections == 2 && watch.web.stallP50Milliseconds == 100)
+    }
+
+    /// One that is asked for meanwhile goes to whoever is there, and says nothing of those that the cut hit.
+    @Test func theFirstByteIsOfOneThatWasOpen() {
+        var watch = Watch()
+        watch.open()
+        watch.pass(500) { Self.sends(&$0[0]) }
+        watch.cut()
+        watch.open(isNew: true)
+        watch.pass(100) { Self.sends(&$0[1]) }
+        #expect(watch.meter.firstByteMilliseconds == nil)
+        watch.pass(20) { Self.sends(&$0[0]) }
+        #expect(watch.meter.firstByteMilliseconds == 120)
+    }
+
+    /// Each end has its own.
+    @Test func whatIsFeltIsToldByEnd() {
+        var meter = RehearsalMeter(
+            tunnels: [(name: "web", isOrigin: true), (name: "web", isOrigin: false), (name: "dns", isOrigin: true)],
+            roundTrip: nil)
+        let now = Instant.zero + .seconds(100)
+        let waits = RehearsalMeter.Look(moved: 0, received: 0, isWaiting: true, isHeldBack: false)
+        for tunnel in [2, 0, 2] { #expect(meter.follow(tunnel: tunnel, isNew: false, waits, now: now) != nil) }
+        meter.cut(now: now)
+        let tunnels = meter.report(now: now + .milliseconds(200))
+        #expect(tunnels.map(\.name) == ["web", "web", "dns"] && tunnels.map(\.openConnections) == [1, 0, 2])
+        #expect(tunnels.map(\.stalledConnections) == [1, 0, 2])
+        #expect(tunnels.map(\.longestSilenceMilliseconds) == [200, 0, 200])
+    }
+
     @Test func whoIsIdleIsNotSilent() {
         var watch = Watch()
         watch.open()
@@ -118,7 +177,6 @@ import Testing
         // Its user goes on: what he sends is the beginning of what may be silence.
         watch.pass(40) { $0[0].isWaiting = true }
         watch.pass(20) { $0[0] = .init(moved: 1_100, received: 1_000, isWaiting: false, isHeldBack: false) }
-        watch.meter.finish(now: watch.now)
         #expect(watch.web.longestSilenceMilliseconds == 40 && watch.web.stalledConnections == 0)
     }
 
@@ -145,7 +203,6 @@ import Testing
         watch.restore()
         watch.pass(20) { Self.sends(&$0[0]) }
         watch.pass(3_000) { _ in }
-        watch.meter.finish(now: watch.now)
         #expect(watch.web.longestSilenceMilliseconds == 220)
     }
 
@@ -164,7 +221,7 @@ import Testing
         watch.meter.ended(3, .broken("channel_lost"), now: watch.now)
         #expect(watch.web.openConnections == 3)
         #expect(watch.web.broken == ["given_up": 1, "channel_lost": 1])
-        #expect(watch.meter.brokenCount == 2 && watch.meter.followedCount == 0)
+        #expect(watch.meter.stillCount == 0)
         #expect(watch.web.longestSilenceMilliseconds == 400 + 20)
     }
 

@@ -26,14 +26,16 @@ def network(address):
     return address.rsplit(".", 1)[0]
 
 
+def straight(paths):
+    """The networks over which a path answers that goes out and comes back by it: of four paths two go out by one and come back by
+    the other."""
+    return {network(each["local"]) for each in paths
+            if network(each["local"]) == network(each["remote"]) and each["state"] != "down"}
+
+
 def wait_paths(gateway):
-    """Until over each of the two networks a path answers that goes out and comes back by it: of four paths two go out by one and
-    come back by the other."""
-    def answering():
-        straight = {network(each["local"]) for each in paths_of(gateway)
-                    if network(each["local"]) == network(each["remote"]) and each["state"] != "down"}
-        return straight == set(LINK)
-    wait_until(answering, f"both networks answer at {gateway.name}", 120.0)
+    """Until both networks answer, each by itself."""
+    wait_until(lambda: straight(paths_of(gateway)) == set(LINK), f"both networks answer at {gateway.name}", 120.0)
 
 
 def link_in_use(gateway):
