@@ -41,3 +41,10 @@ size_t dx_release_clean_pages(void) {
     dl_iterate_phdr(release, &total);
     return total;
 }
+
+size_t dx_heap_in_use(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+void dx_heap_trim(void) { malloc_trim(0); }

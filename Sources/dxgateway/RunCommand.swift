@@ -166,11 +166,12 @@ private func stopOnSignal(
 }
 
 /// Starting touches two thirds of the program, most of it never again: the configuration's reader, the tables in which
-/// Swift looks up conformances. A small device has better use for 20 MB.
+/// Swift looks up conformances. A small device has better use for 20 MB, and for what bursts leave behind later.
 private func releaseWhatStartingTook() -> Task<Void, any Error> {
     Task {
         try await Task.sleep(for: .seconds(1))
         StartupMemory.release()
+        try await SpareMemory.releaseNowAndThen()
     }
 }
 

@@ -128,6 +128,12 @@ int dx_path_facts(const char *path, bool follows_links, dx_path *out);
 // libraries. What is used again comes back from the file, or from the kernel's cache of it. The bytes of what was released.
 size_t dx_release_clean_pages(void);
 
+// The bytes of the heap that are in use, by malloc's own count.
+size_t dx_heap_in_use(void);
+
+// Gives the heap's free pages back to the kernel, those between pieces that are in use among them.
+void dx_heap_trim(void);
+
 // A place of a service (SRV, RFC 2782). The target is a name as text, ended by zero; "." or nothing for "there is none".
 typedef struct dx_srv {
     uint16_t priority, weight, port;
