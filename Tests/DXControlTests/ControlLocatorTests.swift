@@ -47,5 +47,8 @@ import Testing
         #expect(locator().defaultPath(isRoot: true) == system.file("gateway.sock"))
         #expect(locator().defaultPath(isRoot: false) == user.file("dx/gateway.sock"))
         #expect(ControlLocator(environment: [:]).defaultPath(isRoot: false) == nil)
+        for isRoot in [true, false] {
+            #expect(ControlLocator(environment: ["DX_CONTROL": "/x/y.sock"]).defaultPath(isRoot: isRoot) == "/x/y.sock")
+        }
     }
 }

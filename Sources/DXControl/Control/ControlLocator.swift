@@ -51,10 +51,11 @@ public struct ControlLocator: Sendable {
         return .none(searched: directories.map { $0 + "/" + Self.defaultName })
     }
 
-    /// Where a gateway puts its socket when its file does not say: the system's directory for root, else the user's;
-    /// nil when there is neither.
+    /// Where a gateway puts its socket when its file does not say: where `DX_CONTROL` has clients look, else in the system's
+    /// directory for root, else in the user's; nil when there is none of them.
     public func defaultPath(isRoot: Bool) -> String? {
-        (isRoot ? systemDirectory : userDirectory).map { $0 + "/" + Self.defaultName }
+        if let named = environment["DX_CONTROL"], !named.isEmpty { return named }
+        return (isRoot ? systemDirectory : userDirectory).map { $0 + "/" + Self.defaultName }
     }
 
     private var userDirectory: String? {
