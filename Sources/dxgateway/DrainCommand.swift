@@ -60,7 +60,7 @@ struct TunnelFailbackCommand: AsyncParsableCommand {
         abstract: "Use the destinations of a tunnel that have failed again, from this gateway, once they are well.",
         discussion: "  dxgateway tunnel failback web")
 
-    @Argument(help: "The tunnel's name.")
+    @Argument(help: "The tunnel's name.", completion: .tunnels)
     var name: String
 
     @Flag(help: "Print JSON.")

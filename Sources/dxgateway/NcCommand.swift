@@ -15,7 +15,7 @@ struct NcCommand: AsyncParsableCommand {
               ssh -o ProxyCommand='dxgateway nc ssh --to %h' user@edge-1
             """)
 
-    @Argument(help: "The tunnel's name.")
+    @Argument(help: "The tunnel's name.", completion: .tunnels)
     var tunnel: String
 
     @Option(help: ArgumentHelp("Which of the tunnel's destinations; the best one by itself.", valueName: "member"))
