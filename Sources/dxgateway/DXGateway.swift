@@ -34,6 +34,7 @@ struct DXGateway: AsyncParsableCommand {
         version: "dxgateway \(DXVersion.current)",
         subcommands: [
             KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PeersCommand.self,
+            TopCommand.self,
             PingCommand.self,
             DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
             MemberCommand.self, TunnelCommand.self, NcCommand.self, NetcheckCommand.self, ExplainCommand.self,
