@@ -35,7 +35,7 @@ struct DXGateway: AsyncParsableCommand {
         subcommands: [
             KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PeersCommand.self,
             TopCommand.self,
-            PingCommand.self,
+            DoctorCommand.self, PingCommand.self,
             DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
             MemberCommand.self, TunnelCommand.self, NcCommand.self, NetcheckCommand.self, ExplainCommand.self,
             DrainCommand.self,
