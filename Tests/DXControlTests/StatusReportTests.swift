@@ -14,11 +14,11 @@ import Testing
               tunnel ssh is waiting
                   dxgateway tunnel show ssh
 
-            peers       cloud-1 connected for 2 s, direct, 203.0.113.5:7700, RTT 12.345 ms, MTU 1452
+            peers       cloud-1 connected for 2 s, direct, RTT 12.345 ms, MTU 1452, 203.0.113.5:7700
                         cloud-2 down for 10000 d
             paths       1000 B sent, 1.91 MiB received
-            tunnels     web origin active, 127.0.0.1:8080: 1 open, 20 in all, 1 refused
-                        ssh destination waiting, 127.0.0.1:22: 0 open, 0 in all, 0 refused
+            tunnels     web origin active: 1 open, 20 in all, 1 refused; 127.0.0.1:8080
+                        ssh destination waiting: 0 open, 0 in all, 0 refused; 127.0.0.1:22
             memory      1.00 KiB of 64.0 MiB buffered
             dropped     3 unknown_connection
             listens     0.0.0.0:7700, [::]:7700
@@ -117,7 +117,7 @@ import Testing
             (8_000, "8K"), (1_500_000, "1500K"), (1_000_000_000, "1G"), (100_000_000_000, "100G"), (8_001, "8001"),
         ] as [(UInt64, String)] {
             status.tunnels[0].rateBitsPerSecond = rate
-            #expect("\(StatusReport(status))".contains("1 refused, at most \(text)bit/s\n"))
+            #expect("\(StatusReport(status))".contains("1 refused, at most \(text)bit/s; 127.0.0.1:8080\n"))
         }
     }
 
@@ -139,8 +139,12 @@ import Testing
             StatusProblem.all(of: status).map(\.command) == [
                 "member list", "doctor", "explain cloud-1", "tunnel show ssh", "top", "doctor",
             ])
-        // However many there are, each is told or counted.
+        // However many there are, each is told or counted; once, where both ends of a tunnel say it.
         #expect(StatusProblem.all(of: status).map(\.text) == status.problems)
+        status.tunnels.append(status.tunnels[1])
+        #expect(status.problems.filter { $0 == "tunnel ssh is waiting" }.count == 2)
+        #expect(StatusProblem.all(of: status).filter { $0.text == "tunnel ssh is waiting" }.count == 1)
+        #expect("\(StatusReport(status))".hasPrefix("edge-1 is NOT healthy: 6 problems, "))
     }
 
     @Test func saysWhichLimitIsReached() throws {
@@ -175,7 +179,8 @@ import Testing
                 "tunnel web leads nowhere: the target of a is down (no answer in time), b is away: start a target",
                 "tunnel ssh: its target 127.0.0.1:22 is down (Connection refused): start it, or look at its check",
             ])
-        #expect("\(StatusReport(status))".contains("web origin no target, 127.0.0.1:8080"))
+        #expect(
+            "\(StatusReport(status))".contains("web origin no target: 1 open, 20 in all, 1 refused; 127.0.0.1:8080"))
         // As long as one serves, or may, connections go there.
         for state in ["ready", "recovering", "silent"] {
             status.tunnels[0].destinations?[1] = try destination("b", state, "")

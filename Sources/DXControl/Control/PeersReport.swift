@@ -91,12 +91,12 @@ public struct PeersReport: Sendable, CustomStringConvertible {
         return found.count == 1 ? found[0] : nil
     }
 
-    /// A peer in a line: `cloud-1 connected for 2 s, direct, 203.0.113.5:7700, RTT 12.345 ms, MTU 1452`.
+    /// A peer in a line: `cloud-1 connected for 2 s, direct, RTT 12.345 ms, MTU 1452, 203.0.113.5:7700`.
     static func line(_ peer: PeerStatus, at time: Timestamp) -> String {
         let words = [
             "\(peer.name) \(peer.state.rawValue) for \(span(since: peer.since, at: time))", peer.pathKind?.rawValue,
-            address(peer), peer.rttMicroseconds.map { "RTT \(StatusReport.milliseconds($0))" },
-            peer.mtuBytes.map { "MTU \($0)" },
+            peer.rttMicroseconds.map { "RTT \(StatusReport.milliseconds($0))" }, peer.mtuBytes.map { "MTU \($0)" },
+            address(peer),
         ]
         return words.compactMap { $0 }.joined(separator: ", ")
     }

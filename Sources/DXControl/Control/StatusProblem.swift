@@ -19,8 +19,13 @@ struct StatusProblem: Sendable, Hashable {
     /// The verb of dxgateway that says more, with its arguments.
     var command: String
 
-    /// All of them, in the order of `GatewayStatus.problems`.
+    /// All of them, in the order of `GatewayStatus.problems`; what the two ends of a tunnel at one gateway both say is told once.
     static func all(of status: GatewayStatus) -> [StatusProblem] {
+        var told: Set<StatusProblem> = []
+        return each(of: status).filter { told.insert($0).inserted }
+    }
+
+    private static func each(of status: GatewayStatus) -> [StatusProblem] {
         let tunnels = Dictionary(
             status.tunnels.compactMap { tunnel in tunnel.problem.map { ($0, tunnel.name) } },
             uniquingKeysWith: { first, _ in first })

@@ -25,26 +25,23 @@ public struct StatusReport: Sendable, CustomStringConvertible {
     public var description: String {
         let room = max(terminal.height, Terminal.usualSize.height) - 1
         var summary = summaryLines
-        // Two ends of a tunnel at one gateway say the same.
-        var told: Set<StatusProblem> = []
-        let problems = StatusProblem.all(of: status).filter { told.insert($0).inserted }
+        let problems = StatusProblem.all(of: status)
         guard !problems.isEmpty else {
             drop(from: &summary, to: room - 2)
-            return ([verdict, ""] + summary.map(\.text)).joined(separator: "\n")
+            return ([verdict(0), ""] + summary.map(\.text)).joined(separator: "\n")
         }
         // What is wrong comes before what is there: the summary gives way until there is room for three problems.
         let whole = lines(of: problems)
         drop(from: &summary, to: room - 3 - Swift.min(whole.count, Self.leastProblemLines))
         let left = room - 3 - summary.count
         let reasons = whole.count <= left ? whole : shortened(problems, to: left)
-        return ([verdict, ""] + reasons + [""] + summary.map(\.text)).joined(separator: "\n")
+        return ([verdict(problems.count), ""] + reasons + [""] + summary.map(\.text)).joined(separator: "\n")
     }
 
     /// Three problems of a line and a command each.
     private static let leastProblemLines = 6
 
-    private var verdict: String {
-        let count = status.problems.count
+    private func verdict(_ count: Int) -> String {
         let (state, style): (String, TextStyle) = count == 0 ? ("healthy", .good) : ("NOT healthy", .bad)
         let found = count == 0 ? "" : ": \(count) \(count == 1 ? "problem" : "problems")"
         let name = TextFit.cut(TextFit.clean(status.name), terminal.width.map { $0 / 2 })

@@ -14,12 +14,11 @@ public enum TunnelText {
         return tunnel.networkProtocol == .udp ? "udp " + places : places
     }
 
-    /// A tunnel in a line: `web origin active, 127.0.0.1:8080: 1 open, 20 in all, 1 refused`.
+    /// A tunnel in a line, where it is at the end, which may be cut: `web origin active: 1 open, 20 in all, 1 refused; 127.0.0.1:8080`.
     static func line(_ tunnel: TunnelStatus) -> String {
         let rate = tunnel.rateBitsPerSecond.map { ", at most \(StatusReport.rate($0))bit/s" } ?? ""
-        return
-            "\(tunnel.name) \(tunnel.role.rawValue) \(state(tunnel)), \(place(tunnel)): \(tunnel.openConnections) open,"
-            + " \(tunnel.totalConnections) in all, \(tunnel.refusedConnections) refused\(rate)"
+        return "\(tunnel.name) \(tunnel.role.rawValue) \(state(tunnel)): \(tunnel.openConnections) open,"
+            + " \(tunnel.totalConnections) in all, \(tunnel.refusedConnections) refused\(rate); \(place(tunnel))"
     }
 
     private static let columns = [

@@ -82,12 +82,12 @@ public struct TopLayout: Sendable {
         let second =
             "out \(Self.rate(Self.sum(peers.map(\.sent)))), in \(Self.rate(Self.sum(peers.map(\.received)))) bit/s; \(open)"
             + " connections open, \(Self.count(new)) new/s; \(StatusReport.bytes(status.memory.usedBytes)) buffered\(resident)"
-        let problems = status.problems
+        let problems = StatusProblem.all(of: status)
         let more = problems.count > 1 ? " (and \(problems.count - 1) more)" : ""
         let third: Line =
             if let trouble {
                 Line(text: trouble, style: .bad)
-            } else if let problem = problems.first {
+            } else if let problem = problems.first?.text {
                 // The count stands before the sentence, which may be longer than the line.
                 Line(text: "!\(more) \(problem)", style: .warning)
             } else {
