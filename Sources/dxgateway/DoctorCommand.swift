@@ -40,6 +40,7 @@ struct DoctorCommand: AsyncParsableCommand {
         if options.control != nil, options.state == nil, config == nil {
             (subject.stateDirectory, subject.configuration) = (nil, nil)
         }
+        subject.service = DoctorHost().askService()
         if let owned = subject.stateDirectory { DoctorUser.become(ownerOf: owned) }
         await ask(&subject)
         let findings = await ProgressLine.during("looking at this host and its network") {

@@ -227,28 +227,29 @@ import Testing
 
     /// A stand-in for systemctl(1) that says what it is told.
     @Test func findsServicesThatFail() async throws {
-        let (folder, subject) = try subject()
+        var (folder, subject) = try subject()
         var host = host()
-        // The program is run as nobody, who has to get there.
-        let place = "/tmp/dx-doctor-\(UInt32.random(in: 0...UInt32.max))"
-        try FileManager.default.createDirectory(
-            atPath: place, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
-        defer { try? FileManager.default.removeItem(atPath: place) }
-        host.systemctl = place + "/systemctl"
-        host.systemdMark = place
+        let place = directory.file("systemctl")
+        // Read by a shell: a file that was just written may not be executed while another test's child has it open.
+        host.systemctl = "/bin/sh \(place)"
+        host.systemdMark = directory.path
         func service(_ active: String, _ enabled: String, _ restarts: Int) async throws -> DoctorFinding? {
             let script =
-                "#!/bin/sh\nprintf 'LoadState=loaded\\nActiveState=\(active)\\nUnitFileState=\(enabled)\\nResult=exit-code\\nNRestarts=\(restarts)\\n'\n"
-            try script.write(toFile: host.systemctl, atomically: false, encoding: .utf8)
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: host.systemctl)
+                "printf 'LoadState=loaded\\nActiveState=\(active)\\nUnitFileState=\(enabled)\\nResult=exit-code\\nNRestarts=\(restarts)\\n'\n"
+            try script.write(toFile: place, atomically: false, encoding: .utf8)
+            subject.service = host.askService()
             return await findings(subject, host)["service"]
         }
         #expect(try await service("failed", "enabled", 0)?.message == "dxgateway.service failed (exit-code)")
         #expect(try await service("active", "enabled", 3)?.state == .warn)
         #expect(try await service("inactive", "disabled", 0)?.state == .warn)
         #expect(try await service("active", "enabled", 0)?.state == .ok)
-        host.systemctl = place + "/none"
-        #expect(await findings(subject, host)["service"] == nil)
+        // Of one that does not answer nothing is known, as where systemd does not run the system.
+        host.systemctl = directory.file("none")
+        #expect(host.askService() == nil)
+        host.systemdMark = directory.file("none")
+        host.systemctl = "/bin/sh \(place)"
+        #expect(host.askService() == nil)
         _ = folder
     }
 

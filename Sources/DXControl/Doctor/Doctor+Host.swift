@@ -155,11 +155,7 @@ extension Doctor {
 
     /// The service, where systemd runs the system and knows it.
     func unit() -> [DoctorFinding] {
-        guard DoctorHost.facts(of: host.systemdMark) != nil else { return [] }
-        let properties = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
-        guard
-            let said = DoctorHost.output(of: [host.systemctl, "show", "dxgateway.service", "--property=\(properties)"])
-        else { return [] }
+        guard let said = subject.service else { return [] }
         let values = Dictionary(
             said.split(whereSeparator: \.isNewline).compactMap { line -> (String, String)? in
                 let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

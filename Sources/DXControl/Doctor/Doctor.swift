@@ -14,6 +14,8 @@ public struct Doctor: Sendable {
         public var silence: String?
         /// Whether the silence is of one who runs and does not let this user ask, or does not answer well.
         public var isSilenceWrong = false
+        /// What systemd says of its service (`DoctorHost.askService`); nil when nothing is known.
+        public var service: String?
         /// Looks at the network by the running gateway.
         public var checkNetwork: (@Sendable () async throws -> NetworkReport)?
 

@@ -112,17 +112,16 @@ public struct DoctorHost: Sendable {
         return (facts.owner, facts.group, facts.permissions, facts.is_directory)
     }
 
-    /// Runs a program; what it printed, or nil when it failed or cannot be run.
-    static func output(of command: [String]) -> String? {
-        let arguments = unsafe command.map { unsafe strdup($0) }
-        let variables: [String] = ["PATH=/usr/bin:/bin", "LC_ALL=C"]
-        let environment = unsafe variables.map { unsafe strdup($0) }
-        defer { unsafe (arguments + environment).forEach { unsafe free($0) } }
-        let argv = unsafe arguments.map { unsafe UnsafePointer<CChar>($0) } + [nil]
-        let envp = unsafe environment.map { unsafe UnsafePointer<CChar>($0) } + [nil]
-        var said = [CChar](repeating: 0, count: 4_096)
-        var count = 0
-        guard unsafe dx_command_run(argv, envp, 5_000, &said, said.count, &count) == 0 else { return nil }
-        return String(decoding: said.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    /// What systemd says of the gateway's service, as `KEY=VALUE` lines; nil where it does not run this system, or does not answer this user:
+    /// without a message bus it answers root alone, so root asks before it becomes somebody else.
+    public func askService() -> String? {
+        guard Self.facts(of: systemdMark) != nil else { return nil }
+        let properties = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
+        let command = "LC_ALL=C \(systemctl) show dxgateway.service --property=\(properties) 2>/dev/null"
+        guard let pipe = unsafe popen(command, "re") else { return nil }
+        var said = [UInt8](repeating: 0, count: 4_096)
+        let count = unsafe fread(&said, 1, said.count, pipe)
+        guard unsafe pclose(pipe) == 0 else { return nil }
+        return String(decoding: said.prefix(count), as: UTF8.self)
     }
 }
