@@ -15,7 +15,7 @@ struct AuditCommand: AsyncParsableCommand {
               dxgateway audit dns --json
             """)
 
-    @Argument(help: "The tunnel's name; all when absent.")
+    @Argument(help: "The tunnel's name; all when absent.", completion: .tunnels)
     var tunnel: String?
 
     @Option(help: ArgumentHelp("That ended then or later, as 2027-01-31T12:00:00Z.", valueName: "time"))

@@ -31,7 +31,7 @@ struct ValidateCommand: ParsableCommand {
               dxgateway config validate /etc/dx/gateway.yaml
             """)
 
-    @Argument(help: "The configuration file.")
+    @Argument(help: "The configuration file.", completion: .file())
     var file: String
 
     @Flag(help: "Print JSON.")

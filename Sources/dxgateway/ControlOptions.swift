@@ -1,14 +1,41 @@
 import ArgumentParser
 import DXControl
+import DXTunnel
 import Glibc
 
 /// How a client verb finds the gateway that it asks.
 struct ControlOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The gateway's control socket.", valueName: "path"))
+    @Option(help: ArgumentHelp("The gateway's control socket.", valueName: "path"), completion: .file())
     var control: String?
 
-    @Option(help: ArgumentHelp("The gateway's state directory, which holds control.sock.", valueName: "directory"))
+    @Option(
+        help: ArgumentHelp("The gateway's state directory, which holds control.sock.", valueName: "directory"),
+        completion: .directory)
     var state: String?
+
+    /// The same options behind another verb, as ` --state DIR`; empty when there are none.
+    var text: String {
+        [("--control", control), ("--state", state)].compactMap { name, value in
+            value.map { " \(name) \(Self.quoted($0))" }
+        }.joined()
+    }
+
+    /// A word as a shell reads it.
+    private static func quoted(_ word: String) -> String {
+        let isPlain = word.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "+")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "@"), UInt8(ascii: "~"):
+                true
+            default: false
+            }
+        }
+        return isPlain && !word.isEmpty
+            ? word
+            : "'"
+                + word.split(separator: "'", omittingEmptySubsequences: false)
+                .joined(separator: "'\\''") + "'"
+    }
 
     /// Asks the gateway for something about its group.
     func group<Reply: Decodable>(
@@ -19,6 +46,23 @@ struct ControlOptions: ParsableArguments {
         do throws(ControlClientError) { return try await client.group(method, uri, body, as: type) } catch {
             throw CommandFailure(error)
         }
+    }
+
+    /// Asks the gateway for something that a group has; nil when the gateway is in none.
+    func unlessWithoutGroup<Reply: Decodable>(
+        _ uri: String, as type: Reply.Type
+    ) async throws -> (reply: Reply, json: String)? {
+        let client = try client()
+        do throws(ControlClientError) { return try await client.group(.get, uri, as: type) } catch {
+            if case .refused(let refusal) = error, refusal.code == .noGroup { return nil }
+            throw CommandFailure(error)
+        }
+    }
+
+    /// Asks the gateway for its status; the JSON text as it came, too.
+    func status() async throws -> (status: GatewayStatus, json: String) {
+        let client = try client()
+        do throws(ControlClientError) { return try await client.status() } catch { throw CommandFailure(error) }
     }
 
     /// A name as a part of a path: what no name has in it must not become another path.
@@ -50,4 +94,9 @@ struct ControlOptions: ParsableArguments {
                     + " start one with dxgateway run, or name its socket with --control")
         }
     }
+}
+
+extension Terminal {
+    /// What the process writes results to.
+    static var output: Terminal { standardOutput(environment: ProgramEnvironment.variables) }
 }

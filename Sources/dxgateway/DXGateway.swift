@@ -33,11 +33,13 @@ struct DXGateway: AsyncParsableCommand {
             """,
         version: "dxgateway \(DXVersion.current)",
         subcommands: [
-            KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PingCommand.self,
+            KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PeersCommand.self,
+            TopCommand.self,
+            DoctorCommand.self, PingCommand.self,
             DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
             MemberCommand.self, TunnelCommand.self, NcCommand.self, NetcheckCommand.self, ExplainCommand.self,
             DrainCommand.self,
-            AuditCommand.self, RehearseCommand.self,
+            AuditCommand.self, RehearseCommand.self, CompletionsCommand.self,
         ])
 
     static func main() async { await runProgram("dxgateway") }

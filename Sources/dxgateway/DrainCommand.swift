@@ -40,9 +40,11 @@ struct DrainCommand: AsyncParsableCommand {
         let limit = wait.flatMap(Quantity.duration) ?? .zero
         let start = ContinuousClock.now
         var (reply, text) = try await options.group(.post, "/v1/drain", request, as: DrainReply.self)
-        while reply.openConnections > 0, ContinuousClock.now - start < limit {
-            try await Task.sleep(for: Self.pause)
-            (reply, text) = try await options.group(.post, "/v1/drain", request, as: DrainReply.self)
+        try await ProgressLine.during("waiting for \(reply.openConnections) connections to end") {
+            while reply.openConnections > 0, ContinuousClock.now - start < limit {
+                try await Task.sleep(for: Self.pause)
+                (reply, text) = try await options.group(.post, "/v1/drain", request, as: DrainReply.self)
+            }
         }
         if json {
             Output.line(text)
@@ -60,7 +62,7 @@ struct TunnelFailbackCommand: AsyncParsableCommand {
         abstract: "Use the destinations of a tunnel that have failed again, from this gateway, once they are well.",
         discussion: "  dxgateway tunnel failback web")
 
-    @Argument(help: "The tunnel's name.")
+    @Argument(help: "The tunnel's name.", completion: .tunnels)
     var name: String
 
     @Flag(help: "Print JSON.")

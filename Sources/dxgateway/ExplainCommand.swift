@@ -13,7 +13,7 @@ struct ExplainCommand: AsyncParsableCommand {
               dxgateway explain edge-1 --json
             """)
 
-    @Argument(help: "The peer's name, or the first 8 or more characters of its gateway id.")
+    @Argument(help: "The peer's name, or the first 8 or more characters of its gateway id.", completion: .peers)
     var peer: String
 
     @Flag(help: "Print JSON.")
@@ -24,7 +24,9 @@ struct ExplainCommand: AsyncParsableCommand {
     func run() async throws {
         let client = try options.client()
         do throws(ControlClientError) {
-            let (explanation, text) = try await client.explain(ControlOptions.escaped(peer))
+            let (explanation, text) = try await ProgressLine.during("asking how \(peer) is reached") {
+                () async throws(ControlClientError) in try await client.explain(ControlOptions.escaped(peer))
+            }
             Output.line(json ? text : "\(PeerExplanationText(explanation))")
         } catch { throw CommandFailure(error) }
     }

@@ -117,7 +117,7 @@ struct ConfigConfirmCommand: AsyncParsableCommand {
         abstract: "Keep a change that was made with --confirm: of one tunnel, or all.",
         discussion: "  dxgateway config confirm web")
 
-    @Argument(help: "The tunnel's name.")
+    @Argument(help: "The tunnel's name.", completion: .tunnels)
     var tunnel: String?
 
     @Flag(help: "Print JSON.")

@@ -27,7 +27,9 @@ struct InitCommand: ParsableCommand {
 
     @OptionGroup var place: StateOption
 
-    @Option(help: ArgumentHelp("Where the root key goes: a file that does not exist yet.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Where the root key goes: a file that does not exist yet.", valueName: "file"),
+        completion: .file())
     var recoveryOut: String?
 
     @Option(help: ArgumentHelp("A matchmaker; any number, up to eight.", valueName: "host:port#pin"))
@@ -77,7 +79,8 @@ struct GroupRecoverCommand: ParsableCommand {
               dxgateway group recover --key /media/usb/plant.root.key
             """)
 
-    @Option(help: ArgumentHelp("The root key, as init --recovery-out wrote it.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The root key, as init --recovery-out wrote it.", valueName: "file"), completion: .file())
     var key: String
 
     @OptionGroup var place: StateOption
@@ -129,7 +132,9 @@ struct GroupShowCommand: ParsableCommand {
 
 /// Where a gateway keeps what it knows of its group.
 struct StateOption: ParsableArguments {
-    @Option(help: ArgumentHelp("The directory with the gateway's identity and group.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("The directory with the gateway's identity and group.", valueName: "dir"),
+        completion: .directory)
     var state = StateOption.standard
 
     /// The system's own gateway's.

@@ -32,9 +32,9 @@ struct JoinCommand: AsyncParsableCommand {
     func run() async throws {
         let summary: GroupSummary
         do {
-            summary = try await GroupJoining(
-                token: try text(), name: name, stateDirectory: place.state, patience: .seconds(patience)
-            ).run()
+            let joining = GroupJoining(
+                token: try text(), name: name, stateDirectory: place.state, patience: .seconds(patience))
+            summary = try await ProgressLine.during("joining (up to \(patience) s)") { try await joining.run() }
         } catch let failure as CommandFailure { throw failure } catch {
             throw CommandFailure(.failed, "\(error)")
         }

@@ -14,7 +14,9 @@ struct KeygenCommand: ParsableCommand {
               dxgateway keygen --veil --out group.key
             """)
 
-    @Option(help: ArgumentHelp("The file to write, mode 0600. It must not exist yet.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The file to write, mode 0600. It must not exist yet.", valueName: "file"),
+        completion: .file())
     var out: String
 
     @Flag(help: "Make a veil key instead of an identity.")

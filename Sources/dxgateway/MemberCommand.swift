@@ -60,7 +60,7 @@ struct MemberListCommand: AsyncParsableCommand {
 
 /// What the verbs that change one member have in common.
 struct MemberOptions: ParsableArguments {
-    @Argument(help: "Its name, or the first 8 or more characters of its gateway id.")
+    @Argument(help: "Its name, or the first 8 or more characters of its gateway id.", completion: .members)
     var name: String
 
     @Flag(help: "Print JSON.")
@@ -204,7 +204,7 @@ struct MemberRemoveCommand: AsyncParsableCommand {
               dxgateway member remove edge-1
             """)
 
-    @Argument(help: "Its name, or the first 8 or more characters of its gateway id.")
+    @Argument(help: "Its name, or the first 8 or more characters of its gateway id.", completion: .members)
     var name: String
 
     @Flag(help: "Print JSON.")

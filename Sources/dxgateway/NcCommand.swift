@@ -15,10 +15,12 @@ struct NcCommand: AsyncParsableCommand {
               ssh -o ProxyCommand='dxgateway nc ssh --to %h' user@edge-1
             """)
 
-    @Argument(help: "The tunnel's name.")
+    @Argument(help: "The tunnel's name.", completion: .tunnels)
     var tunnel: String
 
-    @Option(help: ArgumentHelp("Which of the tunnel's destinations; the best one by itself.", valueName: "member"))
+    @Option(
+        help: ArgumentHelp("Which of the tunnel's destinations; the best one by itself.", valueName: "member"),
+        completion: .members)
     var to: String?
 
     @OptionGroup var options: ControlOptions
@@ -32,7 +34,8 @@ struct NcCommand: AsyncParsableCommand {
         } catch let error as ControlClientError { throw CommandFailure(error) } catch let failure as CommandFailure {
             throw failure
         } catch {
-            throw CommandFailure(.failed, "the connection was reset; dxgateway status shows the tunnel's last error")
+            throw CommandFailure(
+                .failed, "the connection was reset; dxgateway tunnel show \(tunnel) shows its last error")
         }
         // Standard input may still be waited for, on a thread that cannot be stopped.
         Glibc.exit(ExitStatus.done.rawValue)

@@ -37,6 +37,7 @@ struct NetcheckCommand: AsyncParsableCommand {
 
     /// Longer than the check takes.
     private static let timeoutSeconds = 20
+    private static let progress = "looking at this network (up to 12 s)"
 
     func validate() throws {
         for text in matchmakers { _ = try MatchmakerArgument.readWithoutPin(text) }
@@ -68,7 +69,9 @@ struct NetcheckCommand: AsyncParsableCommand {
                 .notRunning, failure.message + "\nor look without one: dxgateway netcheck --match HOST:PORT#PIN")
         }
         do throws(ControlClientError) {
-            return try await ControlClient(path: client.path, timeoutSeconds: Self.timeoutSeconds).checkNetwork()
+            return try await ProgressLine.during(Self.progress) { () async throws(ControlClientError) in
+                try await ControlClient(path: client.path, timeoutSeconds: Self.timeoutSeconds).checkNetwork()
+            }
         } catch { throw CommandFailure(error) }
     }
 
@@ -79,6 +82,8 @@ struct NetcheckCommand: AsyncParsableCommand {
             let (address, matchmaker) = try MatchmakerArgument.readWithoutPin(text)
             if let matchmaker { known.append(matchmaker) } else { others.append(address) }
         }
-        return try await Gateway.checkNetwork(matchmakers: known, stun: others)
+        return try await ProgressLine.during(Self.progress) { [known, others] in
+            try await Gateway.checkNetwork(matchmakers: known, stun: others)
+        }
     }
 }

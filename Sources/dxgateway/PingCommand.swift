@@ -12,7 +12,7 @@ struct PingCommand: AsyncParsableCommand {
               dxgateway ping cloud-1 --count 10 --json
             """)
 
-    @Argument(help: "The peer's name, or the first 8 or more characters of its gateway id.")
+    @Argument(help: "The peer's name, or the first 8 or more characters of its gateway id.", completion: .peers)
     var peer: String
 
     @Option(help: ArgumentHelp("How many probes, 1 to 100.", valueName: "number"))
@@ -38,7 +38,11 @@ struct PingCommand: AsyncParsableCommand {
         while total.sent < count {
             if total.sent > 0 { try await Task.sleep(for: Self.pause) }
             let reply: PingReply
-            do throws(ControlClientError) { reply = try await client.ping(PingRequest(peer: peer)).reply } catch {
+            do throws(ControlClientError) {
+                reply = try await ProgressLine.during("probe \(total.sent + 1) of \(count) to \(peer)") {
+                    () async throws(ControlClientError) in try await client.ping(PingRequest(peer: peer)).reply
+                }
+            } catch {
                 // The session may go away between two probes: what was measured is shown all the same.
                 guard case .refused(let refusal) = error, total.sent > 0 else { throw CommandFailure(error) }
                 total.sent += 1

@@ -30,7 +30,7 @@ struct RehearsePeerCommand: AsyncParsableCommand {
         commandName: "peer", abstract: "Cut all ways to a peer.",
         discussion: "  dxgateway rehearse peer cloud-1 --seconds 20")
 
-    @Argument(help: "The peer's name, or the first 8 or more characters of its gateway id.")
+    @Argument(help: "The peer's name, or the first 8 or more characters of its gateway id.", completion: .peers)
     var peer: String
 
     @OptionGroup var run: RehearsalRun
@@ -47,7 +47,7 @@ struct RehearsePathCommand: AsyncParsableCommand {
               dxgateway rehearse path cloud-1 eth0 203.0.113.2:7700
             """)
 
-    @Argument(help: "The peer's name, or the first 8 or more characters of its gateway id.")
+    @Argument(help: "The peer's name, or the first 8 or more characters of its gateway id.", completion: .peers)
     var peer: String
 
     @Argument(

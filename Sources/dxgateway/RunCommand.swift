@@ -24,24 +24,27 @@ struct RunCommand: AsyncParsableCommand {
             """)
 
     @Option(
-        help: ArgumentHelp("The configuration file (default: /etc/dx/gateway.yaml where needed).", valueName: "file"))
+        help: ArgumentHelp("The configuration file (default: /etc/dx/gateway.yaml where needed).", valueName: "file"),
+        completion: .file())
     var config: String?
 
     @Option(
         help: ArgumentHelp(
             "The directory of a gateway that is in a group (default: /var/lib/dx/gateway if it is, and no file is given).",
-            valueName: "dir"))
+            valueName: "dir"), completion: .directory)
     var state: String?
 
     @Option(
         help: ArgumentHelp(
             "A token to join a group with when there is none in the state directory yet; it is erased (default:"
-                + " /etc/dx/token if it is there, with the default state directory).", valueName: "file"))
+                + " /etc/dx/token if it is there, with the default state directory).", valueName: "file"),
+        completion: .file())
     var tokenFile: String?
 
     @Option(
         help: ArgumentHelp(
-            "A file that says what the group may have this gateway do (targets:, listeners:).", valueName: "file"))
+            "A file that says what the group may have this gateway do (targets:, listeners:).", valueName: "file"),
+        completion: .file())
     var localPolicy: String?
 
     @Flag(help: "Neither look for members in the networks of this host nor answer those who do (as lan: false).")
@@ -89,7 +92,6 @@ struct RunCommand: AsyncParsableCommand {
 }
 
 extension RunCommand {
-    private static let defaultConfig = "/etc/dx/gateway.yaml"
     private static let defaultState = StateOption.standard
     private static let defaultToken = "/etc/dx/token"
 
@@ -107,11 +109,11 @@ extension RunCommand {
 
     /// The gateway of the state directory, else of the configuration file; and where its control socket goes.
     private func makeGateway(_ logger: Logger) throws -> (Gateway, controlPath: String?) {
-        let isMember = unsafe access(Self.defaultState + "/group.state", F_OK) == 0
+        let place = GatewayPlace(config: config, state: state)
         do {
-            if let state = state ?? (config == nil && isMember ? Self.defaultState : nil) {
+            if let state = place.state {
                 var settings = LocalSettings()
-                let file = config ?? (unsafe access(Self.defaultConfig, F_OK) == 0 ? Self.defaultConfig : nil)
+                let file = place.configuration
                 if let file { settings = try GatewayConfigurationFile.settings(path: file) }
                 if let localPolicy {
                     guard settings.policy == LocalPolicy() else {
@@ -133,7 +135,8 @@ extension RunCommand {
                 throw CommandFailure(
                     .failed, "a gateway that is in no group has no other policy than its configuration file")
             }
-            let loaded = try GatewayConfigurationFile(path: config ?? Self.defaultConfig)
+            let loaded = try GatewayConfigurationFile(
+                path: place.configuration ?? GatewayPlace.standardConfiguration)
             let gateway = try Gateway(configuration: loaded.configuration, logger: logger)
             return (gateway, loaded.configuration.controlPath)
         } catch let error as ConfigurationFileError {

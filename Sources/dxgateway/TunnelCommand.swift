@@ -35,7 +35,7 @@ struct TunnelAddCommand: AsyncParsableCommand {
                 --destination a@127.0.0.1:443 --destination b@127.0.0.1:443,order=1
             """)
 
-    @Argument(help: "The tunnel's name.")
+    @Argument(help: "The tunnel's name.", completion: .tunnels)
     var name: String
 
     @Option(
@@ -130,7 +130,17 @@ struct TunnelAddCommand: AsyncParsableCommand {
 
 struct TunnelListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Show the tunnels of the group.", discussion: "  dxgateway tunnel list --json")
+        commandName: "list", abstract: "Show the tunnels of the group, and how they stand at this gateway.",
+        discussion: """
+            --here shows the ends at this gateway alone, with their connections and bytes; without a group there are no others.
+
+              dxgateway tunnel list
+              dxgateway tunnel list --here
+              dxgateway tunnel list --json
+            """)
+
+    @Flag(help: "Show the ends at this gateway: their states, connections and bytes.")
+    var here = false
 
     @Flag(help: "Print JSON.")
     var json = false
@@ -138,9 +148,17 @@ struct TunnelListCommand: AsyncParsableCommand {
     @OptionGroup var options: ControlOptions
 
     func run() async throws {
-        let (reply, text) = try await options.group(.get, "/v1/tunnels", as: TunnelsReply.self)
-        if json { return Output.line(text) }
-        for tunnel in reply.tunnels { Output.line(Self.line(tunnel)) }
+        let group = here ? nil : try await options.unlessWithoutGroup("/v1/tunnels", as: TunnelsReply.self)
+        if let group, json { return Output.line(group.json) }
+        let status = try await options.status().status
+        guard let group else {
+            if json { return try Output.json(TunnelEndsReply(here: status.tunnels)) }
+            return Output.line(TunnelText.table(status.tunnels, terminal: .output))
+        }
+        for tunnel in group.reply.tunnels {
+            let ends = status.tunnels.filter { $0.name == tunnel.definition.name }
+            Output.line(Self.line(tunnel) + (TunnelText.trouble(ends).map { "  [\($0)]" } ?? ""))
+        }
     }
 
     private static func line(_ tunnel: GroupTunnel) -> String {
@@ -165,7 +183,7 @@ struct TunnelShowCommand: AsyncParsableCommand {
         commandName: "show", abstract: "Show all of one tunnel, and how it stands at this gateway.",
         discussion: "  dxgateway tunnel show web")
 
-    @Argument(help: "The tunnel's name.")
+    @Argument(help: "The tunnel's name.", completion: .tunnels)
     var name: String
 
     @Flag(help: "Print JSON.")
@@ -175,7 +193,9 @@ struct TunnelShowCommand: AsyncParsableCommand {
 
     func run() async throws {
         let path = "/v1/tunnels/" + ControlOptions.escaped(name)
-        let (reply, text) = try await options.group(.get, path, as: TunnelReply.self)
+        guard let (reply, text) = try await options.unlessWithoutGroup(path, as: TunnelReply.self) else {
+            return try await showWithoutGroup()
+        }
         if json { return Output.line(text) }
         let definition = reply.tunnel.definition
         Output.line("\(definition.name), since revision \(reply.tunnel.revision) by \(reply.tunnel.by)")
@@ -205,16 +225,26 @@ struct TunnelShowCommand: AsyncParsableCommand {
                     ? "  to be confirmed within \(trial.secondsLeft) s:  dxgateway config confirm \(definition.name)"
                     : "  was not confirmed: what there was before holds")
         }
-        for end in reply.here {
-            let address = end.listen.isEmpty ? end.target ?? "the program" : end.listen.joined(separator: ", ")
-            Output.line(
-                "  here: \(end.role.rawValue), \(end.state.rawValue), \(address), \(end.openConnections) open of"
-                    + " \(end.totalConnections) connections" + (end.lastError.map { "; last error: \($0)" } ?? ""))
-            for destination in end.destinations ?? [] { Output.line("    " + AvailabilityOptions.words(destination)) }
-            if let health = end.health {
-                let reason = health.reason.map { ": \($0)" } ?? ""
-                Output.line("    the target is \(health.state.rawValue)\(reason)")
-            }
+        reply.here.forEach(Self.show)
+    }
+
+    /// Its ends here are all that there is to know.
+    private func showWithoutGroup() async throws {
+        let ends = try await options.status().status.tunnels.filter { $0.name == name }
+        guard !ends.isEmpty else {
+            throw CommandFailure(.failed, "there is no tunnel \(name); dxgateway tunnel list shows them")
+        }
+        if json { return try Output.json(TunnelEndsReply(here: ends)) }
+        Output.line(name)
+        ends.forEach(Self.show)
+    }
+
+    private static func show(_ end: TunnelStatus) {
+        for line in TunnelText.lines(end) { Output.line("  " + line) }
+        for destination in end.destinations ?? [] { Output.line("    " + AvailabilityOptions.words(destination)) }
+        if let health = end.health {
+            let reason = health.reason.map { ": \($0)" } ?? ""
+            Output.line("    the target is \(health.state.rawValue)\(reason)")
         }
     }
 }
@@ -249,7 +279,7 @@ struct TunnelRemoveCommand: AsyncParsableCommand {
 
 /// What the verbs on one tunnel have in common.
 struct TunnelChange: ParsableArguments {
-    @Argument(help: "The tunnel's name.")
+    @Argument(help: "The tunnel's name.", completion: .tunnels)
     var name: String
 
     @Flag(help: "Print JSON.")

@@ -108,7 +108,7 @@ private func client(_ path: String) -> ControlClient { ControlClient(path: path,
             #expect(json == sampleExplanationJSON && explanation.peer == "edge-1")
             let error = await #expect(throws: ControlClientError.self) { _ = try await client.explain("nobody") }
             guard case .refused(let refusal) = error else { return #expect(Bool(false), "refused") }
-            #expect(refusal.code == .unknownPeer && refusal.hint == "dxgateway status lists them")
+            #expect(refusal.code == .unknownPeer && refusal.hint == "dxgateway peers lists them")
         }
     }
 

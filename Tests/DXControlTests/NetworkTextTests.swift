@@ -129,9 +129,9 @@ import Testing
         #expect(
             text.contains(
                 """
-                match     match.example:3478 registered, 3.179 ms, 2 members, sees this gateway at 203.0.113.10:20578
-                          192.0.2.21:3478: it has another pin
-                network   IPv4: port-restricted cone NAT (easy: peers can be told where to send); it remembers 29 s of silence, not 31 s
+                matchmaker  match.example:3478 registered, 3.179 ms, 2 members, sees this gateway at 203.0.113.10:20578
+                            192.0.2.21:3478: it has another pin
+                network     IPv4: port-restricted cone NAT (easy: peers can be told where to send); it remembers 29 s of silence, not 31 s
                 """))
         let data = try JSONEncoder().encode(status)
         #expect(try JSONDecoder().decode(GatewayStatus.self, from: data) == status)

@@ -56,6 +56,7 @@ private struct Program {
         ["netcheck", "--match", "match.example"], ["netcheck", "--match", "match.example:3478#x"],
         ["netcheck", "--stun", ":3478"], ["netcheck", "--stun", "stun.example:0"],
         ["netcheck", "--stun", "stun.example:3478", "--control", "/run/dx/gateway.sock"], ["explain"],
+        ["completions"], ["completions", "tcsh"], ["peers", "a", "b"], ["doctor", "extra"], ["top", "--json"],
         ["ping"], ["ping", "a", "--count", "0"], ["ping", "a", "--count", "101"], ["status", "extra"],
     ])
     func endsWith2OnWrongUsage(_ arguments: [String]) throws {
@@ -74,7 +75,7 @@ private struct Program {
         #expect((version.status, version.output) == (0, "dxgateway \(DXVersion.current)\n"))
         let help = try Program("--help")
         #expect(help.status == 0 && help.output.contains("Exit codes: 0 done"))
-        for verb in ["keygen", "run", "config", "status", "ping", "demo"] {
+        for verb in ["keygen", "run", "config", "status", "peers", "top", "doctor", "ping", "demo", "completions"] {
             #expect(help.output.contains("\n  \(verb) "))
             #expect(try Program(verb, "--help").status == 0)
         }
@@ -200,9 +201,23 @@ private struct Program {
             let decoded = try JSONDecoder().decode(GatewayStatus.self, from: Data(json.output.utf8))
             #expect(decoded.id == folder.id.text)
             #expect(decoded.listen.count == 1 && decoded.listen[0].hasPrefix("127.0.0.1:"))
+            #expect(try Program("peers", "--control", socket).output == "no peers\n")
+            #expect(try Program("peers", "--json", "--control", socket).output == "{\"peers\":[],\"schema\":1}\n")
+            let nobody = try Program("peers", "nobody", "--control", socket)
+            #expect(
+                nobody.status == 1
+                    && nobody.errors == "dxgateway: there is no peer nobody; dxgateway peers lists them\n")
+            // Without a group, the ends here are all there is.
+            #expect(try Program("tunnel", "list", "--control", socket).output == "no tunnels\n")
+            #expect(
+                try Program("tunnel", "list", "--json", "--control", socket).output == "{\"here\":[],\"schema\":1}\n")
+            #expect(
+                try Program("tunnel", "show", "web", "--control", socket).errors.contains("there is no tunnel web; "))
+            let top = try Program("top", "--control", socket)
+            #expect(top.status == 1 && top.errors.contains("dxgateway status --json"))
             let ping = try Program("ping", "nobody", "--control", socket)
             #expect(ping.status == 1)
-            #expect(ping.errors == "dxgateway: there is no peer nobody; dxgateway status lists them\n")
+            #expect(ping.errors == "dxgateway: there is no peer nobody; dxgateway peers lists them\n")
             // A second one with the same file is refused, by name.
             let second = try Program("run", "--config", file)
             #expect(second.status == 1)

@@ -30,3 +30,30 @@ let sampleService = MatchServiceStatus(
     listen: ["0.0.0.0:3478", "0.0.0.0:3479"], pin: idText("m"), server: "cloud.example:3478#\(idText("m"))",
     isListed: true,
     registrations: 4, guests: 1, introductions: 6, strangers: 7)
+
+/// A status with many peers and tunnels, of each the first `broken` not well. Peer N has a round trip of N + 1 ms.
+func fleetStatus(peers: Int, tunnels: Int, broken: Int) throws -> GatewayStatus {
+    var status = sampleStatus
+    status.drops = [:]
+    status.peers = (0..<peers).map { number in
+        let isDown = number < broken
+        return PeerStatus(
+            name: "peer-\(number)", id: idText("p") + "\(number)", state: isDown ? .down : .connected,
+            since: status.time,
+            remoteAddress: isDown ? nil : "203.0.113.\(number % 250):7700", pathKind: isDown ? nil : .direct,
+            rttMicroseconds: isDown ? nil : UInt64(number + 1) * 1_000, mtuBytes: isDown ? nil : 1_452,
+            openStreams: number, bytesSent: UInt64(number) * 1_000, bytesReceived: UInt64(number) * 2_000,
+            lastError: isDown
+                ? "no answer from any of the addresses that are known of it, the last was 203.0.113.6" : nil,
+            counters: isDown ? [:] : ["packets_sent": 1_000, "packets_lost": 1])
+    }
+    status.tunnels = (0..<tunnels).map { number in
+        TunnelStatus(
+            name: "tunnel-\(number)", role: number % 2 == 0 ? .origin : .destination,
+            state: number < broken ? .waiting : .active, listen: ["127.0.0.1:\(8_000 + number)"],
+            target: "127.0.0.1:80",
+            openConnections: 2, totalConnections: UInt64(number), bytesToTarget: UInt64(number) * 10,
+            bytesToClient: UInt64(number) * 20)
+    }
+    return status
+}

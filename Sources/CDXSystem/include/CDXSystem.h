@@ -118,7 +118,9 @@ int dx_notify(const char *path, const char *text, size_t byte_count);
 // include it first, so that a file that imports NIO may not name its fields.
 typedef struct dx_path {
     uint64_t device, inode;  // together they name it
-    bool is_socket;
+    uint32_t owner, group;   // whose it is
+    uint32_t permissions;    // the lowest 12 bits of its mode
+    bool is_socket, is_directory;
 } dx_path;
 
 // Looks at a path; a link at its end is followed when `follows_links`. Returns 0 or a negative errno.
@@ -153,3 +155,23 @@ int dx_srv_read(const uint8_t *answer, size_t byte_count, dx_srv *found, int cap
 // ended it, or a negative errno: -ETIMEDOUT when it was ended because its time was over.
 int dx_command_run(
     const char *const *argv, const char *const *envp, int timeout_ms, char *output, size_t capacity, size_t *count);
+
+// The columns and rows of the terminal behind a descriptor. 0, or a negative errno: -ENOTTY where there is none, or it does not say.
+int dx_terminal_size(int descriptor, unsigned *columns, unsigned *rows);
+
+// Takes a terminal over: keys come one by one and unseen from `input`, and `output` shows its other screen, without a cursor. There is one
+// at a time in a process. Whatever ends the process but SIGKILL gives the terminal back first, a crash included. 0 or a negative errno.
+int dx_terminal_take(int input, int output);
+
+// Gives it back as it was; nothing when it is not taken. May be called by a signal handler.
+void dx_terminal_give_back(void);
+
+// Waits for keys, for another size of the terminal, or for dx_terminal_wake, at most timeout_ms. How many bytes were read, at most
+// `capacity`; 0 when it was something else; -1 when the terminal is gone.
+int dx_terminal_wait(int timeout_ms, uint8_t *bytes, size_t capacity);
+
+// Ends a wait, from any thread.
+void dx_terminal_wake(void);
+
+// The system's clock: *is_synchronised when something keeps it right (adjtimex(2)); *error_us how wrong it may be. 0 or a negative errno.
+int dx_clock_facts(bool *is_synchronised, int64_t *error_us);

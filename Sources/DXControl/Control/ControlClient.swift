@@ -32,7 +32,7 @@ extension ControlClientError: CustomStringConvertible {
             "the control socket \(path) belongs to another user; run this as the gateway's user"
         case .timedOut(let path, let seconds):
             "the gateway at \(path) did not answer within \(seconds) s; see its log"
-        case .broken: "the connection was reset; dxgateway status shows the tunnel's last error"
+        case .broken: "the connection was reset; dxgateway tunnel show NAME shows the tunnel's last error"
         case .malformed(let path, let reason):
             "the answer at \(path) is not a gateway's (\(reason)); check that both have one version"
         case .refused(let error): error.description

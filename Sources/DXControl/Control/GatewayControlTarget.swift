@@ -50,7 +50,7 @@ public struct GatewayControlTarget: ControlTarget {
         guard let error = error as? GatewayError else { return error }
         let (code, message, hint): (ControlError.Code, String, String) =
             switch error {
-            case .unknownPeer(let name): (.unknownPeer, "there is no peer \(name)", "dxgateway status lists them")
+            case .unknownPeer(let name): (.unknownPeer, "there is no peer \(name)", "dxgateway peers lists them")
             case .notConnected(let name): (.notConnected, "\(name) is not connected", "dxgateway status says why")
             case .noAnswer(let name): (.timedOut, "\(name) did not answer in time", "dxgateway status shows the path")
             case .unknownTunnel(let name):

@@ -1,77 +1,203 @@
 public import DXTunnel
 
-/// A status for people: whether all is well and why not, on one screen of 24 lines as long as there are few peers and
-/// tunnels. Tables are cut at `maximumRows`, what is not well first.
+/// A status for people, on one screen however many peers and tunnels there are: whether all is well; if not, why, and what to run next
+/// for each reason; then a few lines on each thing that a gateway has. `PeersReport` and `TunnelText` hold the details.
 public struct StatusReport: Sendable, CustomStringConvertible {
-    /// Rows shown of each table: with the header, its lines and the problems, a screen of 24 lines is full.
-    public static let maximumRows = 8
+    /// So many peers, tunnels and matchmakers have a line each; of more there are counts.
+    static let maximumNamed = 3
 
     private let status: GatewayStatus
+    private let terminal: Terminal
+    private let place: String
 
     /// A report of `status`.
-    public init(_ status: GatewayStatus) { self.status = status }
+    ///
+    /// - Parameters:
+    ///   - terminal: lines are cut to its width, and there are as many as it has rows, at least 24, less the one for the prompt.
+    ///   - place: the options behind the commands that are named, as ` --state DIR`, where the gateway is not found without.
+    public init(_ status: GatewayStatus, terminal: Terminal = .plain, place: String = "") {
+        self.status = status
+        self.terminal = terminal
+        self.place = place
+    }
 
     /// The report, lines separated by newlines, without one at the end.
     public var description: String {
-        var lines = header
-        lines += matchLines + forwardLines
-        lines += peerTable
-        lines += tunnelTable
-        if !status.drops.isEmpty { lines += ["", "dropped   \(drops)"] }
-        if !status.problems.isEmpty {
-            lines += ["", "not healthy:"] + status.problems.prefix(Self.maximumRows).map { "  \($0)" }
-            lines += Self.more(status.problems.count)
+        let room = max(terminal.height, Terminal.usualSize.height) - 1
+        var summary = summaryLines
+        let problems = StatusProblem.all(of: status)
+        guard !problems.isEmpty else {
+            drop(from: &summary, to: room - 2)
+            return ([verdict(0), ""] + summary.map(\.text)).joined(separator: "\n")
         }
-        return lines.joined(separator: "\n")
+        // What is wrong comes before what is there: the summary gives way until there is room for three problems.
+        let whole = lines(of: problems)
+        drop(from: &summary, to: room - 3 - Swift.min(whole.count, Self.leastProblemLines))
+        let left = room - 3 - summary.count
+        let reasons = whole.count <= left ? whole : shortened(problems, to: left)
+        return ([verdict(problems.count), ""] + reasons + [""] + summary.map(\.text)).joined(separator: "\n")
     }
 
-    private var header: [String] {
+    /// Three problems of a line and a command each.
+    private static let leastProblemLines = 6
+
+    private func verdict(_ count: Int) -> String {
+        let (state, style): (String, TextStyle) = count == 0 ? ("healthy", .good) : ("NOT healthy", .bad)
+        let found = count == 0 ? "" : ": \(count) \(count == 1 ? "problem" : "problems")"
+        let name = TextFit.cut(TextFit.clean(status.name), terminal.width.map { $0 / 2 })
+        var rest = [
+            status.draining == true ? ", DRAINING" : "", ", up \(Self.span(status.uptimeSeconds))",
+            ", version \(TextFit.clean(status.version))",
+        ]
+        // What does not fit is told by --json.
+        let fixed = name.count + " is ".count + state.count + found.count
+        while let width = terminal.width, fixed + rest.joined().count > width, !rest.isEmpty { rest.removeLast() }
+        return "\(name) is \(terminal.styled(state, style))\(found)\(rest.joined())"
+    }
+
+    // MARK: Problems
+
+    private func lines(of problems: [StatusProblem]) -> [String] {
+        problems.flatMap { problem in
+            let text = TextFit.wrapped(TextFit.clean(problem.text), terminal.width.map { $0 - 2 }, lines: 3)
+            return text.map { terminal.styled("  " + $0, .warning) } + [
+                TextFit.cut("      dxgateway \(problem.command)\(place)", terminal.width)
+            ]
+        }
+    }
+
+    /// Those of one kind as one, and of the rest as many as there is room for.
+    private func shortened(_ problems: [StatusProblem], to room: Int) -> [String] {
+        let merged = StatusProblem.merged(problems)
+        var result: [String] = []
+        for (number, problem) in merged.enumerated() {
+            let next = lines(of: [problem])
+            let isLast = number == merged.count - 1
+            guard result.count + next.count <= room - (isLast ? 0 : 1) else {
+                return result + ["  ... and \(merged.count - number) more: dxgateway status --json\(place)"]
+            }
+            result += next
+        }
+        return result
+    }
+
+    // MARK: What is there
+
+    /// A line of the summary; the higher its rank the sooner it gives way.
+    private struct Line {
+        var rank: Int
+        var text: String
+    }
+
+    private func drop(from lines: inout [Line], to room: Int) {
+        while lines.count > room, let rank = lines.map(\.rank).max(), rank > 0,
+            let last = lines.lastIndex(where: { $0.rank == rank })
+        {
+            lines.remove(at: last)
+        }
+    }
+
+    private var summaryLines: [Line] {
+        var lines: [Line] = []
+        func add(_ word: String, _ rank: Int, _ texts: [String]) {
+            for (number, text) in texts.enumerated() {
+                let left = TextFit.padded(number == 0 ? word : "", 12)
+                let line = TextFit.cut(left + TextFit.clean(text), terminal.width)
+                lines.append(Line(rank: rank + min(number, 1), text: line))
+            }
+        }
+        add("peers", 0, peerLines)
+        add("paths", 1, pathLines)
+        add("tunnels", 0, tunnelLines)
+        add("matchmaker", 1, matchLines)
+        add("network", 5, networkLines)
+        add("serves", 2, status.serveMatch.map { [Self.words($0)] } ?? [])
+        add("forwards", 4, forwardLines)
+        add("memory", 0, memoryLines)
+        add("files", 2, descriptorLines)
+        add("dropped", 7, dropLines)
+        if let group = status.group {
+            let admin = group.admin ? "; an admin" : ""
+            let counts = "epoch \(group.epoch), \(group.members) members, \(group.neighbours) neighbours"
+            add("group", 3, ["\(group.name), revision \(group.revision), \(counts)\(admin)"])
+        }
+        add("listens", 6, [status.listen.joined(separator: ", ")])
         let socket = status.socket
         let abilities = [("GSO", socket.gso), ("GRO", socket.gro), ("ECN", socket.ecn)]
             .map { $1 ? $0 : "no \($0)" }.joined(separator: ", ")
-        let resident = status.memory.residentBytes.map { ", \(Self.bytes($0)) resident" } ?? ""
-        let fullness =
-            switch status.memory.state {
-            case .full: ", FULL"
-            case .tight: ", short"
-            case .plenty, nil: ""
-            }
-        var lines = [
-            "\(status.name) is \(status.isHealthy ? "healthy" : "NOT healthy"), up \(Self.span(status.uptimeSeconds)),"
-                + " version \(status.version)",
-            "id        \(status.id)",
-        ]
-        if let group = status.group {
-            lines.append(
-                "group     \(group.name), revision \(group.revision), epoch \(group.epoch), \(group.members) members,"
-                    + " \(group.neighbours) neighbours" + (group.admin ? "; an admin" : ""))
-        }
-        lines += [
-            "listens   \(status.listen.joined(separator: ", "))",
-            "socket    buffers \(Self.bytes(socket.receiveBufferBytes)) in, \(Self.bytes(socket.sendBufferBytes)) out;"
-                + " \(abilities)",
-            "memory    \(Self.bytes(status.memory.usedBytes)) of \(Self.bytes(status.memory.limitBytes)) buffered"
-                + resident + fullness,
-        ]
-        lines += limitLines
-        if let service = status.serveMatch { lines.append("serves    \(Self.words(service))") }
+        let buffers = "\(Self.bytes(socket.receiveBufferBytes)) in, \(Self.bytes(socket.sendBufferBytes)) out"
+        add("socket", 8, ["buffers \(buffers); \(abilities)"])
+        add("id", 7, [status.id])
         return lines
     }
 
-    /// File descriptors, and what was refused for want of them or of memory: nothing, as long as there is enough.
-    private var limitLines: [String] {
-        var lines: [String] = []
-        if let refused = status.memory.refusedConnections, refused > 0 {
-            lines.append("          \(refused) connections refused for want of memory")
+    private var peerLines: [String] {
+        let peers = status.peers
+        guard peers.count > Self.maximumNamed else {
+            return peers.isEmpty ? ["none"] : peers.map { PeersReport.line($0, at: status.time) }
         }
-        if let descriptors = status.descriptors,
-            descriptors.isShort || descriptors.refusedConnections > 0 || descriptors.acceptPauses > 0
-        {
-            lines.append(
-                "files     \(descriptors.used.map(String.init) ?? "?") of \(descriptors.limit) open,"
-                    + " \(descriptors.refusedConnections) connections refused, \(descriptors.acceptPauses) pauses")
+        let connected = peers.filter { $0.state == .connected }
+        let kinds = Self.counted(connected.compactMap { $0.pathKind?.rawValue })
+        let others = Self.counted(peers.filter { $0.state != .connected }.map(\.state.rawValue))
+        return [
+            "\(connected.count) of \(peers.count) connected" + (kinds.isEmpty ? "" : " (\(kinds))")
+                + (others.isEmpty ? "" : ", \(others)")
+        ]
+    }
+
+    private var pathLines: [String] {
+        let peers = status.peers.filter { $0.state == .connected }
+        guard !peers.isEmpty else { return [] }
+        let trips = peers.compactMap(\.rttMicroseconds).sorted()
+        var words: [String] = []
+        if trips.count > 1, let least = trips.first, let most = trips.last {
+            words.append(
+                "RTT \(Self.milliseconds(least)) to \(Self.milliseconds(most)), median"
+                    + " \(Self.milliseconds(trips[trips.count / 2]))")
         }
-        return lines
+        let sent = peers.reduce(0) { $0 &+ $1.bytesSent }
+        let received = peers.reduce(0) { $0 &+ $1.bytesReceived }
+        words.append("\(Self.bytes(sent)) sent, \(Self.bytes(received)) received")
+        let (lost, packets) = peers.reduce(into: (UInt64(0), UInt64(0))) { sum, peer in
+            sum.0 &+= peer.counters["packets_lost"] ?? 0
+            sum.1 &+= peer.counters["packets_sent"] ?? 0
+        }
+        if packets > 0 { words.append("\(Self.percent(lost, of: packets)) lost") }
+        let several = peers.flatMap { $0.paths ?? [] }
+        let down = several.filter { $0.state == .down }.count
+        if down > 0 { words.append("\(down) of \(several.count) paths down") }
+        return [words.joined(separator: "; ")]
+    }
+
+    private var tunnelLines: [String] {
+        let tunnels = status.tunnels
+        guard tunnels.count > Self.maximumNamed else {
+            return tunnels.isEmpty ? ["none"] : tunnels.map(TunnelText.line)
+        }
+        let working = tunnels.filter { $0.problem == nil }.count
+        let others = Self.counted(tunnels.filter { $0.problem != nil }.map(TunnelText.state))
+        let open = tunnels.reduce(0) { $0 + $1.openConnections }
+        let total = tunnels.reduce(0) { $0 &+ $1.totalConnections }
+        let refused = tunnels.reduce(0) { $0 &+ $1.refusedConnections }
+        return [
+            "\(working) of \(tunnels.count) work" + (others.isEmpty ? "" : " (\(others))")
+                + "; connections: \(open) open, \(total) in all, \(refused) refused"
+        ]
+    }
+
+    private var matchLines: [String] {
+        guard let servers = status.match?.matchmakers else { return [] }
+        guard servers.count > Self.maximumNamed else { return servers.map(NetworkWords.line) }
+        let failing = servers.filter { $0.state == .failing }
+        let usable = "\(servers.count - failing.count) of \(servers.count) answer"
+        return [usable] + failing.prefix(1).map(NetworkWords.line)
+    }
+
+    private var networkLines: [String] {
+        (status.match?.networks ?? []).map { network in
+            let binding = network.binding.flatMap(NetworkWords.binding).map { "; \($0)" } ?? ""
+            return "IPv\(network.ipVersion): \(NetworkWords.short(network.nat))\(binding)"
+        }
     }
 
     /// What it is to its own group.
@@ -87,139 +213,45 @@ public struct StatusReport: Sendable, CustomStringConvertible {
         guard let forwarding = status.forwarding, let rate = forwarding.rateBitsPerSecond else { return [] }
         let dropped = forwarding.refused.values.reduce(0, &+)
         return [
-            "forwards  for \(forwarding.pairs) pairs of members, \(Self.bytes(forwarding.bytesPassed)) so far, at most"
+            "for \(forwarding.pairs) pairs of members, \(Self.bytes(forwarding.bytesPassed)) so far, at most"
                 + " \(Self.rate(rate))bit/s" + (dropped > 0 ? "; \(dropped) datagrams dropped" : "")
         ]
     }
 
-    /// The matchmakers, what the network does, and how long it remembers.
-    private var matchLines: [String] {
-        guard let match = status.match else { return [] }
-        var lines = match.matchmakers.prefix(Self.maximumRows).enumerated().map { number, server in
-            (number == 0 ? "match     " : "          ") + NetworkWords.line(server)
-        }
-        for network in match.networks {
-            let binding = network.binding.flatMap(NetworkWords.binding).map { "; \($0)" } ?? ""
-            lines.append("network   IPv\(network.ipVersion): \(NetworkWords.short(network.nat))\(binding)")
+    private var memoryLines: [String] {
+        let memory = status.memory
+        let resident = memory.residentBytes.map { ", \(Self.bytes($0)) resident" } ?? ""
+        let fullness =
+            switch memory.state {
+            case .full: ", FULL"
+            case .tight: ", short"
+            case .plenty, nil: ""
+            }
+        let refused = memory.refusedConnections.flatMap { $0 > 0 ? "; \($0) connections refused for want of it" : nil }
+        return [
+            "\(Self.bytes(memory.usedBytes)) of \(Self.bytes(memory.limitBytes)) buffered\(resident)\(fullness)\(refused ?? "")"
+        ]
+    }
+
+    /// File descriptors, as soon as they run short.
+    private var descriptorLines: [String] {
+        guard let files = status.descriptors, files.isShort || files.refusedConnections > 0 || files.acceptPauses > 0
+        else { return [] }
+        return [
+            "\(files.used.map(String.init) ?? "?") of \(files.limit) open, \(files.refusedConnections) connections refused,"
+                + " \(files.acceptPauses) pauses"
+        ]
+    }
+
+    /// Datagrams that were dropped, and why: those of peers, then those of UDP tunnels.
+    private var dropLines: [String] {
+        var lines: [String] = []
+        let dropped = Self.counts(status.drops)
+        if !dropped.isEmpty { lines.append(dropped) }
+        let lossy = status.tunnels.filter { !($0.datagramsDropped ?? [:]).isEmpty }
+        lines += lossy.prefix(Self.maximumNamed).map { tunnel in
+            "of \(tunnel.name) (\(tunnel.role.rawValue)): \(Self.counts(tunnel.datagramsDropped ?? [:]))"
         }
         return lines
-    }
-
-    private var peerTable: [String] {
-        guard !status.peers.isEmpty else { return ["", "no peers"] }
-        let sorted = status.peers.filter { $0.state != .connected } + status.peers.filter { $0.state == .connected }
-        let rows = sorted.prefix(Self.maximumRows).map { peer in
-            [
-                peer.name, peer.state.rawValue,
-                Self.span(Double(status.time.unixMilliseconds - peer.since.unixMilliseconds) / 1_000),
-                peer.forwardedBy.map { "through \($0)" } ?? peer.remoteAddress ?? "-", peer.pathKind?.rawValue ?? "-",
-                peer.rttMicroseconds.map(Self.milliseconds) ?? "-", peer.mtuBytes.map(String.init) ?? "-",
-                Self.bytes(peer.bytesSent), Self.bytes(peer.bytesReceived), String(peer.openStreams),
-            ]
-        }
-        return [""]
-            + TextTable.text(
-                ["PEER", "STATE", "FOR", "ADDRESS", "PATH", "RTT", "MTU", "SENT", "RECEIVED", "STREAMS"], rows)
-            + Self.more(status.peers.count)
-    }
-
-    private var tunnelTable: [String] {
-        guard !status.tunnels.isEmpty else { return ["", "no tunnels"] }
-        let sorted = status.tunnels.filter { $0.problem != nil } + status.tunnels.filter { $0.problem == nil }
-        // One more column only where there is something to say.
-        let hasRate = status.tunnels.contains { $0.rateBitsPerSecond != nil }
-        let rows = sorted.prefix(Self.maximumRows).map { tunnel in
-            let places = tunnel.role == .origin ? tunnel.listen.joined(separator: ",") : tunnel.target ?? ""
-            let address = tunnel.networkProtocol == .udp && !places.isEmpty ? "udp " + places : places
-            return [
-                tunnel.name, tunnel.role.rawValue, Self.state(of: tunnel), address.isEmpty ? "-" : address,
-                String(tunnel.openConnections), String(tunnel.totalConnections), String(tunnel.refusedConnections),
-                Self.bytes(tunnel.bytesToTarget), Self.bytes(tunnel.bytesToClient),
-            ] + (hasRate ? [tunnel.rateBitsPerSecond.map(Self.rate) ?? "-"] : [])
-        }
-        return [""]
-            + TextTable.text(
-                ["TUNNEL", "END", "STATE", "ADDRESS", "OPEN", "TOTAL", "REFUSED", "TO TARGET", "TO CLIENT"]
-                    + (hasRate ? ["RATE"] : []), rows)
-            + Self.more(status.tunnels.count) + datagramLines
-    }
-
-    /// Whether connections can be made, and lead somewhere.
-    private static func state(of tunnel: TunnelStatus) -> String {
-        tunnel.state == .active && tunnel.problem != nil ? "no target" : tunnel.state.rawValue
-    }
-
-    /// What UDP tunnels dropped, and why.
-    private var datagramLines: [String] {
-        let lossy = status.tunnels.filter { !($0.datagramsDropped ?? [:]).isEmpty }
-        return lossy.prefix(Self.maximumRows).map { tunnel in
-            let counts = Self.counts(tunnel.datagramsDropped ?? [:])
-            return "  \(tunnel.name) (\(tunnel.role.rawValue)) dropped datagrams: \(counts)"
-        }
-    }
-
-    /// Counts by reason, most frequent first.
-    private static func counts(_ counts: [String: UInt64]) -> String {
-        counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \($0.key)" }
-            .joined(separator: ", ")
-    }
-
-    /// The reasons of drops, most frequent first.
-    private var drops: String {
-        let sorted = status.drops.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.filter { $0.value > 0 }
-        guard !sorted.isEmpty else { return "nothing" }
-        let shown = sorted.prefix(Self.maximumRows).map { "\($0.value) \($0.key)" }.joined(separator: ", ")
-        return shown + (sorted.count > Self.maximumRows ? ", ..." : "")
-    }
-
-    private static func more(_ count: Int) -> [String] {
-        count > maximumRows ? ["  ... and \(count - maximumRows) more: see --json"] : []
-    }
-
-    // MARK: Text
-
-    /// Bytes with a binary unit, three digits: `1.50 KiB`, `64.0 MiB`, `512 B`.
-    static func bytes(_ count: some BinaryInteger) -> String {
-        var value = Double(count)
-        guard value >= 1_024 else { return "\(count) B" }
-        var unit = -1
-        let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
-        while value >= 1_024, unit < units.count - 1 {
-            value /= 1_024
-            unit += 1
-        }
-        return "\(decimals(value, value < 10 ? 2 : value < 100 ? 1 : 0)) \(units[unit])"
-    }
-
-    /// Bits per second as the configuration file writes them, with the largest decimal unit that is exact: `20M`, `1500K`.
-    static func rate(_ bitsPerSecond: UInt64) -> String {
-        let units: [(UInt64, String)] = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "K")]
-        guard let unit = units.first(where: { bitsPerSecond >= $0.0 && bitsPerSecond % $0.0 == 0 }) else {
-            return "\(bitsPerSecond)"
-        }
-        return "\(bitsPerSecond / unit.0)\(unit.1)"
-    }
-
-    /// Microseconds as milliseconds: `12.345 ms`.
-    static func milliseconds(_ microseconds: UInt64) -> String { "\(decimals(Double(microseconds) / 1_000, 3)) ms" }
-
-    /// The two largest units of a span: `1 h 2 min`.
-    static func span(_ seconds: Double) -> String {
-        guard seconds >= 1 else { return "0 s" }
-        // A clock that was set back, or a device that booted in 1970, gives absurd spans: they are cut at 10,000 days.
-        let whole = Int(min(seconds, 864_000_000))
-        let parts = [(whole / 86_400, "d"), (whole / 3_600 % 24, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")]
-        guard let first = parts.firstIndex(where: { $0.0 > 0 }) else { return "0 s" }
-        return parts[first..<Swift.min(first + 2, parts.count)].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
-            .joined(separator: " ")
-    }
-
-    /// A number that is not negative, rounded to `places` decimal places.
-    private static func decimals(_ value: Double, _ places: Int) -> String {
-        let scale = places == 0 ? 1 : places == 1 ? 10 : places == 2 ? 100 : 1_000
-        let scaled = Int((value * Double(scale)).rounded())
-        guard places > 0 else { return String(scaled) }
-        let fraction = String(scaled % scale)
-        return "\(scaled / scale).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
     }
 }

@@ -12,6 +12,9 @@ public enum Output {
     /// What goes on, on the last line of a terminal, in place of what stood there; nothing clears it.
     public static func status(_ text: String) { write("\r\u{1B}[K" + text, to: STDERR_FILENO) }
 
+    /// What a terminal that is taken over (`RawTerminal`) shows: no newline is added.
+    static func raw(_ text: String) { write(text, to: STDOUT_FILENO) }
+
     /// A result as one JSON object on one line, keys in alphabetical order.
     public static func json(_ value: some Encodable) throws {
         let encoder = JSONEncoder()

@@ -32,7 +32,8 @@ extension AsyncParsableCommand {
             Output.error(message)
             Glibc.exit(ExitStatus.usage.rawValue)
         default:
-            Output.error(message)
+            // A verb that ends with 1 and has said all has no message.
+            if !message.isEmpty { Output.error(message) }
             Glibc.exit(ExitStatus.failed.rawValue)
         }
     }

@@ -2,8 +2,10 @@ import Glibc
 
 /// The environment of the process, as far as the programs read it.
 public enum ProgramEnvironment {
-    /// Where clients look for the control socket, and what a service manager says.
-    private static let names = ["DX_CONTROL", "XDG_RUNTIME_DIR", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
+    /// Where the control socket is looked for, what the terminal can, and what a service manager says.
+    private static let names = [
+        "DX_CONTROL", "XDG_RUNTIME_DIR", "NO_COLOR", "TERM", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+    ]
 
     /// The variables that are set.
     public static var variables: [String: String] {

@@ -46,7 +46,7 @@ extension GatewayError: CustomStringConvertible {
         case .invalidConfiguration(let problems): problems.joined(separator: "\n")
         case .keyFile(let text), .listen(let text), .system(let text): text
         case .notRunning: "the gateway does not run"
-        case .unknownPeer(let name): "there is no peer \(name): `dxgateway status` lists them"
+        case .unknownPeer(let name): "there is no peer \(name): `dxgateway peers` lists them"
         case .notConnected(let name): "\(name) is not connected: `dxgateway status` says why"
         case .unknownTunnel(let name): "there is no tunnel \(name) with that end here: check the configuration"
         case .notADestination(let name, let tunnel): "\(name) is no destination of the tunnel \(tunnel)"
