@@ -154,6 +154,6 @@ extension PeerChannel {
             local: session.local?.addressText, remote: session.remote.description,
             state: path.isActive ? .used : path.isDown ? .down : .ready, preference: "\(path.preference)",
             rttMicroseconds: path.roundTrip.map { UInt64(max(0, $0.microseconds)) },
-            bytesSent: path.statistics.bytesSent, bytesReceived: path.statistics.bytesReceived)
+            bytesSent: path.statistics.bytesSent, bytesReceived: path.statistics.bytesReceived, kind: session.pathKind)
     }
 }

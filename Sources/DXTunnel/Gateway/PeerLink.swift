@@ -39,6 +39,9 @@ final class PeerLink {
     private(set) var hasFailed = false
     /// Counts of channels that have ended.
     private(set) var pastBytes: (sent: UInt64, received: UInt64) = (0, 0)
+    private(set) var past = PastChannels()
+    /// What went over its paths, by kind.
+    var ledger = PathLedger()
     var boots = BootHistory()
     /// Sessions of another start of the peer, while the one in use is asked whether it still runs.
     var doubted: Doubted?
@@ -406,6 +409,7 @@ final class PeerLink {
         }
         if isNew { onChannelUp(target, now: now) }
         pathAttached(session, now: now)
+        noteTraffic()
         reconnect.onConnected()
         noteForwarding(session, now: now)
         rekeyWantedSince = nil
@@ -514,6 +518,9 @@ final class PeerLink {
         guard channel === self.channel else { return }
         pastBytes.sent &+= channel.transport.statistics.bytesSent
         pastBytes.received &+= channel.transport.statistics.bytesReceived
+        past.add(channel.transport.statistics)
+        noteTraffic()
+        ledger.channelEnded()
         self.channel = nil
         endPaths(now: core.currentTime())
         endGoneSearch()

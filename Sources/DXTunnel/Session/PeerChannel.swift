@@ -463,6 +463,7 @@ final class PeerChannel {
         session.channel = nil
         let older = predecessors.removeValue(forKey: id)
         for (new, old) in predecessors where old == id { predecessors[new] = older }
+        if peer.channel === self { peer.noteTraffic() }
         peer.pathEnded(id, now: now)
         core.forget(session)
     }

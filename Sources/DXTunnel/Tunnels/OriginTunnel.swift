@@ -377,7 +377,7 @@ final class OriginTunnel {
     private func accept(_ tcp: any Channel, at entrance: ListenerPlace) -> EventLoopFuture<Void> {
         guard isAllowed(tcp, at: entrance) else {
             let client = tcp.remoteAddress?.ipAddress ?? "unknown"
-            usage.refuse("client \(client) is not allowed")
+            usage.refuse("client \(client) is not allowed", as: .notAllowed)
             auditRefusal(tcp, "the client is not allowed")
             core.complain(
                 "connection refused", ["tunnel": name, "client": client, "reason": "not allowed"], limit: &complaints)
@@ -398,7 +398,7 @@ final class OriginTunnel {
                 return bridge
             }
         } catch {
-            usage.refuse("\(error)")
+            usage.refuse("\(error)", as: RefusalReason(error))
             core.rehearsal?.refused(by: self)
             auditRefusal(tcp, "\(error)")
             core.complain("connection refused", ["tunnel": name, "reason": "\(error)"], limit: &complaints)
@@ -473,7 +473,7 @@ final class OriginTunnel {
 
     /// A connection found no destination that takes it.
     func onOpeningFailed(_ reason: String) {
-        usage.refuse(reason)
+        usage.refuse(reason, as: .noDestination)
         core.complain("connection refused", ["tunnel": name, "reason": reason], limit: &complaints)
     }
 

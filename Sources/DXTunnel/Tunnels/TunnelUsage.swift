@@ -16,7 +16,9 @@ final class TunnelUsage {
     private(set) var total: UInt64 = 0
     private(set) var bytesIn: UInt64 = 0
     private(set) var bytesOut: UInt64 = 0
-    var refused: UInt64 = 0
+    private(set) var refused: UInt64 = 0
+    /// The same by reason; reasons that never occurred are absent.
+    private(set) var refusals: [RefusalReason: UInt64] = [:]
     var lastError: String?
     private let ofTunnel: ConnectionCount
     private let ofGateway: ConnectionCount
@@ -77,8 +79,9 @@ final class TunnelUsage {
     /// Bytes went to the application beside this gateway.
     func countToClient(_ count: Int) { bytesOut &+= UInt64(count) }
     /// A connection or an activation failed.
-    func refuse(_ reason: String) {
+    func refuse(_ reason: String, as counted: RefusalReason) {
         refused &+= 1
+        refusals[counted, default: 0] &+= 1
         lastError = reason
     }
 }
