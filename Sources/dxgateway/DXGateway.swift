@@ -36,7 +36,7 @@ struct DXGateway: AsyncParsableCommand {
             KeygenCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, PingCommand.self,
             DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
             MemberCommand.self, TunnelCommand.self, NcCommand.self, NetcheckCommand.self, ExplainCommand.self,
-            DrainCommand.self,
+            DrainCommand.self, EventsCommand.self,
             AuditCommand.self, RehearseCommand.self,
         ])
 

@@ -17,6 +17,7 @@ struct ControlRoutes<Target: ControlTarget> {
         router.get("/v1/status") { [target] _, _ in try Self.json(try await target.status()) }
         router.post("/v1/ping") { [self] request, _ in try Self.json(try await ping(request)) }
         router.get("/v1/audit") { [self] request, _ in try await audit(request) }
+        EventRoutes(events: target.events).add(to: router)
         addWays(to: router)
         addAvailability(to: router)
         addRehearsals(to: router)

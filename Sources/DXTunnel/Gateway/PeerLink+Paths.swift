@@ -114,6 +114,7 @@ extension PeerLink: PathHost {
 
     /// It answers again.
     func pathReturned(_ session: ChannelSession, now: Instant) {
+        core.events.post(.pathUp(peer: name, address: session.remote.description))
         core.logger.info("path answers again", metadata: ["peer": "\(name)", "address": "\(session.remote)"])
         paths.attached(session.pathID, local: session.local, remote: session.remote, now: now)
     }

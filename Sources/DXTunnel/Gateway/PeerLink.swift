@@ -427,6 +427,11 @@ final class PeerLink {
                 "peer": "\(name)",
                 "address": "\(channel.sessions.first.map { core.forwarding.words(for: $0.remote) } ?? "")",
             ])
+        let remote = channel.sessions.first?.remote
+        core.events.post(
+            .peerUp(
+                peer: name, path: channel.pathKind,
+                address: remote.flatMap { $0.isForwarded ? nil : $0.description }))
         core.onChannelUp(channel)
     }
 
@@ -506,6 +511,7 @@ final class PeerLink {
         lastError = Self.words(for: reason)
         stateSince = .now()
         core.logger.info("peer disconnected", metadata: ["peer": "\(name)", "reason": "\(lastError ?? "")"])
+        core.events.post(.peerDown(peer: name, reason: lastError?.onOneLine ?? ""))
         end(channel)
         // A peer that is stopping will not answer at once.
         if canBeCalled, isWanted {

@@ -69,6 +69,10 @@ final class DestinationTunnel {
         core.logger.notice(
             "target is \(checker?.state ?? .unknown)",
             metadata: ["tunnel": "\(name)", "target": "\(targetText ?? "")", "reason": "\(checker?.reason ?? "")"])
+        core.events.post(
+            .targetHealth(
+                tunnel: name, state: TargetHealthStatus.State(checker?.state ?? .unknown),
+                reason: checker?.reason?.onOneLine))
         for channel in core.peers.compactMap(\.channel) { channel.tellTarget(of: self) }
     }
 

@@ -160,6 +160,8 @@ final class OriginTunnel {
         let now = core.currentTime()
         for name in destinations {
             let known = active.first { $0.channel.peer.name == name }
+            let wasUsable = choice[name]?.isUsable ?? false
+            defer { tellHealth(of: name, wasUsable: wasUsable) }
             choice.change(name, now: now) { standing in
                 standing.isPresent = known.map { !$0.isSuspended } ?? false
                 standing.isHeard = known.map { !$0.channel.isDoubted } ?? true
@@ -169,6 +171,15 @@ final class OriginTunnel {
             }
         }
         if isActive { open() } else { closeUnlessActive() }
+    }
+
+    private func tellHealth(of destination: String, wasUsable: Bool) {
+        guard let standing = choice[destination], standing.isUsable != wasUsable else { return }
+        let reason = standing.reason ?? ""
+        core.events.post(
+            .destinationHealth(
+                tunnel: name, destination: destination, isUsable: standing.isUsable,
+                reason: reason.isEmpty ? nil : reason.onOneLine))
     }
 
     /// An operator wants the destinations that failed used again.
