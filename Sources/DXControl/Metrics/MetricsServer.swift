@@ -18,6 +18,9 @@ public struct MetricsServer: Service {
     private let remedy: String
     private let page: @Sendable (OpenMetricsText.Format) async throws -> String
 
+    /// A few collectors, each with one connection. Whoever is on the host may connect: descriptors are for tunnels.
+    private static let mostConnections = 16
+
     /// A server at `address`, whose page is made for each request. `page` gives the text of `OpenMetricsText.finished`; when it throws, the
     /// collector gets status 503 and takes the program for down.
     ///
@@ -69,7 +72,8 @@ public struct MetricsServer: Service {
             // Collectors keep their connection: that must not hold up a shutdown for long.
             server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(30))),
             configuration: ApplicationConfiguration(
-                address: .hostname(address.addressText, port: Int(address.port)), backlog: 16),
+                address: .hostname(address.addressText, port: Int(address.port)), backlog: 16,
+                availableConnectionsDelegate: MaximumAvailableConnections(Self.mostConnections)),
             onServerRunning: { [logger] channel in
                 // Else a client that cannot be accepted for want of descriptors would end the server.
                 try? await channel.eventLoop.submit {

@@ -202,7 +202,8 @@ def prometheus_collects(run):
         def value(query):
             result = ask("/api/v1/query", query=query)["result"]
             return float(result[0]["value"][1]) if result else None
-        wait_until(lambda: run.lab.listening("b", PROMETHEUS), "Prometheus listens", 60.0, alive=[server])
+        wait_until(lambda: run.lab.listening("b", PROMETHEUS) and page(run.lab, "b", PROMETHEUS, path="/-/ready")[0] == 200,
+                   "Prometheus is ready", 60.0, alive=[server])
         wait_until(lambda: value('sum(up)') == 2, "both pages are collected", 60.0, alive=[server])
         for target in ask("/api/v1/targets")["activeTargets"]:
             check(target["lastError"] == "", f"{target['scrapeUrl']}: {target['lastError']}")
