@@ -16,7 +16,7 @@ struct RunCommand: AsyncParsableCommand {
 
             A gateway that is in a group (init, join) runs from its state directory, and the file, if there is one, holds
             nothing but listen, advertise, control, local_policy, limits, serve_match, lan, port_mapping,
-            forward and health_commands.
+            forward, health_commands, audit and metrics.
 
               dxgateway run
               dxgateway run --state /var/lib/dx/gateway --token-file /boot/dx-token
@@ -67,12 +67,14 @@ struct RunCommand: AsyncParsableCommand {
         let manager = ServiceManager(environment: ProgramEnvironment.variables, process: getpid())
         do {
             try await joinAtFirstBoot(logger, manager)
-            let (gateway, controlPath) = try makeGateway(logger)
+            let (gateway, controlPath, metrics) = try makeGateway(logger)
             logger.info("gateway starting", metadata: ["name": "\(gateway.name)", "id": "\(gateway.id)"])
             let control = ControlService(
                 path: controlPath, target: GatewayControlTarget(gateway), logger: logger)
             let reporter = ServiceManagerReporter(manager, logger: logger) { try await gateway.status().line }
-            var group = ServiceGroupConfiguration(services: [gateway, control, reporter], logger: logger)
+            var group = ServiceGroupConfiguration(
+                services: [gateway, control, reporter, MetricsService(metrics, of: gateway, logger: logger)],
+                logger: logger)
             // Peers are told at once; what a client of the control socket holds open must not keep the ports.
             group.maximumGracefulShutdownDuration = .seconds(5)
             let release = releaseWhatStartingTook()
@@ -108,7 +110,7 @@ extension RunCommand {
     }
 
     /// The gateway of the state directory, else of the configuration file; and where its control socket goes.
-    private func makeGateway(_ logger: Logger) throws -> (Gateway, controlPath: String?) {
+    private func makeGateway(_ logger: Logger) throws -> (Gateway, controlPath: String?, MetricsPlace) {
         let place = GatewayPlace(config: config, state: state)
         do {
             if let state = place.state {
@@ -129,7 +131,7 @@ extension RunCommand {
                     settings.controlPath = state + "/control.sock"
                 }
                 let gateway = try Gateway(stateDirectory: state, settings: settings, logger: logger)
-                return (gateway, settings.controlPath)
+                return (gateway, settings.controlPath, settings.metrics)
             }
             guard localPolicy == nil else {
                 throw CommandFailure(
@@ -138,7 +140,7 @@ extension RunCommand {
             let loaded = try GatewayConfigurationFile(
                 path: place.configuration ?? GatewayPlace.standardConfiguration)
             let gateway = try Gateway(configuration: loaded.configuration, logger: logger)
-            return (gateway, loaded.configuration.controlPath)
+            return (gateway, loaded.configuration.controlPath, loaded.configuration.metrics)
         } catch let error as ConfigurationFileError {
             throw CommandFailure(.failed, "the configuration is refused\n\(error)")
         }

@@ -27,7 +27,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
     static let all: [ConfigurationMistake] = keys + values + peers + tunnels + rates + options + several
 
     private static let known =
-        "use name, identity, veil, listen, control, peers, tunnels, limits, health_commands, paths, multipath or audit"
+        "use name, identity, veil, listen, control, peers, tunnels, limits, health_commands, paths, multipath, audit or metrics"
 
     private static let keys: [ConfigurationMistake] = [
         ConfigurationMistake(
@@ -48,7 +48,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
             "not a mapping", "- a\n",
             [
                 "edge.yaml:1:1: the file must have keys, not a list; write name, identity, veil, listen, control, peers,"
-                    + " tunnels, limits, health_commands, paths, multipath or audit"
+                    + " tunnels, limits, health_commands, paths, multipath, audit or metrics"
             ]),
         ConfigurationMistake(
             "missing keys", "listen: ':0'\n",

@@ -164,7 +164,7 @@ private func client(_ path: String) -> ControlClient { ControlClient(path: path,
             #expect(none.head.hasPrefix("HTTP/1.1 404 Not Found\r\n"))
             #expect(
                 none.body
-                    == #"{"error":{"code":"not_found","hint":"docs/control-api.md lists all; begin with GET /v1/status","#
+                    == #"{"error":{"code":"not_found","hint":"GET /v1/openapi.json lists all; begin with GET /v1/status","#
                     + #""message":"there is no GET /v2/x"}}"# + "\n")
             let bad = try #require(
                 try exchange(

@@ -167,6 +167,25 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
         #expect(configuration.tunnels[0].maximumRate == rate)
     }
 
+    @Test(arguments: [
+        ("true", MetricsPlace.standard), ("false", .off),
+        ("\"127.0.0.1:9\"", .at(HostAddress(host: "127.0.0.1", port: 9))),
+        ("\":9478\"", .at(HostAddress(host: "", port: 9478))), ("\"[::1]:0\"", .at(HostAddress(host: "::1", port: 0))),
+    ])
+    func whereMetricsAre(_ text: String, _ place: MetricsPlace) throws {
+        let configuration = try ConfigurationFolder().read(
+            "name: edge-1\nidentity: edge-1.key\nveil: group.key\nmetrics: \(text)\n")
+        #expect(configuration.metrics == place)
+    }
+
+    @Test(arguments: ["maybe", "\"localhost:9478\"", "9478", "[]", "{}"]) func whereMetricsCannotBe(_ text: String)
+        throws
+    {
+        let problems = try ConfigurationFolder().problems(
+            "name: edge-1\nidentity: edge-1.key\nveil: group.key\nmetrics: \(text)\n")
+        #expect(problems.count == 1 && problems[0].hasPrefix("edge.yaml:4:"))
+    }
+
     @Test(
         arguments: [
             ("true", AuditSettings.usualByteCount), ("false", nil), ("{size: 64KiB}", 64 << 10),

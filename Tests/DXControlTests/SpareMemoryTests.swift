@@ -3,29 +3,26 @@ import Testing
 @testable import DXControl
 
 @Suite struct SpareMemoryTests {
-    private static let mebibyte = 1 << 20
-
     @Test func littleStays() {
         var memory = SpareMemory()
-        #expect(asked(&memory, anonymous: 10 * Self.mebibyte, inUse: 7 * Self.mebibyte) == false)
-        #expect(asked(&memory, anonymous: 16 * Self.mebibyte, inUse: 5 * Self.mebibyte) == true)
-        // Of much that is in use some is always between the pieces.
-        #expect(asked(&memory, anonymous: 140 * Self.mebibyte, inUse: 100 * Self.mebibyte) == false)
+        // The last one: of much that is in use some is always between the pieces.
+        ask(&memory, [(10, 7, false), (16, 5, true), (140, 100, false)])
     }
 
     /// Where pieces lie on every page giving back gives nothing, and is not tried again and again.
     @Test func whatIsStuckIsNotTriedAgain() {
         var memory = SpareMemory()
-        #expect(asked(&memory, anonymous: 16 * Self.mebibyte, inUse: 5 * Self.mebibyte) == true)
-        memory.gaveBack(anonymous: 15 * Self.mebibyte, inUse: 5 * Self.mebibyte)
-        #expect(asked(&memory, anonymous: 16 * Self.mebibyte, inUse: 5 * Self.mebibyte) == false)
-        #expect(asked(&memory, anonymous: 20 * Self.mebibyte, inUse: 5 * Self.mebibyte) == true)
-        // What was stuck came free by itself since: then it counts again.
-        #expect(asked(&memory, anonymous: 8 * Self.mebibyte, inUse: 5 * Self.mebibyte) == false)
-        #expect(asked(&memory, anonymous: 13 * Self.mebibyte, inUse: 5 * Self.mebibyte) == true)
+        ask(&memory, [(16, 5, true)])
+        memory.gaveBack(anonymous: 15 << 20, inUse: 5 << 20)
+        // At 8 MiB it came free by itself: from then on it counts again.
+        ask(&memory, [(16, 5, false), (20, 5, true), (8, 5, false), (13, 5, true)])
     }
 
-    private func asked(_ memory: inout SpareMemory, anonymous: Int, inUse: Int) -> Bool {
-        memory.isWorthwhile(anonymous: anonymous, inUse: inUse)
+    /// Asks for each of these in turn: MiB of the process's own, MiB in use, and the answer.
+    private func ask(_ memory: inout SpareMemory, _ cases: [(anonymous: Int, inUse: Int, answer: Bool)]) {
+        for (anonymous, inUse, answer) in cases {
+            let isWorthwhile = memory.isWorthwhile(anonymous: anonymous << 20, inUse: inUse << 20)
+            #expect(isWorthwhile == answer, "\(anonymous) MiB, \(inUse) in use")
+        }
     }
 }

@@ -169,4 +169,14 @@ import Testing
         #expect(text.contains(#""serve_match":{"#) && text.contains(#""listed":true"#))
         #expect(try JSONDecoder().decode(GatewayStatus.self, from: Data(text.utf8)) == status)
     }
+
+    /// Nothing of a status is lost on its way, whatever there is.
+    @Test func everythingComesBack() throws {
+        let status = try fullStatus()
+        let again = try JSONDecoder().decode(GatewayStatus.self, from: try JSONEncoder().encode(status))
+        #expect(again == status)
+        #expect(again.handshakes?.failed == 2 && again.peers[0].traffic?["direct"]?.packetsLost == 7)
+        #expect(again.tunnels[0].refusals == ["not_allowed": 1, "no_destination": 2])
+        #expect(again.tunnels[1].connectTimes?.count == 2)
+    }
 }

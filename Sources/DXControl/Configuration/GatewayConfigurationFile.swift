@@ -1,3 +1,4 @@
+import DXSocket
 public import DXTunnel
 import Yams
 
@@ -22,7 +23,7 @@ public struct GatewayConfigurationFile: Sendable {
     }
 
     /// Reads the settings of a gateway that is in a group: `listen`, `advertise`, `control`, `local_policy`, `limits`,
-    /// `serve_match`, `lan`, `port_mapping`, `forward`, `paths` and `multipath` alone, as all else is the group's.
+    /// `serve_match`, `lan`, `port_mapping`, `forward`, `paths`, `multipath`, `audit` and `metrics` alone, as all else is the group's.
     public static func settings(path: String) throws(ConfigurationFileError) -> LocalSettings {
         try readPart(path, none: LocalSettings()) { $0.readSettings($1) }
     }
@@ -160,7 +161,7 @@ private struct GatewayReading {
                 .required("name", example: "edge-1"), .required("identity", example: "edge-1.key"),
                 .required("veil", example: "group.key"), .optional("listen"), .optional("control"), .optional("peers"),
                 .optional("tunnels"), .optional("limits"), .optional("health_commands"), .optional("paths"),
-                .optional("multipath"), .optional("audit"),
+                .optional("multipath"), .optional("audit"), .optional("metrics"),
             ])
         let control = reader.text(fields["control"], at: root.key("control"))
         var configuration = GatewayConfiguration(
@@ -181,6 +182,7 @@ private struct GatewayReading {
             paths: reader.pathRules(fields, at: root))
         configuration.healthCommands = readHealthCommands(fields["health_commands"])
         if let audit = fields["audit"] { configuration.audit = readAudit(audit, at: root.key("audit")) }
+        configuration.metrics = readMetrics(fields["metrics"])
         return configuration
     }
 
@@ -214,6 +216,18 @@ private struct GatewayReading {
                 parse: { Quantity.bytes($0).flatMap { AuditSettings.byteCounts.contains($0) ? $0 : nil } }))
     }
 
+    /// `false`, or where: an address, as nobody looks a name up for a listener.
+    private mutating func readMetrics(_ node: Node?) -> MetricsPlace {
+        guard let node else { return .standard }
+        return reader.value(
+            node, at: root.key("metrics"), fallback: .standard,
+            form: "true, false, or ADDRESS:PORT, [IPV6]:PORT or :PORT"
+        ) { text in
+            if let isServed = Bool(text) { return isServed ? .standard : .off }
+            return (try? ListenAddress(text: text)).flatMap { _ in try? .at(HostAddress(text)) }
+        }
+    }
+
     /// What a gateway of a group may say itself.
     mutating func readSettings(_ node: Node) -> LocalSettings {
         let fields = reader.fields(
@@ -222,7 +236,7 @@ private struct GatewayReading {
                 .optional("listen"), .optional("advertise"), .optional("control"), .optional("local_policy"),
                 .optional("limits"), .optional("serve_match"), .optional("lan"),
                 .optional("port_mapping"), .optional("forward"), .optional("health_commands"), .optional("paths"),
-                .optional("multipath"), .optional("audit"),
+                .optional("multipath"), .optional("audit"), .optional("metrics"),
             ])
         var settings = LocalSettings()
         if let listen = fields["listen"] { settings.listen = address(listen, at: root.key("listen"), isTarget: false) }
@@ -242,6 +256,7 @@ private struct GatewayReading {
         if let forward = fields["forward"] { settings.forward = readForward(forward, at: root.key("forward")) }
         settings.paths = reader.pathRules(fields, at: root)
         if let audit = fields["audit"] { settings.audit = readAudit(audit, at: root.key("audit")) }
+        settings.metrics = readMetrics(fields["metrics"])
         settings.lan = readSwitch("lan", in: fields) ?? settings.lan
         settings.mapsPorts = readSwitch("port_mapping", in: fields) ?? settings.mapsPorts
         return settings

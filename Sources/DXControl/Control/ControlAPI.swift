@@ -21,6 +21,9 @@ public protocol ControlTarget: Sendable {
     /// What knows of the gateway's audit records; nil when nothing does.
     var audit: (any AuditControl)? { get }
 
+    /// What tells of the gateway's events; nil when nothing does.
+    var events: (any EventControl)? { get }
+
     /// What cuts paths and peers for a rehearsal; nil when nothing does.
     var rehearsals: (any RehearsalControl)? { get }
 }
@@ -37,6 +40,9 @@ extension ControlTarget {
 
     /// Nothing: for targets that are no gateways.
     public var audit: (any AuditControl)? { nil }
+
+    /// Nothing: for targets that are no gateways.
+    public var events: (any EventControl)? { nil }
 
     /// Nothing: for targets that are no gateways.
     public var rehearsals: (any RehearsalControl)? { nil }

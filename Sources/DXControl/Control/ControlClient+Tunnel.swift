@@ -35,7 +35,7 @@ extension ControlClient {
         }
     }
 
-    private func receive(
+    func receive(
         _ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, output: (ByteBuffer) async throws -> Void
     ) async throws {
         var refusal: HTTPResponseStatus?

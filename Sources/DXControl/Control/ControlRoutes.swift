@@ -17,6 +17,8 @@ struct ControlRoutes<Target: ControlTarget> {
         router.get("/v1/status") { [target] _, _ in try Self.json(try await target.status()) }
         router.post("/v1/ping") { [self] request, _ in try Self.json(try await ping(request)) }
         router.get("/v1/audit") { [self] request, _ in try await audit(request) }
+        ControlAPIDocument.gateway.add(to: router)
+        EventRoutes(events: target.events).add(to: router)
         addWays(to: router)
         addAvailability(to: router)
         addRehearsals(to: router)
@@ -333,7 +335,7 @@ struct ControlErrorMiddleware: RouterMiddleware {
             return try Self.response(
                 ControlError(
                     code: .notFound, message: "there is no \(request.method.rawValue) \(request.uri.path)",
-                    hint: "docs/control-api.md lists all; begin with GET /v1/status"))
+                    hint: "GET /v1/openapi.json lists all; begin with GET /v1/status"))
         } catch let error as HTTPError {
             return try Self.response(
                 ControlError(

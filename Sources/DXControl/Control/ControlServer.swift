@@ -30,7 +30,7 @@ public struct ControlServer: Service {
         path: String, matchmaker: Matchmaker, logger: Logger, onListening: @escaping @Sendable () async -> Void = {}
     ) {
         self.init(path: path, logger: logger, onListening: onListening) {
-            MatchControlRoutes(matchmaker: matchmaker).makeRouter()
+            MatchControlRoutes { matchmaker }.makeRouter()
         }
     }
 

@@ -25,6 +25,9 @@ public struct GatewayControlTarget: ControlTarget {
     public var audit: (any AuditControl)? { gateway }
 
     /// The gateway itself.
+    public var events: (any EventControl)? { gateway }
+
+    /// The gateway itself.
     public var rehearsals: (any RehearsalControl)? { gateway }
 
     /// One round trip to a peer.
@@ -60,6 +63,7 @@ public struct GatewayControlTarget: ControlTarget {
             case .connectionLimit: (.conflict, "\(error)", "end some, or raise the tunnel's limit")
             case .exhausted: (.conflict, "\(error)", "dxgateway status says how much is in use")
             case .isUDP: (.conflict, "\(error)", "dxgateway tunnel show says where")
+            case .tooManyListeners: (.conflict, "\(error)", "end one of them")
             case .unknownPath:
                 (.notFound, "\(error)", "name an address of either end, with or without its port, or an interface")
             case .rehearsalRefused: (.conflict, "\(error)", "--force cuts it all the same")

@@ -1,13 +1,15 @@
 import DXMatch
 import DXMatchServer
 import DXSocket
+import DXTunnel
 
-/// A matchmaker's figures as OpenMetrics text. `docs/dxmatchd.md` §6 lists them.
+/// A matchmaker's figures as OpenMetrics text. `docs/metrics.md` §4 lists them.
 enum MatchMetrics {
     typealias Sample = OpenMetricsText.Sample
 
-    static func text(_ status: Matchmaker.Status) -> String {
-        var text = OpenMetricsText()
+    static func text(_ status: Matchmaker.Status, _ format: OpenMetricsText.Format = .openMetrics) -> String {
+        var text = OpenMetricsText(format)
+        text.family("dx_match_build", .info, "The version of the program.", [Sample(1, ("version", DXVersion.current))])
         writeHoldings(status.front, &text)
         writeTraffic(status, &text)
         writeAnswers(status.front, &text)

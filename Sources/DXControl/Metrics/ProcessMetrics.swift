@@ -1,3 +1,4 @@
+import DXTunnel
 import Glibc
 
 /// What the process uses, by the names that dashboards know.
@@ -16,6 +17,15 @@ enum ProcessMetrics {
         if let resident = residentByteCount {
             text.gauge("process_resident_memory_bytes", unit: "bytes", "Resident memory.", resident)
         }
+        if let start = startTime {
+            text.family(
+                "process_start_time_seconds", .gauge, unit: "seconds", "When the process was started, since 1970.",
+                [.init(seconds: start)])
+        }
+        if let open = ProcessDescriptors.openCount {
+            text.gauge("process_open_fds", "File descriptors that are open.", open)
+        }
+        text.gauge("process_max_fds", "File descriptors that there may be.", ProcessDescriptors.limit)
     }
 
     /// The second number of statm: resident pages (proc(5)).
@@ -23,5 +33,18 @@ enum ProcessMetrics {
         guard let text = try? FileText.read("/proc/self/statm", limit: 256) else { return nil }
         let numbers = text.split(separator: " ")
         return numbers.count > 1 ? Int(numbers[1]).map { $0 * sysconf(Int32(_SC_PAGESIZE)) } : nil
+    }
+
+    /// The start in ticks after boot (proc(5), stat, field 22), counted from when that was by the clock of now.
+    private static var startTime: Double? {
+        guard let stat = try? FileText.read("/proc/self/stat", limit: 4_096),
+            // The second field is the program's name in parentheses, and may hold anything.
+            let fields = stat.split(separator: ")").last?.split(separator: " "), fields.count > 19,
+            let ticks = Double(fields[19]),
+            let uptime = (try? FileText.read("/proc/uptime", limit: 256))?.split(separator: " ").first.flatMap({
+                Double($0)
+            })
+        else { return nil }
+        return Double(Timestamp.now().unixMilliseconds) / 1_000 - uptime + ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 }

@@ -27,6 +27,21 @@ public struct PathStatistics: Sendable, BitwiseCopyable {
 
     /// Nothing yet.
     public init() {}
+
+    /// Takes in what another path counted.
+    mutating func add(_ other: PathStatistics) {
+        packetsSent &+= other.packetsSent
+        packetsFragmented &+= other.packetsFragmented
+        bytesSent &+= other.bytesSent
+        packetsReceived &+= other.packetsReceived
+        bytesReceived &+= other.bytesReceived
+        packetsLost &+= other.packetsLost
+        packetsSpuriouslyLost &+= other.packetsSpuriouslyLost
+        probeTimeouts &+= other.probeTimeouts
+        congestionEvents &+= other.congestionEvents
+        persistentCongestion &+= other.persistentCongestion
+        blackHoles &+= other.blackHoles
+    }
 }
 
 /// What one path is like now.

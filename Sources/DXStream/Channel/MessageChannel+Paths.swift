@@ -112,6 +112,7 @@ extension MessageChannel {
     mutating func forgetPath(at index: Int, now: Instant) {
         declareAllLost(on: index, now: now)
         let id = paths[index].id
+        endedPaths.add(paths[index].statistics)
         paths.remove(at: index)
         if let active = activeIndex {
             if active == index { activeIndex = nil } else if active > index { activeIndex = active - 1 }

@@ -70,6 +70,8 @@ public struct MessageChannel: ~Copyable {
     /// When the first ack-eliciting packet after the last receipt was sent: the idle timeout restarts there too.
     var firstSentSinceReceived: Instant?
     var counters = ChannelStatistics()
+    /// What paths counted that were forgotten.
+    var endedPaths = PathStatistics()
     var closing = ClosingState()
     /// Where stream or control data of the peer came last.
     var peerDataPath: PathID?
@@ -165,6 +167,8 @@ public struct MessageChannel: ~Copyable {
     public var streamCount: Int { streams.count }
     /// Counts since the channel began.
     public var statistics: ChannelStatistics { counters }
+    /// Counts of paths that were forgotten, added up.
+    public var endedPathStatistics: PathStatistics { endedPaths }
     /// What each path is like now.
     public var pathSnapshots: [PathSnapshot] {
         paths.indices.map { index in

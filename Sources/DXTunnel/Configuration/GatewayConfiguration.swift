@@ -29,6 +29,8 @@ public struct GatewayConfiguration: Sendable, Hashable {
     public var paths: PathRules
     /// What is kept of connections that went through; in memory, as a gateway without a group has no state directory.
     public var audit = AuditSettings()
+    /// Where the program serves figures; an embedded gateway serves none itself.
+    public var metrics = MetricsPlace.standard
 
     /// A configuration from its parts.
     public init(

@@ -26,6 +26,7 @@ public final class Gateway: Service {
     private let plan: LoopPlan
     let audit: AuditLog?
     let rehearsals = RehearsalSlot()
+    let eventHub = EventHub()
     private let loops = NIOLockedValueBox<[Running]>([])
     private let serving = NIOLockedValueBox<MatchService?>(nil)
     private let acceptors = NIOLockedValueBox<[String: @Sendable (TunnelStream) -> Void]>([:])
@@ -167,7 +168,7 @@ public final class Gateway: Service {
     /// Everything but sockets and listeners, on each event loop.
     private func makeCores(_ gates: [LoopGate]) async throws -> [Running] {
         var running: [Running] = []
-        let shares = LoopShare.all(configuration, plan: plan, audit: audit, rehearsals: rehearsals)
+        let shares = LoopShare.all(configuration, plan: plan, audit: audit, rehearsals: rehearsals, events: eventHub)
         for (gate, share) in zip(gates, shares) {
             let (configuration, identity, veils, logger, tuning) = (configuration, identity, veils, logger, tuning)
             let (group, configured) = (group, configured)
@@ -278,6 +279,7 @@ public final class Gateway: Service {
             }.get()
         }
         for loop in running { try? await loop.gate.eventLoop.flatSubmit { loop.core.value.finish() }.get() }
+        eventHub.finish()
         // What the connections that ended now say.
         if let audit { try? await NIOThreadPool.singleton.runIfActive { audit.write() } }
         // Last, so that this gateway's own registration is taken back.

@@ -18,6 +18,9 @@ extension GatewayCore {
             applyTunnels(view.tunnels)
             for channel in peers.compactMap(\.channel) { channel.refreshHold() }
         }
+        if old.tunnels != view.tunnels || old.peers != view.peers || old.name != configuration.name {
+            events.post(.configurationChanged(revision: group?.state.revision ?? 0))
+        }
         scheduleTurn()
         return configuration
     }

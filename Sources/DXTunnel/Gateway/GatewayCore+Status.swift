@@ -25,6 +25,10 @@ extension GatewayCore {
             forwarding: group == nil ? nil : forwarding.status())
         if isDraining { status.draining = true }
         status.descriptors = descriptorStatus()
+        let handshakes = secure.statistics
+        status.handshakes = HandshakeStatus(
+            started: handshakes.handshakesStarted, established: handshakes.handshakesEstablished,
+            failed: handshakes.handshakesFailed)
         return status
     }
 
@@ -36,16 +40,27 @@ extension GatewayCore {
             name: peer.name, id: peer.id.text, state: state, since: peer.stateSince, bytesSent: peer.pastBytes.sent,
             bytesReceived: peer.pastBytes.received,
             lastError: peer.twin.map { "its key is used twice, at \($0.used) and \($0.other)" } ?? why)
+        peer.noteTraffic()
+        result.traffic = Dictionary(
+            uniqueKeysWithValues: peer.ledger.counts.map { ($0.key.rawValue, $0.value) })
+        let past = peer.past
+        result.counters = [
+            "packets_duplicate": past.packetsDuplicate, "stream_bytes_sent": past.streamBytesSent,
+            "stream_bytes_received": past.streamBytesReceived,
+            "stream_bytes_retransmitted": past.streamBytesRetransmitted,
+        ]
         guard let channel = peer.channel else { return result }
         let counts = channel.transport.statistics
         result.bytesSent &+= counts.bytesSent
         result.bytesReceived &+= counts.bytesReceived
         result.openStreams = channel.streamCount
         result.counters = [
-            "packets_duplicate": counts.packetsDuplicate, "packets_refused": counts.packetsRefused,
+            "packets_duplicate": past.packetsDuplicate &+ counts.packetsDuplicate,
+            "packets_refused": counts.packetsRefused,
             "streams_opened": counts.streamsOpened, "streams_accepted": counts.streamsAccepted,
-            "stream_bytes_sent": counts.streamBytesSent, "stream_bytes_received": counts.streamBytesReceived,
-            "stream_bytes_retransmitted": counts.streamBytesRetransmitted,
+            "stream_bytes_sent": past.streamBytesSent &+ counts.streamBytesSent,
+            "stream_bytes_received": past.streamBytesReceived &+ counts.streamBytesReceived,
+            "stream_bytes_retransmitted": past.streamBytesRetransmitted &+ counts.streamBytesRetransmitted,
         ]
         let paths = channel.transport.pathSnapshots
         if channel.keepsPaths { result.paths = paths.compactMap { path in channel.status(of: path) } }
@@ -84,6 +99,7 @@ extension GatewayCore {
                 bytesToClient: usage.bytesOut, lastError: usage.lastError
             ).with(usage, isCompressed: tunnel.isCompressed).with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
             status.destinations = tunnel.destinationStatus(now: currentTime())
+            status.failovers = tunnel.choice.failovers
             return status
         }
             + destinations.map { tunnel in
@@ -97,6 +113,7 @@ extension GatewayCore {
                 ).with(usage, proxyProtocol: tunnel.writesProxyHeader, isCompressed: tunnel.isCompressed)
                     .with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
                 status.health = tunnel.healthStatus
+                if tunnel.udp == nil, tunnel.targetText != nil { status.connectTimes = tunnel.connectTimes }
                 return status
             }
     }
@@ -158,6 +175,7 @@ extension TunnelStatus {
         _ usage: TunnelUsage, proxyProtocol: Bool = false, isCompressed: Bool
     ) -> TunnelStatus {
         var status = self
+        status.refusals = Dictionary(uniqueKeysWithValues: usage.refusals.map { ($0.key.rawValue, $0.value) })
         let limiter = usage.limiter
         status.rateBitsPerSecond = limiter?.bitsPerSecond
         status.rateWaits = limiter?.waitCount

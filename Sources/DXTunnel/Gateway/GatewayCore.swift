@@ -23,6 +23,8 @@ final class GatewayCore {
     let share: LoopShare
     /// The audit records; nil where none are kept.
     var audit: AuditLog? { share.audit }
+    /// What happens, for who watches.
+    var events: EventHub { share.events }
     /// The gateway's other event loops, by number.
     var neighbours: [UInt8: LoopNeighbour] = [:]
     var random: RandomSource
@@ -236,6 +238,8 @@ final class GatewayCore {
         isDraining = draining
         for peer in peers { peer.channel?.tellLeaving(draining) }
         refreshOrigins()
+        // One of several event loops says so.
+        if share.number == 0 { events.post(.draining(draining)) }
         logger.notice(draining ? "draining: new connections go elsewhere" : "not draining any more")
     }
 
@@ -333,6 +337,9 @@ final class GatewayCore {
         for (key, value) in metadata { all[key] = "\(value.onOneLine)" }
         if leftOut > 0 { all["left_out"] = "\(leftOut)" }
         logger.warning(message, metadata: all)
+        // Refusals of connections and datagrams are events of their own, counted.
+        guard !["connection refused", "datagram refused"].contains(message.description) else { return }
+        events.post(.warning(message: message.description, details: all.mapValues(\.description)))
     }
 
     // MARK: Turns

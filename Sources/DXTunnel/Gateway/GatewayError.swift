@@ -24,6 +24,8 @@ public enum GatewayError: Error, Hashable, Sendable {
     case connectionLimit(String)
     /// The gateway is at a limit of its memory or file descriptors; why, in words.
     case exhausted(String, tunnel: String)
+    /// As many follow the gateway's events as may: how many.
+    case tooManyListeners(Int)
     /// No path to a peer is meant by these words.
     case unknownPath(String)
     /// Nothing was cut, as open connections would come to harm: which. It may be forced.
@@ -52,6 +54,7 @@ extension GatewayError: CustomStringConvertible {
         case .notADestination(let name, let tunnel): "\(name) is no destination of the tunnel \(tunnel)"
         case .isUDP(let name): "tunnel \(name) is of UDP: send datagrams to where it listens"
         case .noAnswer(let name): "\(name) did not answer"
+        case .tooManyListeners(let count): "\(count) follow the gateway's events already"
         case .unknownPath(let text), .rehearsalRefused(let text): text
         case .rehearsalTooLong(let name, let silence, let longest):
             "connections with \(name) end after \(silence) s of silence: "

@@ -44,6 +44,8 @@ public struct GatewayStatus: Sendable, Hashable {
     public var audit: AuditStatus?
     /// The file descriptors of its process; nil of a gateway that does not say.
     public var descriptors: DescriptorStatus?
+    /// Handshakes since the start; nil of a gateway that does not say.
+    public var handshakes: HandshakeStatus?
 
     /// A snapshot from its parts.
     public init(
@@ -82,6 +84,7 @@ public struct GatewayStatus: Sendable, Hashable {
             drops.merge(part.drops, uniquingKeysWith: &+)
             memory.add(part.memory)
             if let more = part.descriptors { descriptors?.add(more) }
+            if let more = part.handshakes { handshakes?.add(more) }
             for tunnel in part.tunnels {
                 let known = tunnels.firstIndex { $0.name == tunnel.name && $0.role == tunnel.role }
                 if let known { tunnels[known].add(tunnel) } else { tunnels.append(tunnel) }
@@ -153,7 +156,7 @@ extension GatewayStatus: Codable {
         case uptimeSeconds = "uptime_seconds"
         case listen, socket, threads, peers, tunnels, drops, memory, group, match, forwarding
         case serveMatch = "serve_match"
-        case audit, descriptors
+        case audit, descriptors, handshakes
     }
 
     /// Writes the layout, with `healthy` and `problems` worked out.
@@ -181,6 +184,7 @@ extension GatewayStatus: Codable {
         try container.encodeIfPresent(draining, forKey: .draining)
         try container.encodeIfPresent(audit, forKey: .audit)
         try container.encodeIfPresent(descriptors, forKey: .descriptors)
+        try container.encodeIfPresent(handshakes, forKey: .handshakes)
     }
 
     /// Reads the layout; throws `DecodingError` for another schema.
@@ -210,6 +214,7 @@ extension GatewayStatus: Codable {
         draining = try container.decodeIfPresent(Bool.self, forKey: .draining)
         audit = try container.decodeIfPresent(AuditStatus.self, forKey: .audit)
         descriptors = try container.decodeIfPresent(DescriptorStatus.self, forKey: .descriptors)
+        handshakes = try container.decodeIfPresent(HandshakeStatus.self, forKey: .handshakes)
     }
 }
 

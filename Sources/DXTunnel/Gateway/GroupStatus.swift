@@ -14,6 +14,10 @@ public struct GroupStatus: Sendable, Hashable, Codable {
     public var admin: Bool
     /// What operators should mend, one sentence each.
     public var problems: [String]
+    /// When the newest change that is held was made, by the clock of the admin who made it; nil when nothing says so.
+    public var lastChange: Timestamp?
+    /// Tunnels whose last change holds for a time only, and waits to be confirmed; nil of a gateway that does not say.
+    public var unconfirmedChanges: Int?
 
     /// A value from its parts.
     public init(
@@ -26,6 +30,12 @@ public struct GroupStatus: Sendable, Hashable, Codable {
         self.neighbours = neighbours
         self.admin = admin
         self.problems = problems
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name, revision, epoch, members, neighbours, admin, problems
+        case lastChange = "last_change"
+        case unconfirmedChanges = "unconfirmed_changes"
     }
 }
 
@@ -74,9 +84,12 @@ extension GroupAgent {
         }
         problems += conductProblems
         problems.sort()
-        return GroupStatus(
+        var status = GroupStatus(
             name: state.name ?? "(no name)", revision: state.revision, epoch: epochsInUse.last?.number ?? 0,
             members: state.members.count, neighbours: neighbours.count, admin: isAdmin, problems: problems)
+        if state.newestTime > 0 { status.lastChange = Timestamp(claimed: state.newestTime) }
+        status.unconfirmedChanges = state.tunnels.count { $0.trial != nil }
+        return status
     }
 
     /// A few of them are an accident.

@@ -18,11 +18,13 @@ struct LoopShare: Sendable {
     let audit: AuditLog?
     /// The rehearsal that the gateway may have.
     let rehearsals: RehearsalSlot
+    /// What happens, for who watches.
+    let events: EventHub
 
     /// One for each event loop.
     static func all(
         _ configuration: GatewayConfiguration, plan: LoopPlan, audit: AuditLog? = nil,
-        rehearsals: RehearsalSlot = RehearsalSlot()
+        rehearsals: RehearsalSlot = RehearsalSlot(), events: EventHub = EventHub()
     ) -> [LoopShare] {
         let bootID = SecureRandom.next()
         let connections = ConnectionCount(maximum: configuration.limits.connections)
@@ -33,7 +35,7 @@ struct LoopShare: Sendable {
         return (0..<plan.loopCount).map {
             LoopShare(
                 number: $0, plan: plan, bootID: bootID, connections: connections, memory: memory,
-                tunnelConnections: tunnels, audit: audit, rehearsals: rehearsals)
+                tunnelConnections: tunnels, audit: audit, rehearsals: rehearsals, events: events)
         }
     }
 
@@ -42,7 +44,8 @@ struct LoopShare: Sendable {
         // Those of a group come later, and the gateway has one event loop then.
         let count = tunnelConnections[tunnel.name] ?? ConnectionCount(maximum: tunnel.maximumConnections)
         return TunnelUsage(
-            ofTunnel: count, ofGateway: connections, limiter: limiter, hold: tunnel.hold.map { Interval($0) })
+            name: tunnel.name, ofTunnel: count, ofGateway: connections, limiter: limiter,
+            hold: tunnel.hold.map { Interval($0) }, events: events)
     }
 
     /// Whether a peer is this loop's.

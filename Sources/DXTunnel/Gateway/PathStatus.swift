@@ -24,11 +24,13 @@ public struct PathStatus: Sendable, Hashable, Codable {
     public var bytesSent: UInt64
     /// UDP payload bytes received over it since it began.
     public var bytesReceived: UInt64
+    /// What kind of path it is; nil of a gateway that does not say.
+    public var kind: PathKind?
 
     /// A value from its parts.
     public init(
         local: String?, remote: String, state: State, preference: String, rttMicroseconds: UInt64?, bytesSent: UInt64,
-        bytesReceived: UInt64
+        bytesReceived: UInt64, kind: PathKind? = nil
     ) {
         self.local = local
         self.remote = remote
@@ -37,10 +39,11 @@ public struct PathStatus: Sendable, Hashable, Codable {
         self.rttMicroseconds = rttMicroseconds
         self.bytesSent = bytesSent
         self.bytesReceived = bytesReceived
+        self.kind = kind
     }
 
     private enum CodingKeys: String, CodingKey {
-        case local, remote, state, preference
+        case local, remote, state, preference, kind
         case rttMicroseconds = "rtt_us"
         case bytesSent = "bytes_sent"
         case bytesReceived = "bytes_received"

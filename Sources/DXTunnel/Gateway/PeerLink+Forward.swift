@@ -97,11 +97,10 @@ extension PeerLink {
         }
         core.match?.reachedThroughMember(id)
         if forwarding.directAt == .distantFuture { forwarding.directAt = now + forwarding.directPause }
+        let through = core.forwarding.forwarderName(of: session.remote) ?? ""
         core.logger.info(
-            "peer is reached through another member",
-            metadata: [
-                "peer": "\(name)", "forwarder": "\(core.forwarding.forwarderName(of: session.remote) ?? "")",
-            ])
+            "peer is reached through another member", metadata: ["peer": "\(name)", "forwarder": "\(through)"])
+        core.events.post(.peerForwarded(peer: name, through: through))
     }
 
     /// Looks for a direct way again, now and then, beside the one in use. What is known by matchmakers goes on by itself.

@@ -114,6 +114,7 @@ extension PeerLink: PathHost {
 
     /// It answers again.
     func pathReturned(_ session: ChannelSession, now: Instant) {
+        core.events.post(.pathUp(peer: name, address: session.remote.description))
         core.logger.info("path answers again", metadata: ["peer": "\(name)", "address": "\(session.remote)"])
         paths.attached(session.pathID, local: session.local, remote: session.remote, now: now)
     }
@@ -154,6 +155,6 @@ extension PeerChannel {
             local: session.local?.addressText, remote: session.remote.description,
             state: path.isActive ? .used : path.isDown ? .down : .ready, preference: "\(path.preference)",
             rttMicroseconds: path.roundTrip.map { UInt64(max(0, $0.microseconds)) },
-            bytesSent: path.statistics.bytesSent, bytesReceived: path.statistics.bytesReceived)
+            bytesSent: path.statistics.bytesSent, bytesReceived: path.statistics.bytesReceived, kind: session.pathKind)
     }
 }

@@ -39,6 +39,9 @@ final class PeerLink {
     private(set) var hasFailed = false
     /// Counts of channels that have ended.
     private(set) var pastBytes: (sent: UInt64, received: UInt64) = (0, 0)
+    private(set) var past = PastChannels()
+    /// What went over its paths, by kind.
+    var ledger = PathLedger()
     var boots = BootHistory()
     /// Sessions of another start of the peer, while the one in use is asked whether it still runs.
     var doubted: Doubted?
@@ -406,6 +409,7 @@ final class PeerLink {
         }
         if isNew { onChannelUp(target, now: now) }
         pathAttached(session, now: now)
+        noteTraffic()
         reconnect.onConnected()
         noteForwarding(session, now: now)
         rekeyWantedSince = nil
@@ -423,6 +427,11 @@ final class PeerLink {
                 "peer": "\(name)",
                 "address": "\(channel.sessions.first.map { core.forwarding.words(for: $0.remote) } ?? "")",
             ])
+        let remote = channel.sessions.first?.remote
+        core.events.post(
+            .peerUp(
+                peer: name, path: channel.pathKind,
+                address: remote.flatMap { $0.isForwarded ? nil : $0.description }))
         core.onChannelUp(channel)
     }
 
@@ -502,6 +511,7 @@ final class PeerLink {
         lastError = Self.words(for: reason)
         stateSince = .now()
         core.logger.info("peer disconnected", metadata: ["peer": "\(name)", "reason": "\(lastError ?? "")"])
+        core.events.post(.peerDown(peer: name, reason: lastError?.onOneLine ?? ""))
         end(channel)
         // A peer that is stopping will not answer at once.
         if canBeCalled, isWanted {
@@ -514,6 +524,9 @@ final class PeerLink {
         guard channel === self.channel else { return }
         pastBytes.sent &+= channel.transport.statistics.bytesSent
         pastBytes.received &+= channel.transport.statistics.bytesReceived
+        past.add(channel.transport.statistics)
+        noteTraffic()
+        ledger.channelEnded()
         self.channel = nil
         endPaths(now: core.currentTime())
         endGoneSearch()

@@ -42,6 +42,8 @@ public struct PeerStatus: Sendable, Hashable, Codable {
     public var lastError: String?
     /// The paths that the channel has, where both ends keep several; nil where they do not.
     public var paths: [PathStatus]?
+    /// What went over paths since the start, by their kind; nil of a gateway that does not say.
+    public var traffic: [String: PathCounts]?
     /// Further counters since the start, such as `packets_lost`; the names say their units.
     public var counters: [String: UInt64]
 
@@ -84,6 +86,6 @@ public struct PeerStatus: Sendable, Hashable, Codable {
         case bytesSent = "bytes_sent"
         case bytesReceived = "bytes_received"
         case lastError = "last_error"
-        case counters, paths
+        case counters, paths, traffic
     }
 }

@@ -40,6 +40,13 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     public var bytesToTarget: UInt64
     /// Application bytes towards the client since the start.
     public var bytesToClient: UInt64
+    /// The same by reason (`RefusalReason`); reasons that never occurred are absent. Nil of a gateway that does not say, as the two that
+    /// follow.
+    public var refusals: [String: UInt64]?
+    /// At the destination of a TCP tunnel that has a target: how long it took to accept.
+    public var connectTimes: ConnectTimes?
+    /// At the origin: how often a destination failed since the start while another could serve.
+    public var failovers: UInt64?
     /// Why the last refused connection or activation failed; nil when none did.
     public var lastError: String?
     /// The configured rate of what this end sends, in bits per second; nil without one, as the two that follow.
@@ -114,6 +121,9 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         openConnections += other.openConnections
         totalConnections &+= other.totalConnections
         refusedConnections &+= other.refusedConnections
+        refusals = refusals.map { $0.merging(other.refusals ?? [:], uniquingKeysWith: &+) }
+        if let theirs = other.connectTimes { connectTimes?.add(theirs) }
+        failovers = failovers.map { $0 &+ (other.failovers ?? 0) }
         bytesToTarget &+= other.bytesToTarget
         bytesToClient &+= other.bytesToClient
         rateWaits = rateWaits.map { $0 &+ (other.rateWaits ?? 0) }
@@ -126,7 +136,8 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, role, state, listen, target, compression, destinations, health
+        case name, role, state, listen, target, compression, destinations, health, refusals, failovers
+        case connectTimes = "connect_times"
         case openConnections = "open_connections"
         case totalConnections = "total_connections"
         case refusedConnections = "refused_connections"

@@ -88,7 +88,6 @@ extension GroupAgent {
 extension PeerChannel {
     /// What kind of path it uses.
     var pathKind: PathKind {
-        guard let remote = sessionInUse?.remote else { return .direct }
-        return remote.isForwarded ? .forwarded : remote.isPrivate ? .lan : .direct
+        sessionInUse?.pathKind ?? .direct
     }
 }

@@ -31,6 +31,8 @@ public struct LocalSettings: Sendable, Hashable {
     public var mapsPorts = true
     /// What is kept of connections that went through, in the state directory.
     public var audit = AuditSettings()
+    /// Where the program serves figures.
+    public var metrics = MetricsPlace.standard
 
     /// Which interfaces carry paths to other members (`docs/paths.md`).
     public var paths = PathRules()

@@ -6,7 +6,7 @@ extension MatchAgent {
     /// A snapshot for status.
     func status(now: Instant) -> MatchStatus {
         MatchStatus(
-            matchmakers: plan.servers.map(status(of:)),
+            matchmakers: plan.servers.map { status(of: $0, now: now) },
             networks: [Endpoint.Family.v4, .v6].compactMap { family in
                 behaviour[family].map {
                     MatchStatus.Network(ipVersion: family.version, nat: NATReport($0), binding: binding(family))
@@ -16,13 +16,14 @@ extension MatchAgent {
     }
 
     /// How it stands with one matchmaker: what the registration of the newest epoch says.
-    private func status(of server: MatchmakerAddress) -> MatchmakerStatus {
+    private func status(of server: MatchmakerAddress, now: Instant) -> MatchmakerStatus {
         var result = MatchmakerStatus(server: server.place, pin: server.pin.text)
         guard let link = groupLink(of: server) else { return result }
         let known = link.client.status
         result.address = known.server?.description
         result.addresses = NetworkCheck.told(server.address, link.addresses)
         result.rttMicroseconds = known.roundTrip.map { UInt64(max(0, $0.microseconds)) }
+        result.lastAnswerSeconds = known.lastHeardAt.map { max(0, (now - $0).secondsAsDouble) }
         result.observed = [known.observedV4, known.observedV6].compactMap { $0?.description }
         result.members = known.memberCount.map(Int.init)
         switch known.state {

@@ -264,6 +264,9 @@ final class PeerChannel {
             core.logger.info(
                 "path does not answer",
                 metadata: ["peer": "\(peer.name)", "address": "\(session(of: id)?.remote.description ?? "")"])
+            if keepsPaths, let remote = session(of: id)?.remote {
+                core.events.post(.pathDown(peer: peer.name, address: remote.description))
+            }
             peer.pathEnded(id, now: now)
         case .pathUp(let id): if let session = session(of: id) { peer.pathReturned(session, now: now) }
         case .pathValidated(let id): onPathValidated(id)
@@ -321,6 +324,7 @@ final class PeerChannel {
         guard isSuspended != suspended else { return }
         isSuspended = suspended
         core.setSuspended(suspended, self)
+        core.events.post(suspended ? .peerSilent(peer: peer.name) : .peerHeard(peer: peer.name))
         core.logger.info(
             suspended ? "peer is silent: new connections are refused" : "peer is heard again",
             metadata: ["peer": "\(peer.name)"])
@@ -464,6 +468,7 @@ final class PeerChannel {
         session.channel = nil
         let older = predecessors.removeValue(forKey: id)
         for (new, old) in predecessors where old == id { predecessors[new] = older }
+        if peer.channel === self { peer.noteTraffic() }
         peer.pathEnded(id, now: now)
         core.forget(session)
     }
@@ -482,6 +487,8 @@ final class PeerChannel {
         core.logger.info(
             "peer moved to a new address",
             metadata: ["peer": "\(peer.name)", "from": "\(session.remote)", "to": "\(candidate)"])
+        core.events.post(
+            .peerMoved(peer: peer.name, from: session.remote.description, to: candidate.description))
         session.remote = candidate
         session.local = session.candidateLocal
         session.exit = core.exit(from: session.local)

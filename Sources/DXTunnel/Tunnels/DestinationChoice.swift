@@ -53,6 +53,8 @@ struct DestinationChoice: Sendable {
     }
 
     private(set) var standings: [Standing] = []
+    /// How often one failed since the start while another was usable, where new connections go since.
+    private(set) var failovers: UInt64 = 0
     private var failback: Failback
     private var isSticky: Bool
 
@@ -123,6 +125,7 @@ struct DestinationChoice: Sendable {
             standings[index].failureCount = isOld ? 1 : standings[index].failureCount + 1
             standings[index].failedAt = now
             standings[index].isBarred = true
+            if standings.contains(where: \.isUsable) { failovers &+= 1 }
         case (nil, false), (_?, true): break
         }
     }

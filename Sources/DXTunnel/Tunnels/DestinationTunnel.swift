@@ -16,6 +16,8 @@ final class DestinationTunnel {
     var isActivated = false
     /// Its flows, in a UDP tunnel; nil in one of TCP.
     private(set) var udp: UDPDestination?
+    /// How long the target took to accept.
+    private(set) var connectTimes = ConnectTimes()
     private let core: GatewayCore
     private(set) var target: TunnelAddress?
     /// Whether the target is told who its client is.
@@ -67,6 +69,10 @@ final class DestinationTunnel {
         core.logger.notice(
             "target is \(checker?.state ?? .unknown)",
             metadata: ["tunnel": "\(name)", "target": "\(targetText ?? "")", "reason": "\(checker?.reason ?? "")"])
+        core.events.post(
+            .targetHealth(
+                tunnel: name, state: TargetHealthStatus.State(checker?.state ?? .unknown),
+                reason: checker?.reason?.onOneLine))
         for channel in core.peers.compactMap(\.channel) { channel.tellTarget(of: self) }
     }
 
@@ -183,7 +189,7 @@ final class DestinationTunnel {
         guard udp == nil else { return refuse(id, on: channel, code: .refused, "the tunnel is of UDP") }
         if let refusal = core.refusal(of: usage, over: channel, needsDescriptor: target != nil) {
             core.count(refusal)
-            return refuse(id, on: channel, code: .limit, refusal.reason)
+            return refuse(id, on: channel, code: .limit, refusal.reason, as: refusal.counted)
         }
         if let target {
             guard beginning.head.port < UInt64(target.portCount) || target.portCount == 1 else {
@@ -223,8 +229,10 @@ final class DestinationTunnel {
         return (lead, compression)
     }
 
-    private func refuse(_ id: StreamID, on channel: PeerChannel, code: StreamCode, _ reason: String) {
-        usage.refuse(reason)
+    private func refuse(
+        _ id: StreamID, on channel: PeerChannel, code: StreamCode, _ reason: String, as counted: RefusalReason? = nil
+    ) {
+        usage.refuse(reason, as: counted ?? RefusalReason(code))
         core.auditRefusal(
             tunnel: name, role: .destination, peer: channel.peer.name, target: targetText, reason: reason)
         core.complain(
@@ -259,7 +267,8 @@ final class DestinationTunnel {
     }
 
     private func refuseByPolicy(_ id: StreamID, _ target: TunnelAddress, on channel: PeerChannel) {
-        refuse(id, on: channel, code: .refused, "this gateway's local policy does not allow \(target)")
+        refuse(
+            id, on: channel, code: .refused, "this gateway's local policy does not allow \(target)", as: .notAllowed)
     }
 
     private func connect(
@@ -275,6 +284,7 @@ final class DestinationTunnel {
             ticket: ticket)
         channel.setOwner(.connecting(self, bridge), of: id)
         let bound = NIOLoopBound((self, channel, bridge), eventLoop: core.eventLoop)
+        let begun = core.currentTime()
         let bootstrap = ClientBootstrap(group: core.eventLoop)
             .connectTimeout(core.connectTimeout)
             .channelOption(.autoRead, value: false)
@@ -290,6 +300,7 @@ final class DestinationTunnel {
             }
         connecting.whenComplete { result in
             let (tunnel, channel, bridge) = bound.value
+            if case .success = result { tunnel.connectTimes.note(tunnel.core.currentTime() - begun) }
             tunnel.connected(result, id, bridge, to: target, on: channel)
         }
     }

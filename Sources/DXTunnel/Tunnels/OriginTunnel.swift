@@ -160,6 +160,8 @@ final class OriginTunnel {
         let now = core.currentTime()
         for name in destinations {
             let known = active.first { $0.channel.peer.name == name }
+            let wasUsable = choice[name]?.isUsable ?? false
+            defer { tellHealth(of: name, wasUsable: wasUsable) }
             choice.change(name, now: now) { standing in
                 standing.isPresent = known.map { !$0.isSuspended } ?? false
                 standing.isHeard = known.map { !$0.channel.isDoubted } ?? true
@@ -169,6 +171,15 @@ final class OriginTunnel {
             }
         }
         if isActive { open() } else { closeUnlessActive() }
+    }
+
+    private func tellHealth(of destination: String, wasUsable: Bool) {
+        guard let standing = choice[destination], standing.isUsable != wasUsable else { return }
+        let reason = standing.reason ?? ""
+        core.events.post(
+            .destinationHealth(
+                tunnel: name, destination: destination, isUsable: standing.isUsable,
+                reason: reason.isEmpty ? nil : reason.onOneLine))
     }
 
     /// An operator wants the destinations that failed used again.
@@ -377,7 +388,7 @@ final class OriginTunnel {
     private func accept(_ tcp: any Channel, at entrance: ListenerPlace) -> EventLoopFuture<Void> {
         guard isAllowed(tcp, at: entrance) else {
             let client = tcp.remoteAddress?.ipAddress ?? "unknown"
-            usage.refuse("client \(client) is not allowed")
+            usage.refuse("client \(client) is not allowed", as: .notAllowed)
             auditRefusal(tcp, "the client is not allowed")
             core.complain(
                 "connection refused", ["tunnel": name, "client": client, "reason": "not allowed"], limit: &complaints)
@@ -398,7 +409,7 @@ final class OriginTunnel {
                 return bridge
             }
         } catch {
-            usage.refuse("\(error)")
+            usage.refuse("\(error)", as: RefusalReason(error))
             core.rehearsal?.refused(by: self)
             auditRefusal(tcp, "\(error)")
             core.complain("connection refused", ["tunnel": name, "reason": "\(error)"], limit: &complaints)
@@ -492,7 +503,7 @@ final class OriginTunnel {
 
     /// A connection found no destination that takes it.
     func onOpeningFailed(_ reason: String) {
-        usage.refuse(reason)
+        usage.refuse(reason, as: .noDestination)
         core.complain("connection refused", ["tunnel": name, "reason": reason], limit: &complaints)
     }
 

@@ -16,15 +16,22 @@ final class TunnelUsage {
     private(set) var total: UInt64 = 0
     private(set) var bytesIn: UInt64 = 0
     private(set) var bytesOut: UInt64 = 0
-    var refused: UInt64 = 0
+    private(set) var refused: UInt64 = 0
+    /// The same by reason; reasons that never occurred are absent.
+    private(set) var refusals: [RefusalReason: UInt64] = [:]
     var lastError: String?
     private let ofTunnel: ConnectionCount
     private let ofGateway: ConnectionCount
+    private var name: String
+    private let events: EventHub?
 
     /// No connections yet; the counts are those over all event loops.
     init(
-        ofTunnel: ConnectionCount, ofGateway: ConnectionCount, limiter: TunnelLimiter? = nil, hold: Interval? = nil
+        name: String = "", ofTunnel: ConnectionCount, ofGateway: ConnectionCount, limiter: TunnelLimiter? = nil,
+        hold: Interval? = nil, events: EventHub? = nil
     ) {
+        self.name = name
+        self.events = events
         self.hold = hold
         self.limiter = limiter
         self.ofTunnel = ofTunnel
@@ -34,6 +41,7 @@ final class TunnelUsage {
     /// The tunnel has these limits from now on. Connections that are open go on: under the new rate, and also when more are
     /// open than new ones may be.
     func update(_ tunnel: GatewayConfiguration.Tunnel, on eventLoop: any EventLoop) {
+        name = tunnel.name
         ofTunnel.maximum = tunnel.maximumConnections
         hold = tunnel.hold.map { Interval($0) }
         // Of a UDP tunnel its own table ends idle flows, and datagrams over the rate are dropped (`DatagramPolicer`).
@@ -77,8 +85,10 @@ final class TunnelUsage {
     /// Bytes went to the application beside this gateway.
     func countToClient(_ count: Int) { bytesOut &+= UInt64(count) }
     /// A connection or an activation failed.
-    func refuse(_ reason: String) {
+    func refuse(_ reason: String, as counted: RefusalReason) {
         refused &+= 1
+        refusals[counted, default: 0] &+= 1
+        events?.noteRefusal(tunnel: name, reason: counted)
         lastError = reason
     }
 }

@@ -53,6 +53,19 @@ import Testing
         #expect(choice.choose(now: time(4)) == nil)
     }
 
+    /// One that fails while another can serve is a failover; the last one that fails, and one that leaves in good order, are none.
+    @Test func failoversAreCounted() {
+        var choice = choice(pair)
+        #expect(choice.failovers == 0)
+        choice.change("a", now: time(1)) { $0.isHeard = false }
+        #expect(choice.failovers == 1)
+        choice.change("b", now: time(2)) { $0.target = .down }
+        choice.change("a", now: time(3)) { $0.isHeard = true }
+        choice.change("b", now: time(4)) { $0.target = .up }
+        choice.change("b", now: time(5)) { $0.isLeaving = true }
+        #expect(choice.failovers == 1)
+    }
+
     @Test func aDestinationThatCameBackIsUsedAfterAWhile() {
         var choice = choice(pair)
         choice.change("a", now: time(10)) { $0.isHeard = false }

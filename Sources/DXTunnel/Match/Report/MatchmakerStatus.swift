@@ -24,6 +24,8 @@ public struct MatchmakerStatus: Sendable, Hashable, Codable {
     public var addresses: [String]?
     /// Round trip in microseconds; nil before it has answered.
     public var rttMicroseconds: UInt64?
+    /// For how long it has not answered, in seconds; nil before it has.
+    public var lastAnswerSeconds: Double?
     /// Where it sees this gateway.
     public var observed: [String]
     /// Members of the group that are registered there, this gateway among them.
@@ -53,6 +55,7 @@ public struct MatchmakerStatus: Sendable, Hashable, Codable {
     private enum CodingKeys: String, CodingKey {
         case server, pin, state, address, addresses
         case rttMicroseconds = "rtt_us"
+        case lastAnswerSeconds = "last_answer_seconds"
         case observed, members, problem
         case seenPin = "seen_pin"
         case stun

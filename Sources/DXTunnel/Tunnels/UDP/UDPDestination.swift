@@ -153,7 +153,7 @@ final class UDPDestination {
 
     private func refuse(_ drop: DatagramDrop, _ channel: PeerChannel, _ reason: String) {
         drops.count(drop)
-        tunnel.usage.refuse(reason)
+        tunnel.usage.refuse(reason, as: RefusalReason(drop))
         core.auditRefusal(
             tunnel: tunnel.name, role: .destination, networkProtocol: .udp, peer: channel.peer.name,
             target: tunnel.targetText, reason: reason)

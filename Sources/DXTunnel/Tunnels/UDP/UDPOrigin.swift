@@ -211,7 +211,7 @@ final class UDPOrigin {
 
     private func refuse(_ drop: DatagramDrop, _ client: Client, _ reason: String) {
         drops.count(drop)
-        tunnel.usage.refuse(reason)
+        tunnel.usage.refuse(reason, as: RefusalReason(drop))
         core.auditRefusal(
             tunnel: tunnel.name, role: .origin, networkProtocol: .udp, client: "\(client.endpoint)", reason: reason)
         core.complain(

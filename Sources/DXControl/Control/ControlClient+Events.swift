@@ -1,0 +1,61 @@
+public import DXTunnel
+import FoundationEssentials
+import NIOCore
+import NIOHTTP1
+
+extension ControlClient {
+    /// Follows a gateway's events: those that are kept, then, if wanted, what happens, until the gateway stops.
+    ///
+    /// - Parameters:
+    ///   - follow: also what happens from now on.
+    ///   - last: only what comes after the event of this id.
+    ///   - event: takes each, with the JSON text as it came.
+    /// - Throws: `ControlClientError`; `broken` when the connection was reset, and what `event` throws.
+    public func events(
+        follow: Bool, after last: String? = nil, event: (GatewayEventRecord, String) async throws -> Void
+    ) async throws {
+        let connection = try await connect()
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/v1/events?follow=\(follow)")
+        head.headers.add(name: "host", value: "localhost")
+        head.headers.add(name: "connection", value: "close")
+        if let last { head.headers.add(name: "last-event-id", value: last) }
+        let request = head
+        try await connection.executeThenClose { inbound, outbound in
+            try await outbound.write(contentsOf: [.head(request), .end(nil)])
+            var lines = EventStreamLines()
+            try await receive(inbound) { bytes in
+                for text in try lines.append(bytes, path: path) {
+                    guard let record = try? JSONDecoder().decode(GatewayEventRecord.self, from: Data(text.utf8)) else {
+                        // An event of a newer version, of a kind that this one does not know.
+                        continue
+                    }
+                    try await event(record, text)
+                }
+            }
+        }
+    }
+}
+
+/// Takes server-sent events apart (HTML Living Standard §9.2.6) as far as this API writes them: one line of data for each.
+struct EventStreamLines {
+    private var rest: [UInt8] = []
+
+    /// An event is some hundred bytes.
+    private static let longest = 1 << 20
+
+    /// The data of the events that are whole now.
+    mutating func append(_ bytes: ByteBuffer, path: String) throws(ControlClientError) -> [String] {
+        var found: [String] = []
+        for byte in bytes.readableBytesView {
+            guard byte == UInt8(ascii: "\n") else {
+                guard rest.count < Self.longest else { throw .malformed(path: path, reason: "a line without an end") }
+                rest.append(byte)
+                continue
+            }
+            let line = String(decoding: rest, as: UTF8.self)
+            rest.removeAll(keepingCapacity: true)
+            if line.hasPrefix("data: ") { found.append(String(line.dropFirst(6))) }
+        }
+        return found
+    }
+}
