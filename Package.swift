@@ -143,8 +143,8 @@ let package = Package(
         .testTarget(
             name: "DXTunnelTests",
             dependencies: [
-                "DXTunnel", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXTestFiles", "DXWire", nioCore,
-                nioPosix,
+                "DXTunnel", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXStream", "DXTestFiles", "DXWire",
+                nioCore, nioPosix, nioHTTP1,
                 logging, lifecycle,
             ],
             swiftSettings: strict),
