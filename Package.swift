@@ -115,6 +115,24 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
+        // Services that embed a gateway, as documentation that is compiled. Targets here and no package of their own: that would
+        // build Hummingbird and SwiftNIO a second time.
+        .executableTarget(
+            name: "DialExample",
+            dependencies: [
+                "DXTunnel", nioCore, nioHTTP1, logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Examples/DialExample", swiftSettings: strict),
+        .executableTarget(
+            name: "ServeExample",
+            dependencies: [
+                "DXTunnel", nioCore, logging, lifecycle,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Examples/ServeExample", swiftSettings: strict),
+
         // Networks of channels in memory on virtual time; used by tests and Benchmarks.
         .target(
             name: "DXSimulator", dependencies: ["DXWire", "DXStream", nioCore, collections],
@@ -146,8 +164,8 @@ let package = Package(
         .testTarget(
             name: "DXTunnelTests",
             dependencies: [
-                "DXTunnel", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXTestFiles", "DXWire", nioCore,
-                nioPosix,
+                "DXTunnel", "DXMatch", "DXMatchServer", "DXSecure", "DXSocket", "DXStream", "DXTestFiles", "DXWire",
+                nioCore, nioPosix, nioHTTP1,
                 logging, lifecycle,
             ],
             swiftSettings: strict),

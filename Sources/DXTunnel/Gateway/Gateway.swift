@@ -29,7 +29,7 @@ public final class Gateway: Service {
     let eventHub = EventHub()
     private let loops = NIOLockedValueBox<[Running]>([])
     private let serving = NIOLockedValueBox<MatchService?>(nil)
-    private let acceptors = NIOLockedValueBox<[String: @Sendable (TunnelStream) -> Void]>([:])
+    private let acceptors = NIOLockedValueBox<[String: StreamAcceptor]>([:])
 
     /// What the gateway is configured to be now; changes when it follows a group.
     private var configuration: GatewayConfiguration { configured.withLockedValue { $0 } }
@@ -416,27 +416,43 @@ public final class Gateway: Service {
     ///
     /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `notADestination`, `notConnected`, `connectionLimit`.
     public func dial(_ tunnel: String, to destination: String? = nil) async throws -> TunnelStream {
+        try await onOrigin(of: tunnel) { core, promise in
+            promise.completeWith(
+                Result { TunnelStream(bridge: try core.dial(tunnel, to: destination), gate: core.gate) })
+        }
+    }
+
+    /// Has the event loop of a tunnel's origin answer, in its own time.
+    func onOrigin<Result: Sendable>(
+        of tunnel: String, _ body: @escaping @Sendable (GatewayCore, EventLoopPromise<Result>) -> Void
+    ) async throws -> Result {
         let running = try running()
         guard let known = configuration.tunnels.first(where: { $0.name == tunnel }) else {
             throw GatewayError.unknownTunnel(tunnel)
         }
-        return try await run({ try $0.dial(tunnel, to: destination) }, on: running[plan.loop(ofOrigin: known)])
+        let loop = running[plan.loop(ofOrigin: known)]
+        return try await loop.gate.submit(closed: GatewayError.notRunning) { body(loop.core.value, $0) }
     }
 
     /// Takes the connections of a tunnel of which this gateway is the destination and which has no target address.
     ///
     /// May be called before `run`, so that no connection is missed. `accept` is called on the event loop: start a task in
-    /// it and return.
+    /// it and return. Takes the place of what was given to this method or to `serveChannels` before.
     ///
     /// - Throws: `GatewayError.unknownTunnel`.
     public func serve(_ tunnel: String, accept: @escaping @Sendable (TunnelStream) -> Void) async throws {
+        try await self.accept(tunnel, .streams(accept))
+    }
+
+    /// Takes the connections of a tunnel in this way from now on.
+    func accept(_ tunnel: String, _ acceptor: StreamAcceptor) async throws {
         guard
             configuration.tunnels.contains(where: { candidate in
                 candidate.name == tunnel && candidate.destinations.contains { $0.gateway == configuration.name }
             })
         else { throw GatewayError.unknownTunnel(tunnel) }
-        acceptors.withLockedValue { $0[tunnel] = accept }
-        if (try? running()) != nil { _ = try await onEachLoop { try $0.serve([tunnel: accept]) } }
+        acceptors.withLockedValue { $0[tunnel] = acceptor }
+        if (try? running()) != nil { _ = try await onEachLoop { try $0.serve([tunnel: acceptor]) } }
     }
 
     // MARK: The group

@@ -73,7 +73,7 @@ extension GatewayCore {
     func secretRandomPort() -> UInt32 { UInt32(truncatingIfNeeded: SecureRandom.next()) }
 
     /// Opens a stream through a tunnel for the embedding program.
-    func dial(_ name: String, to member: String? = nil) throws(GatewayError) -> TunnelStream {
+    func dial(_ name: String, to member: String? = nil) throws(GatewayError) -> ProgramBridge {
         guard let tunnel = origins.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
         var made: ProgramBridge?
         try tunnel.connect(to: member, head: StreamHead()) { channel, id, opening, compression in
@@ -86,11 +86,11 @@ extension GatewayCore {
             return bridge
         }
         guard let made else { preconditionFailure("connecting makes an owner or throws") }
-        return TunnelStream(bridge: made, gate: gate)
+        return made
     }
 
     /// Takes the streams of tunnels for the embedding program, by the tunnels' names.
-    func serve(_ acceptors: [String: @Sendable (TunnelStream) -> Void]) throws(GatewayError) {
+    func serve(_ acceptors: [String: StreamAcceptor]) throws(GatewayError) {
         for (name, acceptor) in acceptors {
             guard let tunnel = destinations.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
             tunnel.acceptor = acceptor

@@ -2,16 +2,21 @@ import DXStream
 import DXWire
 import NIOCore
 
-/// Joins one stream and the embedding program. Bound to the gateway's event loop; `TunnelStream` is its other side.
+/// Joins one stream and the embedding program. Bound to the gateway's event loop; `TunnelStream` or `TunnelChannel` is its other
+/// side.
 ///
-/// At most one read and one write wait at a time: `TunnelStream` sees to that.
+/// At most one read and one write wait at a time. Whoever waits is called on the event loop, perhaps before the call that made it
+/// wait has returned.
 final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private var channel: PeerChannel
     private var id: StreamID
     let usage: TunnelUsage
     private let core: GatewayCore
-    private var reader: EventLoopPromise<ByteBuffer?>?
-    private var writer: (bytes: ByteBuffer, promise: EventLoopPromise<Void>)?
+    private var reader: ReadCompletion?
+    private var writer: (bytes: ByteBuffer, completion: WriteCompletion)?
+    /// Hears how the stream ends, and holds bytes of its own; nil for a `TunnelStream`, and once the stream has ended.
+    var user: (any ProgramBridgeUser)?
+    private var inputUse = InputUse.program
     private var inputEnded = false
     private var outputEnded = false
     private var failure: TunnelStreamError?
@@ -27,6 +32,21 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private var opening: TunnelOpening?
     private var isWaiting = false
     private var early = ByteBuffer()
+
+    /// Whom the next bytes go to; nil at the end of the stream.
+    typealias ReadCompletion = (Result<ByteBuffer?, any Error>) -> Void
+    /// Who waits until all bytes of a write are taken.
+    typealias WriteCompletion = (Result<Void, any Error>) -> Void
+
+    /// What becomes of what the other end sends.
+    private enum InputUse {
+        /// The program reads it.
+        case program
+        /// The program reads no more, and it goes nowhere.
+        case nobody
+        /// The program has closed the connection whole: bytes reset it, as those to a TCP socket that was closed.
+        case refused
+    }
 
     /// What the audit record will tell of the connection; nil where none is kept.
     private let ticket: AuditTicket?
@@ -56,22 +76,25 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     // MARK: From the program
 
     /// The next bytes; nil at the end of the stream.
-    func read(_ promise: EventLoopPromise<ByteBuffer?>) {
-        if let failure { return promise.fail(failure) }
-        if inputEnded { return promise.succeed(nil) }
-        guard reader == nil else { return promise.fail(TunnelStreamError.concurrentUse) }
-        reader = promise
+    func read(_ completion: @escaping ReadCompletion) {
+        if let failure { return completion(.failure(failure)) }
+        if inputEnded { return completion(.success(nil)) }
+        guard reader == nil else { return completion(.failure(TunnelStreamError.concurrentUse)) }
+        reader = completion
         onReadable()
     }
 
-    /// Sends bytes, as the stream takes them; the promise succeeds when all are taken.
-    func write(_ bytes: ByteBuffer, _ promise: EventLoopPromise<Void>) {
-        if let failure { return promise.fail(failure) }
-        guard !outputEnded else { return promise.fail(TunnelStreamError.finished) }
-        guard writer == nil else { return promise.fail(TunnelStreamError.concurrentUse) }
+    /// Whoever waits for the next bytes wants them no more now; they stay in the stream.
+    func stopReading() { reader = nil }
+
+    /// Sends bytes, at least one, as the stream takes them; `completion` is called when all are taken.
+    func write(_ bytes: ByteBuffer, _ completion: @escaping WriteCompletion) {
+        if let failure { return completion(.failure(failure)) }
+        guard !outputEnded else { return completion(.failure(TunnelStreamError.finished)) }
+        guard writer == nil else { return completion(.failure(TunnelStreamError.concurrentUse)) }
         usage.countFromClient(bytes.readableBytes)
         ticket?.countFromClient(bytes.readableBytes)
-        writer = (bytes, promise)
+        writer = (bytes, completion)
         onWritable()
     }
 
@@ -83,6 +106,43 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         guard writer == nil, !isWaiting else { return }
         channel.finish(id)
         endIfDone()
+    }
+
+    /// What the other end still sends goes nowhere. It may go on.
+    func closeInput() {
+        guard inputUse == .program else { return }
+        inputUse = .nobody
+        reader = nil
+        lead = ByteBuffer()
+        onReadable()
+    }
+
+    /// The program has closed the connection whole, and hears no more of it. What the stream has taken still goes to the other end,
+    /// and then FIN; what a write has left does not.
+    func close() {
+        user = nil
+        reader = nil
+        writer = nil
+        guard !isOver else { return }
+        // Nobody has it yet.
+        if isWaiting, early.readableBytes == 0 { return giveUp() }
+        guard lead.readableBytes == 0 else { return giveUp() }
+        inputUse = .refused
+        finish()
+        onReadable()
+        if !isOver { lingerOn(since: nil) }
+    }
+
+    /// Looks from time to time whether a connection that was closed still comes to its end.
+    private func lingerOn(since seen: UInt64?) {
+        let moved = channel.transport.progress(of: id)?.moved
+        if !isWaiting, let seen, moved == nil || moved == seen { return giveUp() }
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        // A silent peer may come back for as long as its tunnel says.
+        let pause = max(core.tuning.closedPatience, usage.hold ?? .zero)
+        core.eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
+            if !bound.value.isOver { bound.value.lingerOn(since: moved ?? 0) }
+        }
     }
 
     /// No byte came or went for as long as the tunnel allows.
@@ -106,12 +166,13 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
 
     /// The stream has something to read.
     func onReadable() {
-        guard let promise = reader, !isWaiting else { return }
+        guard inputUse == .program else { return readForNobody() }
+        guard let completion = reader, !isWaiting else { return }
         if lead.readableBytes > 0 {
             let bytes = lead
             lead = ByteBuffer()
             reader = nil
-            return promise.succeed(bytes)
+            return completion(.success(bytes))
         }
         switch compression?.read(id, on: channel) ?? channel.read(id) {
         case .none: return
@@ -121,17 +182,38 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
             lastActivity = core.latest
             ticket?.countToClient(bytes.readableBytes)
             reader = nil
-            promise.succeed(bytes)
+            completion(.success(bytes))
         case .finished:
             keepDestination()
             inputEnded = true
             reader = nil
-            promise.succeed(nil)
             endIfDone()
+            completion(.success(nil))
         case .reset(let code):
             if asksNext(code) { return }
             noteReset(code)
             fail(.reset(TunnelStreamError.Reason(code)))
+        }
+    }
+
+    /// The program reads no more.
+    private func readForNobody() {
+        while !isOver, !inputEnded, !isWaiting {
+            switch compression?.read(id, on: channel) ?? channel.read(id) {
+            case .none: return
+            case .bytes:
+                keepDestination()
+                lastActivity = core.latest
+                if inputUse == .refused { return giveUp() }
+            case .finished:
+                keepDestination()
+                inputEnded = true
+                endIfDone()
+            case .reset(let code):
+                if asksNext(code) { return }
+                noteReset(code)
+                fail(.reset(TunnelStreamError.Reason(code)))
+            }
         }
     }
 
@@ -161,11 +243,11 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         guard put(part) else { return 0 }
         if waiting.bytes.readableBytes == 0 {
             writer = nil
-            waiting.promise.succeed()
             if outputEnded {
                 channel.finish(id)
                 endIfDone()
             }
+            waiting.completion(.success(()))
         } else {
             writer?.bytes = waiting.bytes
         }
@@ -211,14 +293,15 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private func fail(_ error: TunnelStreamError) {
         guard failure == nil else { return }
         failure = error
-        reader?.fail(error)
-        reader = nil
-        writer?.promise.fail(error)
-        writer = nil
+        let (reader, writer, user) = (reader, writer, user)
+        (self.reader, self.writer, self.user) = (nil, nil, nil)
         if !isOver {
             if isWaiting { opening?.cancel() } else { channel.abort(id, code: .aborted) }
         }
         over()
+        reader?(.failure(error))
+        writer?.completion(.failure(error))
+        user?.bridgeFailed(error)
     }
 
     private func endIfDone() { if inputEnded && outputEnded && writer == nil { over() } }
@@ -233,7 +316,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     }
 
     func measureHeldBytes() -> Int {
-        lead.readableBytes &+ early.readableBytes &+ (writer?.bytes.readableBytes ?? 0)
+        lead.readableBytes &+ early.readableBytes &+ (writer?.bytes.readableBytes ?? 0) &+ (user?.queuedByteCount ?? 0)
             &+ (compression?.heldByteCount ?? 0)
     }
 
@@ -283,3 +366,11 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
 
 @available(*, unavailable)
 extension ProgramBridge: Sendable {}
+
+/// The other side of a `ProgramBridge`, where that is more than one read and one write.
+protocol ProgramBridgeUser: AnyObject {
+    /// The stream was given up, by whomever. Called once, after whoever waited was told.
+    func bridgeFailed(_ error: TunnelStreamError)
+    /// Bytes that wait to be written, besides those that were handed over.
+    var queuedByteCount: Int { get }
+}

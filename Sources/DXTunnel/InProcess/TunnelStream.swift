@@ -25,7 +25,9 @@ public final class TunnelStream: Sendable {
     /// - Throws: `TunnelStreamError`; `channelClosed` once the gateway has stopped, however the stream ended.
     public func read() async throws -> ByteBuffer? {
         let bridge = bridge
-        return try await gate.submit(closed: TunnelStreamError.channelClosed) { bridge.value.read($0) }
+        return try await gate.submit(closed: TunnelStreamError.channelClosed) { promise in
+            bridge.value.read { promise.completeWith($0) }
+        }
     }
 
     /// Writes all of `bytes`; suspends while the tunnel takes no more.
@@ -34,7 +36,9 @@ public final class TunnelStream: Sendable {
     public func write(_ bytes: ByteBuffer) async throws {
         guard bytes.readableBytes > 0 else { return }
         let bridge = bridge
-        try await gate.submit(closed: TunnelStreamError.channelClosed) { bridge.value.write(bytes, $0) }
+        try await gate.submit(closed: TunnelStreamError.channelClosed) { promise in
+            bridge.value.write(bytes) { promise.completeWith($0) }
+        }
     }
 
     /// Ends this direction after what was written (FIN). The other end can still be read.

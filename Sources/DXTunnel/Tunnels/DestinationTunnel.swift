@@ -29,7 +29,7 @@ final class DestinationTunnel {
     /// Whether the target takes connections; nil when the program is the target, and of UDP.
     private(set) var checker: TargetChecker?
     /// The embedding program, when it is the target.
-    var acceptor: (@Sendable (TunnelStream) -> Void)?
+    var acceptor: StreamAcceptor?
 
     init(_ tunnel: GatewayConfiguration.Tunnel, target: TunnelAddress?, core: GatewayCore) {
         name = tunnel.name
@@ -209,7 +209,7 @@ final class DestinationTunnel {
         let bridge = ProgramBridge(
             channel: channel, id: id, usage: usage, core: core, lead: lead, compression: compression, ticket: ticket)
         channel.setOwner(.program(bridge), of: id)
-        acceptor(TunnelStream(bridge: bridge, gate: core.gate))
+        acceptor.accept(bridge, core: core)
     }
 
     /// What the application gets before all that the stream has, and the stream's compression, which takes what was read already.
