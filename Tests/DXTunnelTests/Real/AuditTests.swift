@@ -152,7 +152,7 @@ extension GatewayTests {
             let targets = [try NamedTarget(), try NamedTarget()]
             let trio = try await GatewayTrio(targets: targets.map(\.port))
             let stream = try await trio.edge.onLoop { core in
-                let stream = try core.dial("app")
+                let stream = TunnelStream(bridge: try core.dial("app"), gate: core.gate)
                 for peer in core.peers { peer.channel?.endStreams(of: core.origins[0].usage) }
                 return stream
             }

@@ -292,6 +292,7 @@ def asleep_held(run):
         """What is sent while the device sleeps, and then echoes."""
         check(receive_exactly(connection, 4) == b"when", "another word came")
         connection.sendall(b"soon")
+        connection.settimeout(None)         # an hour may go by
         written.wait(60.0)
         pattern.send(connection, meanwhile)
         while part := connection.recv(4096):
