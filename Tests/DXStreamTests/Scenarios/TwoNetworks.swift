@@ -76,6 +76,31 @@ struct TwoNetworks {
         return longest
     }
 
+    /// Runs until all is done and tells, for each of these cuts, the longest time that any stream waited for bytes that began before the
+    /// next cut did, counted from the cut where it began before that.
+    func stalls(of cuts: [Instant]) throws -> [Interval] {
+        var stalls = cuts.map { _ in Interval.zero }
+        var last = [Instant](repeating: pair.now, count: lower.streams.count + upper.streams.count)
+        var counts = last.map { _ in UInt64(0) }
+        while !(lower.isDone && upper.isDone) {
+            try pair.run(for: .milliseconds(5))
+            for (index, stream) in (lower.streams + upper.streams).enumerated()
+            where stream.readByteCount != counts[index] {
+                let (from, to) = (last[index], pair.now)
+                (last[index], counts[index]) = (to, stream.readByteCount)
+                // The cut that it can be laid to is the last one before its end.
+                guard let cut = cuts.lastIndex(where: { $0 < to }) else { continue }
+                stalls[cut] = max(stalls[cut], to - max(from, cuts[cut]))
+            }
+            for host in pair.hosts {
+                if let end = host.end { throw SimulationFailure("\(host.name): the channel ended: \(end)") }
+            }
+            let stuck = last.contains { pair.now - $0 > .seconds(60) }
+            try SimulationFailure.unless(!stuck || lower.isDone || upper.isDone, "a stream does not move any more")
+        }
+        return stalls
+    }
+
     /// Datagram bytes that the lower and the upper end sent on a path.
     func bytesSent(on path: PathID) -> (lower: UInt64, upper: UInt64) {
         func sent(_ host: Host) -> UInt64 {
