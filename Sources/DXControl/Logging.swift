@@ -17,13 +17,18 @@ public struct LineLogHandler: LogHandler {
         case json
     }
 
-    /// Events below this are dropped.
-    public var logLevel: Logger.Level
+    /// Events below this are dropped. As the switch says, until this is set.
+    public var logLevel: Logger.Level {
+        get { own ?? levels.level }
+        set { own = newValue }
+    }
     /// Said with every event.
     public var metadata: Logger.Metadata = [:]
     /// Asked with every event.
     public var metadataProvider: Logger.MetadataProvider?
 
+    private var own: Logger.Level?
+    private let levels: LogLevelSwitch
     private let label: String
     private let format: Format
     private let clock: @Sendable () -> Timestamp
@@ -35,9 +40,18 @@ public struct LineLogHandler: LogHandler {
         clock: @escaping @Sendable () -> Timestamp = Timestamp.now,
         sink: @escaping @Sendable (String) -> Void = LineLogHandler.writeToStandardError
     ) {
+        self.init(label: label, format: format, levels: LogLevelSwitch(logLevel), clock: clock, sink: sink)
+    }
+
+    /// A handler whose level can be changed for all that share the switch.
+    public init(
+        label: String, format: Format = .text, levels: LogLevelSwitch,
+        clock: @escaping @Sendable () -> Timestamp = Timestamp.now,
+        sink: @escaping @Sendable (String) -> Void = LineLogHandler.writeToStandardError
+    ) {
         self.label = label
         self.format = format
-        self.logLevel = logLevel
+        self.levels = levels
         self.clock = clock
         self.sink = sink
     }

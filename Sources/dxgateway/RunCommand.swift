@@ -60,8 +60,9 @@ struct RunCommand: AsyncParsableCommand {
     var logLevel = LogLevel.info
 
     func run() async throws {
-        let logger = Logger(label: "gateway") { [logFormat, logLevel] label in
-            LineLogHandler(label: label, format: logFormat.format, logLevel: logLevel.level)
+        let levels = LogLevelSwitch(logLevel.level)
+        let logger = Logger(label: "gateway") { [logFormat] label in
+            LineLogHandler(label: label, format: logFormat.format, levels: levels)
         }
         raiseFileLimit()
         let manager = ServiceManager(environment: ProgramEnvironment.variables, process: getpid())
@@ -70,7 +71,7 @@ struct RunCommand: AsyncParsableCommand {
             let (gateway, controlPath, metrics) = try makeGateway(logger)
             logger.info("gateway starting", metadata: ["name": "\(gateway.name)", "id": "\(gateway.id)"])
             let control = ControlService(
-                path: controlPath, target: GatewayControlTarget(gateway), logger: logger)
+                path: controlPath, target: GatewayControlTarget(gateway, logs: levels), logger: logger)
             let reporter = ServiceManagerReporter(manager, logger: logger) { try await gateway.status().line }
             var group = ServiceGroupConfiguration(
                 services: [gateway, control, reporter, MetricsService(metrics, of: gateway, logger: logger)],

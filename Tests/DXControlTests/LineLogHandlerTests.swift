@@ -34,6 +34,43 @@ import Testing
             ])
     }
 
+    /// A switch changes loggers that are there already, whoever has copied them.
+    @Test func theLevelChangesWhileItRuns() {
+        let collected = Collected()
+        let levels = LogLevelSwitch(.info)
+        let logger = Logger(label: "gateway") { label in
+            LineLogHandler(label: label, levels: levels, sink: { collected.add($0) })
+        }
+        var quiet = logger
+        quiet.logLevel = .error
+        logger.debug("before")
+        levels.set(.debug)
+        logger.debug("with more")
+        quiet.notice("by its own level")
+        levels.set(.critical)
+        logger.error("with less")
+        levels.set(.info)
+        logger.info("as usual")
+        #expect(collected.lines.count == 2)
+        #expect(collected.lines[0].contains("with more") && collected.lines[1].contains("as usual"))
+    }
+
+    @Test func aChangeForATimeEndsByItself() async throws {
+        let levels = LogLevelSwitch(.notice)
+        #expect(levels.level == .notice && levels.secondsLeft == nil)
+        levels.set(.trace, for: .milliseconds(20))
+        #expect(levels.level == .trace)
+        while levels.level == .trace { try await Task.sleep(for: .milliseconds(2)) }
+        #expect(levels.level == .notice && levels.secondsLeft == nil)
+        // One that was changed meanwhile stays as it is then.
+        levels.set(.trace, for: .milliseconds(20))
+        levels.set(.error)
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(levels.level == .error)
+        levels.set(.debug, for: .seconds(3_600))
+        #expect((3_500...3_600).contains(levels.secondsLeft ?? 0))
+    }
+
     @Test func cannotBeMadeToForgeALine() {
         let lines = lines(.text) { $0.error("a\nb\u{1b}[2J", metadata: ["peer": "x\r\ny\u{9b}"]) }
         #expect(

@@ -26,6 +26,9 @@ public protocol ControlTarget: Sendable {
 
     /// What cuts paths and peers for a rehearsal; nil when nothing does.
     var rehearsals: (any RehearsalControl)? { get }
+
+    /// What the program's loggers obey; nil when nothing can be changed.
+    var logs: LogLevelSwitch? { get }
 }
 
 extension ControlTarget {
@@ -46,6 +49,9 @@ extension ControlTarget {
 
     /// Nothing: for targets that are no gateways.
     public var rehearsals: (any RehearsalControl)? { nil }
+
+    /// Nothing: for programs whose logging is their own.
+    public var logs: LogLevelSwitch? { nil }
 }
 
 /// An answer of the control API that is not the one hoped for.

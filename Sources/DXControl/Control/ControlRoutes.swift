@@ -20,10 +20,29 @@ struct ControlRoutes<Target: ControlTarget> {
         ControlAPIDocument.gateway.add(to: router)
         EventRoutes(events: target.events).add(to: router)
         addWays(to: router)
+        addLogs(to: router)
         addAvailability(to: router)
         addRehearsals(to: router)
         addGroup(to: router)
         return router
+    }
+
+    // MARK: Logging
+
+    private func addLogs(to router: Router<BasicRequestContext>) {
+        router.get("/v1/log") { [self] _, _ in try Self.json(LogReply(try logs())) }
+        router.post("/v1/log") { [self] request, _ in
+            try await read(LogRequest.self, request, example: LogRequest.example).apply(to: try logs())
+            return try Self.json(LogReply(try logs()))
+        }
+    }
+
+    private func logs() throws -> LogLevelSwitch {
+        guard let logs = target.logs else {
+            throw ControlError(
+                code: .notFound, message: "the program logs as it likes", hint: "change it where it was started")
+        }
+        return logs
     }
 
     // MARK: Availability

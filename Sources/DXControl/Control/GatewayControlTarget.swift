@@ -3,9 +3,16 @@ public import DXTunnel
 /// Answers the control API from a gateway.
 public struct GatewayControlTarget: ControlTarget {
     private let gateway: Gateway
+    /// What the program's loggers obey.
+    public let logs: LogLevelSwitch?
 
     /// Answers from `gateway`.
-    public init(_ gateway: Gateway) { self.gateway = gateway }
+    ///
+    /// - Parameter logs: what the program's loggers obey; nil: the API cannot change it.
+    public init(_ gateway: Gateway, logs: LogLevelSwitch? = nil) {
+        self.gateway = gateway
+        self.logs = logs
+    }
 
     /// A snapshot of the gateway.
     public func status() async throws -> GatewayStatus {
