@@ -7,7 +7,7 @@ import Testing
 @testable import DXSocket
 
 /// Sending allocates nothing once the endpoint stands: no datagram, batch, refusal or marked and pinned message does.
-@Suite(.timeLimit(.minutes(1))) struct AllocationTests {
+@Suite struct AllocationTests {
     @Test func theCounterCounts() {
         let before = dx_allocations_of_this_thread()
         withExtendedLifetime([UInt8](repeating: 1, count: Int(before % 7) + 100_000)) {}

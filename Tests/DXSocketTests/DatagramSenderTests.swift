@@ -6,7 +6,7 @@ import Testing
 
 @testable import DXSocket
 
-@Suite(.timeLimit(.minutes(1))) struct DatagramSenderTests {
+@Suite struct DatagramSenderTests {
     /// Whether the loopback of a private network can be made slow.
     static let canLimitRate: Bool = {
         guard PrivateNetwork.isAvailable else { return false }

@@ -5,7 +5,7 @@ import Testing
 @testable import DXSocket
 
 /// Endpoints of several event loops at one port, on a real kernel.
-@Suite(.timeLimit(.minutes(1))) struct PortSharingTests {
+@Suite struct PortSharingTests {
     private static func configuration(_ loopCount: Int) -> SocketConfiguration {
         var configuration = SocketConfiguration()
         configuration.sharingLoopCount = loopCount

@@ -7,7 +7,7 @@ import Testing
 
 @testable import DXSocket
 
-@Suite(.timeLimit(.minutes(1))) struct UDPEndpointTests {
+@Suite struct UDPEndpointTests {
     // MARK: Segmentation and coalescing
 
     /// Sizes of one burst: long runs, a shorter last one, single datagrams in between, one byte, a jumbo.

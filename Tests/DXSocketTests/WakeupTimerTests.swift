@@ -5,7 +5,7 @@ import Testing
 
 @testable import DXSocket
 
-@Suite(.timeLimit(.minutes(1))) struct WakeupTimerTests {
+@Suite struct WakeupTimerTests {
     /// Keeps when it was woken; does what the test says then.
     final class Sleeper: WakeupHandler {
         private(set) var wakeups: [Instant] = []

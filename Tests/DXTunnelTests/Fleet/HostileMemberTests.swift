@@ -9,7 +9,7 @@ import Testing
 
 extension GatewayTests {
     /// A member whose program lies. It is bounded, the rest of the group goes on, and status says who it is.
-    @Suite(.serialized, .timeLimit(.minutes(3))) struct HostileMemberTests {
+    @Suite(.serialized) struct HostileMemberTests {
         /// `hq` with a tunnel `t` from `edge-1` and an open connection through it, and `liar`, which is no end of it.
         private struct Scene {
             let fleet: Fleet

@@ -8,7 +8,7 @@ import Testing
 
 extension GatewayTests {
     /// An admin has another admin make invitations, tell of them and take them back.
-    @Suite(.serialized, .timeLimit(.minutes(3))) struct InviteAtTests {
+    @Suite(.serialized) struct InviteAtTests {
         private static let hasty: GatewayTuning = {
             var tuning = GatewayTuning()
             tuning.requestPatience = .seconds(1)

@@ -80,9 +80,13 @@ import Testing
         }
 
         func end() async throws {
+            try await stop()
+            try await channel.close()
+        }
+
+        func stop() async throws {
             let driver = driver
             try await loop.flatSubmit { driver.value.stop() }.get()
-            try await channel.close()
         }
 
         func networkChanged() async throws {
@@ -115,9 +119,10 @@ import Testing
         let (driver, loop) = (rig.driver, rig.loop)
         let state = try await loop.submit { (driver.value.working, driver.value.mappings) }.get()
         #expect(state.0 == .pcp && state.1 == [Self.mapping])
-        try await rig.end()
-        // The future of `stop` waits for the router's answer to the deletion.
-        #expect(rig.server.asked.withLock { $0 }.last == 0)
+        // Its future waits for the router's answer to the deletion, for two seconds.
+        try await rig.stop()
+        try await Polling.wait(until: "the deletion") { rig.server.asked.withLock { $0 }.last == 0 }
+        try await rig.channel.close()
         #expect(rig.told.list == [.mapped(Self.mapping), .renewed(Self.mapping)])
     }
 
