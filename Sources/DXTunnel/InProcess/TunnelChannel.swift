@@ -160,9 +160,12 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     private func onRead(_ result: Result<ByteBuffer?, any Error>) {
         guard isReading, phase == .active else { return }
         isReading = false
+        // Bytes may come from the stream by themselves: what a handler asks for while it has them comes after them, too.
+        let isOutermost = !isPumpingReads
+        isPumpingReads = true
         switch result {
         // `bridgeFailed` is called for it, too.
-        case .failure: return
+        case .failure: break
         case .success(nil): endInput()
         case .success(let bytes?):
             wantsRead = false
@@ -170,6 +173,8 @@ final class TunnelChannel: Channel, @unchecked Sendable {
             if phase == .active { pipeline.syncOperations.fireChannelReadComplete() }
             readOn()
         }
+        guard isOutermost else { return }
+        isPumpingReads = false
         pumpReads()
     }
 

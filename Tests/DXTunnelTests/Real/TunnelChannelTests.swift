@@ -122,6 +122,37 @@ extension GatewayTests {
             try await ends.stop()
         }
 
+        /// A channel whose server is an `EagerReader`, which has asked once.
+        private func eager(
+            _ change: (inout GatewayPair.Plan) -> Void = { _ in }
+        ) async throws -> (pair: GatewayPair, client: any Channel, reader: EagerReader) {
+            let (pair, reader) = (try await ChannelEnds.pair(change), EagerReader())
+            let accepted = NIOLockedValueBox<(any Channel)?>(nil)
+            try await pair.cloud.serveChannels("app") { channel in
+                accepted.withLockedValue { $0 = channel }
+                return channel.setOption(.autoRead, value: false).flatMap { channel.pipeline.addHandler(reader) }
+            }
+            let client = try await pair.edge.channel(to: "app") { $0.eventLoop.makeSucceededVoidFuture() }
+            let server = try await Polling.wait(for: "a channel") { accepted.withLockedValue { $0 } }
+            try await Polling.wait(until: "it to be active") { server.isActive }
+            server.read()
+            _ = try await server.eventLoop.submit {}.get()
+            return (pair, client, reader)
+        }
+
+        /// A handler that asks for more before it passes on what it has gets that afterwards, in order.
+        @Test func readsAreNotWithinOneAnother() async throws {
+            let (pair, client, reader) = try await eager()
+            let all = Pattern.bytes(3 * 65_536, seed: 7)
+            for start in stride(from: 0, to: all.count, by: 65_536) {
+                try await client.writeAndFlush(ByteBuffer(bytes: all[start..<start + 65_536]))
+            }
+            try await Polling.wait(until: "all to have come") { reader.seen.bytes.readableBytes == all.count }
+            #expect(reader.seen.maximumDepth == 1)
+            #expect(reader.seen.bytes == ByteBuffer(bytes: all))
+            try await pair.stop()
+        }
+
         /// The other end hears of a reset at once, whether it reads or not, and so does whoever waits for a write.
         @Test(arguments: [true, false]) func aResetEndsBothEnds(clientResets: Bool) async throws {
             let options = options {
