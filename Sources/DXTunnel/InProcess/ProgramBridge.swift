@@ -32,6 +32,8 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private var opening: TunnelOpening?
     private var isWaiting = false
     private var early = ByteBuffer()
+    /// When a connection that the program has closed is looked at again.
+    private var nextLook: Scheduled<Void>?
 
     /// Whom the next bytes go to; nil at the end of the stream.
     typealias ReadCompletion = (Result<ByteBuffer?, any Error>) -> Void
@@ -140,7 +142,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         // A silent peer may come back for as long as its tunnel says.
         let pause = max(core.tuning.closedPatience, usage.hold ?? .zero)
-        core.eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
+        nextLook = core.eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
             if !bound.value.isOver { bound.value.lingerOn(since: moved ?? 0) }
         }
     }
@@ -313,6 +315,11 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         usage.closed()
         usage.idle.remove(self)
         keepDestination()
+        // Nothing of it is needed any more, however long the program or a timer knows it.
+        compression = nil
+        lead = ByteBuffer()
+        nextLook?.cancel()
+        nextLook = nil
     }
 
     func measureHeldBytes() -> Int {

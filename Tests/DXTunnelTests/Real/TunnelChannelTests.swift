@@ -234,6 +234,49 @@ extension GatewayTests {
             try await ends.stop()
         }
 
+        /// A connection of one of a pair's gateways, for as long as anybody else keeps it.
+        private final class Watched {
+            weak var bridge: ProgramBridge?
+            init(_ bridge: ProgramBridge?) { self.bridge = bridge }
+        }
+
+        private func watch(_ gateway: Gateway) async throws -> NIOLoopBound<Watched> {
+            try await gateway.onLoop { core in
+                var found: ProgramBridge?
+                for case .program(let bridge) in core.peers[0].channel?.connections ?? [] { found = bridge }
+                return NIOLoopBound(Watched(found), eventLoop: core.eventLoop)
+            }
+        }
+
+        /// However long one that does not end would be waited for.
+        @Test func aConnectionThatHasEndedIsKeptByNobody() async throws {
+            let pair = try await ChannelEnds.pair {
+                $0.tuning.closedPatience = .seconds(3_600)
+                $0.tunnels[0].compression = .deflate
+            }
+            // It closes at the end, as channels do.
+            try await pair.cloud.serveChannels("app") { $0.eventLoop.makeSucceededVoidFuture() }
+            func exchange() async throws -> [NIOLoopBound<Watched>] {
+                let client = try await pair.edge.channel(to: "app") { $0.eventLoop.makeSucceededVoidFuture() }
+                try await client.writeAndFlush(ByteBuffer(bytes: [1]))
+                try await Polling.wait(until: "it to be accepted") {
+                    try await pair.destinationStatus().openConnections == 1
+                }
+                let watched = try await [watch(pair.edge), watch(pair.cloud)]
+                for (gateway, each) in zip([pair.edge, pair.cloud], watched) {
+                    #expect(try await gateway.onLoop { _ in each.value.bridge != nil })
+                }
+                try await client.close()
+                return watched
+            }
+            for (gateway, each) in zip([pair.edge, pair.cloud], try await exchange()) {
+                try await Polling.wait(until: "nobody to keep it") {
+                    try await gateway.onLoop { _ in each.value.bridge == nil }
+                }
+            }
+            try await pair.stop()
+        }
+
         /// Whoever closes its input gets nothing more, and the other end may go on.
         @Test func aClosedInputThrowsAway() async throws {
             let ends = try await ChannelEnds.overTunnel()
