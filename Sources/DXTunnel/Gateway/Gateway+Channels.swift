@@ -5,9 +5,12 @@ public import NIOCore
 /// the tunnel and the pipeline.
 ///
 /// A channel lives on one of the gateway's event loops, and never longer than `run`: when the gateway stops, it is closed with
-/// `TunnelStreamError.channelClosed`. Do not schedule anything on its event loop after that. It takes `ByteBuffer`s, has no
-/// addresses, and knows the options `autoRead`, `allowRemoteHalfClosure`, `writeBufferWaterMark`, `allocator` and
-/// `bufferedWritableBytes`. `TunnelChannelEvent.reset` resets it.
+/// `TunnelStreamError.channelClosed`. Do not schedule anything on its event loop after that. A program that ends in good order has its
+/// channels end first, while the gateway runs: `setDraining(true)`, `ChannelShouldQuiesceEvent` in their pipelines, `drain(timeout:)`
+/// until what they have written is with the other ends.
+///
+/// It takes `ByteBuffer`s, has no addresses, and knows the options `autoRead`, `allowRemoteHalfClosure`, `writeBufferWaterMark`,
+/// `allocator` and `bufferedWritableBytes`. `TunnelChannelEvent.reset` resets it.
 extension Gateway {
     /// Opens a connection through a tunnel of which this gateway is an origin. Returns once the channel is active: whether the target
     /// accepts shows when the channel reads; a refusal closes it with a `TunnelStreamError`.
