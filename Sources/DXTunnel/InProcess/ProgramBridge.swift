@@ -169,7 +169,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     /// The stream has something to read.
     func onReadable() {
         guard inputUse == .program else { return readForNobody() }
-        guard let completion = reader, !isWaiting else { return }
+        guard let completion = reader, !isWaiting else { return lookForReset() }
         if lead.readableBytes > 0 {
             let bytes = lead
             lead = ByteBuffer()
@@ -191,11 +191,14 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
             reader = nil
             endIfDone()
             completion(.success(nil))
-        case .reset(let code):
-            if asksNext(code) { return }
-            noteReset(code)
-            fail(.reset(TunnelStreamError.Reason(code)))
+        case .reset(let code): end(resetWith: code)
         }
+    }
+
+    /// Nobody waits for bytes. A reset is heard all the same, and by no other way once the other end has all of this direction.
+    private func lookForReset() {
+        guard !isWaiting, channel.isReset(id), case .reset(let code) = channel.read(id) else { return }
+        end(resetWith: code)
     }
 
     /// The program reads no more.
@@ -211,10 +214,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
                 keepDestination()
                 inputEnded = true
                 endIfDone()
-            case .reset(let code):
-                if asksNext(code) { return }
-                noteReset(code)
-                fail(.reset(TunnelStreamError.Reason(code)))
+            case .reset(let code): return end(resetWith: code)
             }
         }
     }
@@ -274,11 +274,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     }
 
     /// The peer wants no more.
-    func onStopped(_ code: StreamCode) {
-        if asksNext(code) { return }
-        noteReset(code)
-        fail(.reset(TunnelStreamError.Reason(code)))
-    }
+    func onStopped(_ code: StreamCode) { end(resetWith: code) }
 
     /// The channel ended, or the tunnel does: as the record will say.
     func onChannelClosed(_ how: AuditRecord.End) {
@@ -286,10 +282,12 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         fail(.channelClosed)
     }
 
-    /// The other end reset the connection.
-    private func noteReset(_ code: StreamCode) {
+    /// The other end reset the connection, unless another destination takes it.
+    private func end(resetWith code: StreamCode) {
+        if asksNext(code) { return }
         ticket?.end(saidBy: code)
         ticket?.end(ticket?.isOrigin ?? true ? .resetByTarget : .resetByClient)
+        fail(.reset(TunnelStreamError.Reason(code)))
     }
 
     private func fail(_ error: TunnelStreamError) {

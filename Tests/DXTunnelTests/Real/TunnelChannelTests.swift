@@ -174,6 +174,20 @@ extension GatewayTests {
             try await ends.stop()
         }
 
+        /// Also when it was told that this direction has ended, so that it has nothing to refuse.
+        @Test func aResetAfterTheEndOfTheOutputIsHeard() async throws {
+            let ends = try await ChannelEnds.overTunnel(options { $0.clientReads = false })
+            try await ends.client.channel.close(mode: .output)
+            try await ends.server.wait(for: "inputClosed")
+            // What came before the answer was acknowledged by then.
+            _ = try await ends.pair?.edge.ping("cloud", timeout: .seconds(600))
+            try await ends.server.channel.triggerUserOutboundEvent(TunnelChannelEvent.reset).get()
+            try await ends.client.wait(for: "removed")
+            #expect(ends.client.seen.has(Self.aborted))
+            try await ends.waitUntilNoneIsOpen()
+            try await ends.stop()
+        }
+
         /// What the stream has taken arrives, and then the end; what it has not fails.
         @Test func closingDropsOnlyWhatWasNotTaken() async throws {
             let ends = try await ChannelEnds.overTunnel(options { $0.serverReads = false })
