@@ -135,15 +135,16 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         if !isOver { lingerOn(since: nil) }
     }
 
-    /// Looks from time to time whether a connection that was closed still comes to its end.
+    /// Looks from time to time whether a connection that was closed still comes to its end. What the other end has not acknowledged is
+    /// waited for, however slow its reader is, as in a connection that is open: the tunnel's idle timeout is its limit. A peer that is
+    /// silent is waited for, too, and ends all its connections when it is silent for longer than they bear (`endOutlasted`).
     private func lingerOn(since seen: UInt64?) {
-        let moved = channel.transport.progress(of: id)?.moved
-        if !isWaiting, let seen, moved == nil || moved == seen { return giveUp() }
+        let progress = channel.transport.progress(of: id)
+        let isStuck = progress.map { $0.unacknowledged == 0 && $0.moved == seen } ?? true
+        if !isWaiting, seen != nil, isStuck, !channel.isSilent, !channel.isSuspended { return giveUp() }
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
-        // A silent peer may come back for as long as its tunnel says.
-        let pause = max(core.tuning.closedPatience, usage.hold ?? .zero)
-        nextLook = core.eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
-            if !bound.value.isOver { bound.value.lingerOn(since: moved ?? 0) }
+        nextLook = core.eventLoop.scheduleTask(in: .nanoseconds(core.tuning.closedPatience.nanoseconds)) {
+            if !bound.value.isOver { bound.value.lingerOn(since: progress?.moved ?? 0) }
         }
     }
 

@@ -248,6 +248,34 @@ extension GatewayTests {
             try await ends.stop()
         }
 
+        /// What was written arrives, however long its reader pauses.
+        @Test func aClosedChannelWaitsForASlowReader() async throws {
+            let ends = try await ChannelEnds.overTunnel(options { $0.serverReads = false }) {
+                $0.tuning.closedPatience = .milliseconds(50)
+            }
+            let all = Pattern.bytes(40_000_000, seed: 8)
+            let taken = NIOLockedValueBox(0)
+            // Until one is not taken any more.
+            for start in stride(from: 0, to: all.count, by: 500_000) {
+                ends.client.begin(ByteBuffer(bytes: all[start..<start + 500_000]))
+                    .whenSuccess { taken.withLockedValue { $0 += 500_000 } }
+            }
+            _ = try await ends.pair?.edge.ping("cloud", timeout: .seconds(600))
+            try await ends.client.channel.close()
+            // Several patiences: they must not decide anything, however long they take.
+            try await Task.sleep(for: .milliseconds(500))
+            let count = taken.withLockedValue { $0 }
+            #expect(count > 0 && count < all.count)
+            try await ends.server.channel.setOption(.autoRead, value: true).get()
+            try await ends.server.wait(for: "inputClosed")
+            let got = ends.server.seen.bytes
+            #expect(got.readableBytes >= count)
+            #expect(got == ByteBuffer(bytes: all.prefix(got.readableBytes)))
+            try await ends.server.channel.close()
+            try await ends.waitUntilNoneIsOpen()
+            try await ends.stop()
+        }
+
         /// A connection of one of a pair's gateways, for as long as anybody else keeps it.
         private final class Watched {
             weak var bridge: ProgramBridge?
