@@ -34,6 +34,9 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private var early = ByteBuffer()
     /// When a connection that the program has closed is looked at again.
     private var nextLook: Scheduled<Void>?
+    private var isReadScheduled = false
+    /// Pieces, of at most 64 KiB each, that are thrown away in one turn.
+    private static let piecesPerTurn = 16
 
     /// Whom the next bytes go to; nil at the end of the stream.
     typealias ReadCompletion = (Result<ByteBuffer?, any Error>) -> Void
@@ -204,7 +207,10 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
 
     /// The program reads no more.
     private func readForNobody() {
+        var count = 0
         while !isOver, !inputEnded, !isWaiting {
+            guard count < Self.piecesPerTurn else { return readForNobodyLater() }
+            count += 1
             switch compression?.read(id, on: channel) ?? channel.read(id) {
             case .none: return
             case .bytes:
@@ -217,6 +223,17 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
                 endIfDone()
             case .reset(let code): return end(resetWith: code)
             }
+        }
+    }
+
+    /// Others have their turn first: a peer that sends what swells must not have the event loop for itself.
+    private func readForNobodyLater() {
+        guard !isReadScheduled else { return }
+        isReadScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        core.eventLoop.execute {
+            bound.value.isReadScheduled = false
+            bound.value.readForNobody()
         }
     }
 

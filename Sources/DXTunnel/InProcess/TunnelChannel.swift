@@ -35,6 +35,10 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     /// The bridge was asked for bytes and has not answered.
     private var isReading = false
     private var isPumpingReads = false
+    private var isPumpScheduled = false
+    /// Pieces, of at most 64 KiB each, that are read before others on the event loop have their turn: those that wait may swell to any
+    /// number when they are decompressed.
+    private static let piecesPerTurn = 16
     private var isInputClosed = false
     /// The first write was handed to the bridge, which has not taken all of it.
     private var isWriting = false
@@ -148,12 +152,23 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     /// Reads while somebody wants to and the stream has something. What is read has somebody want more: in a loop, not one inside the
     /// other.
     private func pumpReads() {
-        guard !isPumpingReads else { return }
+        guard !isPumpingReads, !isPumpScheduled else { return }
         isPumpingReads = true
         defer { isPumpingReads = false }
+        var count = 0
         while wantsRead, !isReading, !isInputClosed, phase == .active {
+            guard count < Self.piecesPerTurn else { return pumpReadsLater() }
+            count += 1
             isReading = true
             bridge.read { [self] in onRead($0) }
+        }
+    }
+
+    private func pumpReadsLater() {
+        isPumpScheduled = true
+        eventLoop.execute { [self] in
+            isPumpScheduled = false
+            pumpReads()
         }
     }
 

@@ -153,6 +153,18 @@ extension GatewayTests {
             try await pair.stop()
         }
 
+        /// However much waits: others have their turn after a few pieces.
+        @Test func readsAFewPiecesATurn() async throws {
+            let (pair, client, reader) = try await eager { $0.tunnels[0].compression = .deflate }
+            // As few bytes on the way as all of it is decompressed from.
+            let count = 16 << 20
+            try await client.writeAndFlush(ByteBuffer(repeating: 0, count: count))
+            try await Polling.wait(until: "all to have come") { reader.seen.bytes.readableBytes == count }
+            // The one that came by itself, and a turn's.
+            #expect(reader.seen.maximumPieces <= 17)
+            try await pair.stop()
+        }
+
         /// The other end hears of a reset at once, whether it reads or not, and so does whoever waits for a write.
         @Test(arguments: [true, false]) func aResetEndsBothEnds(clientResets: Bool) async throws {
             let options = options {
