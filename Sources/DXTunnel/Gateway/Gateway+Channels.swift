@@ -28,7 +28,7 @@ extension Gateway {
     ///   - destination: the destination to connect to; nil for the best.
     ///   - initializer: makes the pipeline, on the event loop, before anything is read. If it fails, so does this method, with the
     ///     same error, and the connection is closed.
-    /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `notADestination`, `notConnected`, `connectionLimit`;
+    /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `isUDP`, `notADestination`, `notConnected`, `connectionLimit`, `exhausted`;
     ///   `TunnelStreamError` when the connection ended before the pipeline was made.
     public func channel(
         to tunnel: String, at destination: String? = nil,
@@ -62,13 +62,14 @@ extension Gateway {
     /// Takes the connections of a tunnel of which this gateway is the destination and which has no target address, each as a channel.
     /// Takes the place of what was given to this method or to `serve` before.
     ///
-    /// May be called before `run`, so that no connection is missed.
+    /// May be called before `run`, so that no connection is missed. Stays when the group takes the tunnel away and brings it back. What a
+    /// tunnel with a target address brings goes there.
     ///
     /// - Parameters:
     ///   - tunnel: its name.
     ///   - childInitializer: makes the pipeline of a connection, on the event loop, before anything is read. If it fails, the
     ///     connection is closed.
-    /// - Throws: `GatewayError.unknownTunnel`.
+    /// - Throws: `GatewayError.unknownTunnel`; not before `run` in a group, whose tunnels are not known yet.
     public func serveChannels(
         _ tunnel: String, childInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws { try await accept(tunnel, .channels(childInitializer)) }
