@@ -29,7 +29,7 @@ extension Gateway {
     ///   - initializer: makes the pipeline, on the event loop, before anything is read. If it fails, so does this method, with the
     ///     same error, and the connection is closed.
     /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `isUDP`, `notADestination`, `notConnected`, `connectionLimit`, `exhausted`;
-    ///   `TunnelStreamError` when the connection ended before the pipeline was made.
+    ///   `TunnelStreamError` when the connection ended, or was closed, before the channel was active.
     public func channel(
         to tunnel: String, at destination: String? = nil,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>

@@ -26,6 +26,7 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     private let writability = Atomic<Bool>(true)
 
     private var phase = Phase.new
+    private var wasActive = false
     var isAutoReading = true
     var allowsRemoteHalfClosure = false
     private(set) var writes = PendingWrites()
@@ -52,6 +53,8 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     private enum Phase {
         /// Its pipeline is being made.
         case new
+        /// The pipeline hears that it is registered.
+        case registered
         case active
         case closed
     }
@@ -82,7 +85,9 @@ final class TunnelChannel: Channel, @unchecked Sendable {
             switch result {
             case .success(let made):
                 becomeActive(promise: nil)
-                promise.succeed(made)
+                if wasActive { return promise.succeed(made) }
+                // It was closed meanwhile. What was made is let go after its handlers: an async channel traps otherwise.
+                closeFuture.whenSuccess { withExtendedLifetime(made) {} }
             case .failure(let error):
                 promise.fail(error)
                 close0(error: error, mode: .all, promise: nil)
@@ -127,11 +132,13 @@ final class TunnelChannel: Channel, @unchecked Sendable {
             promise?.fail(phase == .closed ? ChannelError.ioOnClosedChannel : .inappropriateOperationForState)
             return
         }
-        phase = .active
-        activity.store(true, ordering: .relaxed)
+        phase = .registered
         promise?.succeed()
         pipeline.syncOperations.fireChannelRegistered()
-        guard phase == .active else { return }
+        guard phase == .registered else { return }
+        phase = .active
+        wasActive = true
+        activity.store(true, ordering: .relaxed)
         pipeline.syncOperations.fireChannelActive()
         guard phase == .active else { return }
         pumpWrites()
@@ -273,7 +280,7 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     // MARK: Ending
 
     private func end(error: any Error, promise: EventLoopPromise<Void>?) {
-        let wasActive = phase == .active
+        let ended = phase
         phase = .closed
         activity.store(false, ordering: .relaxed)
         writability.store(false, ordering: .relaxed)
@@ -284,10 +291,8 @@ final class TunnelChannel: Channel, @unchecked Sendable {
         for promise in left { promise.fail(cause) }
         outputPromise?.fail(cause)
         promise?.succeed()
-        if wasActive {
-            pipeline.syncOperations.fireChannelInactive()
-            pipeline.syncOperations.fireChannelUnregistered()
-        }
+        if ended == .active { pipeline.syncOperations.fireChannelInactive() }
+        if ended != .new { pipeline.syncOperations.fireChannelUnregistered() }
         // Later, as a handler may be at work in the pipeline.
         eventLoop.execute { [self] in
             removeHandlers(pipeline: pipeline)
@@ -305,7 +310,7 @@ extension TunnelChannel: ProgramBridgeUser {
     func bridgeFailed(_ error: TunnelStreamError) {
         guard phase != .closed else { return }
         failure = error
-        if phase == .active { pipeline.syncOperations.fireErrorCaught(error) }
+        if phase != .new { pipeline.syncOperations.fireErrorCaught(error) }
         close0(error: error, mode: .all, promise: nil)
     }
 }

@@ -412,6 +412,39 @@ extension GatewayTests {
             try await ends.stop()
         }
 
+        /// Closes its channel as soon as that is registered.
+        private final class Closer: ChannelInboundHandler, Sendable {
+            typealias InboundIn = ByteBuffer
+
+            func channelRegistered(context: ChannelHandlerContext) {
+                context.fireChannelRegistered()
+                context.close(promise: nil)
+            }
+        }
+
+        /// A pipeline hears of the end of what it has heard the beginning of, and the caller gets no channel that is closed.
+        @Test func closingBeforeItIsActive() async throws {
+            let pair = try await ChannelEnds.pair()
+            try await pair.cloud.serveChannels("app") { $0.eventLoop.makeSucceededVoidFuture() }
+            let recorder = ChannelRecorder()
+            await #expect(throws: TunnelStreamError.self) {
+                _ = try await pair.edge.channel(to: "app") { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandlers([Closer(), recorder])
+                        return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    }
+                }
+            }
+            #expect(recorder.seen.events == ["registered", "unregistered", "removed"])
+            await #expect(throws: TunnelStreamError.self) {
+                _ = try await pair.edge.channel(to: "app") { channel in
+                    channel.close(promise: nil)
+                    return channel.eventLoop.makeSucceededFuture(1)
+                }
+            }
+            try await pair.stop()
+        }
+
         /// What cannot be made is not left open.
         @Test func anInitializerThatFailsEndsTheConnection() async throws {
             let pair = try await ChannelEnds.pair()
