@@ -44,6 +44,8 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     /// The first write was handed to the bridge, which has not taken all of it.
     private var isWriting = false
     private var isPumpingWrites = false
+    /// What the pipeline has heard of `isWritable`.
+    private var toldWritability = true
     private var output = Output.open
     /// Who waits for the output to be closed.
     private var outputPromise: EventLoopPromise<Void>?
@@ -242,14 +244,20 @@ final class TunnelChannel: Channel, @unchecked Sendable {
         guard isWriting, phase == .active, case .success = result else { return }
         isWriting = false
         let (promise, hasChanged) = writes.removeFirst()
+        // Before the writer hears that it was taken: it may ask whether there is room for the next one, and write that.
+        if hasChanged { writability.store(writes.isWritable, ordering: .relaxed) }
         promise?.succeed()
-        if phase == .active { noteWritability(hasChanged) }
+        if phase == .active { tellWritability() }
         pumpWrites()
     }
 
-    private func noteWritability(_ hasChanged: Bool) {
-        guard hasChanged else { return }
+    private func noteWritability(_ hasChanged: Bool) { if hasChanged { tellWritability() } }
+
+    /// Tells the pipeline, unless that is what it has heard last.
+    private func tellWritability() {
         writability.store(writes.isWritable, ordering: .relaxed)
+        guard writes.isWritable != toldWritability else { return }
+        toldWritability = writes.isWritable
         pipeline.syncOperations.fireChannelWritabilityChanged()
     }
 
