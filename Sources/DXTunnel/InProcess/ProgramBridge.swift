@@ -97,8 +97,6 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         if let failure { return completion(.failure(failure)) }
         guard !outputEnded else { return completion(.failure(TunnelStreamError.finished)) }
         guard writer == nil else { return completion(.failure(TunnelStreamError.concurrentUse)) }
-        usage.countFromClient(bytes.readableBytes)
-        ticket?.countFromClient(bytes.readableBytes)
         writer = (bytes, completion)
         onWritable()
     }
@@ -261,6 +259,8 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
             }
         }
         guard put(part) else { return 0 }
+        usage.countFromClient(count)
+        ticket?.countFromClient(count)
         if waiting.bytes.readableBytes == 0 {
             writer = nil
             if outputEnded {

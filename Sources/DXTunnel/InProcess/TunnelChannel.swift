@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import NIOCore
 import Synchronization
 
@@ -14,11 +15,12 @@ import Synchronization
 /// A reset by the other end, the loss of the peer and the end of the gateway close it at once, also while nothing is read. After
 /// `close()` the stream goes on by itself: what it had taken and FIN still reach the other end (`ProgramBridge.close`).
 ///
-/// `isActive`, `isWritable` and `pipeline` may be asked from anywhere; everything else that changes is touched on the event loop only.
+/// `isActive`, `isWritable`, `allocator` and `pipeline` may be asked from anywhere; everything else that changes is touched on the event loop only.
 final class TunnelChannel: Channel, @unchecked Sendable {
     let eventLoop: any EventLoop
     let bridge: ProgramBridge
-    var allocator = ByteBufferAllocator()
+    /// May be asked for from anywhere, and set by an option.
+    private let lockedAllocator = NIOLockedValueBox(ByteBufferAllocator())
     /// Set by `init`, and never again.
     private var madePipeline: ChannelPipeline?
     private let closePromise: EventLoopPromise<Void>
@@ -111,6 +113,10 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     var parent: (any Channel)? { nil }
     var isActive: Bool { activity.load(ordering: .relaxed) }
     var isWritable: Bool { writability.load(ordering: .relaxed) }
+    var allocator: ByteBufferAllocator {
+        get { lockedAllocator.withLockedValue { $0 } }
+        set { lockedAllocator.withLockedValue { $0 = newValue } }
+    }
     var _channelCore: any ChannelCore { self }
 
     /// Whether it was closed.

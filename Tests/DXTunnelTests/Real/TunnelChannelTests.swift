@@ -216,6 +216,8 @@ extension GatewayTests {
             #expect(got == ByteBuffer(bytes: all.prefix(got.readableBytes)))
             try await ends.server.channel.close()
             try await ends.waitUntilNoneIsOpen()
+            // What never left is not counted.
+            #expect(try await ends.pair?.originStatus().bytesToTarget == UInt64(got.readableBytes))
             try await ends.stop()
         }
 
