@@ -75,8 +75,15 @@ extension GatewayTests {
             }
         }
 
+        /// Whatever the tunnel makes of the bytes on their way.
+        private static func change(_ tunnel: inout GatewayConfiguration.Tunnel, seed: UInt64) {
+            if seed % 3 == 1 { tunnel.compression = .deflate }
+            if seed % 4 == 1 { tunnel.maximumRate = 4_000_000 }
+        }
+
         @Test(arguments: 1...12 as ClosedRange<UInt64>) func doesWhatTCPDoes(seed: UInt64) async throws {
-            let (tunnel, tcp) = try await (ChannelEnds.overTunnel(), ChannelEnds.overTCP())
+            let tunnel = try await ChannelEnds.overTunnel { Self.change(&$0.tunnels[0], seed: seed) }
+            let tcp = try await ChannelEnds.overTCP()
             let carriers = [[tunnel.client, tunnel.server], [tcp.client, tcp.server]]
             var models = [Model(), Model()]
             var random = RandomSource(seed: seed)
