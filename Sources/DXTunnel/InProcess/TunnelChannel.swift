@@ -9,6 +9,7 @@ import Synchronization
 ///
 /// * it has no addresses, and of the options those of `TunnelChannel+Options`; any other throws `ChannelError.operationUnsupported`;
 /// * `close(mode: .output)` sends what was flushed before, also when the input has ended already;
+/// * each piece that is read has a `channelReadComplete` of its own: there is no `maxMessagesPerRead`;
 /// * the triggered event `TunnelChannelEvent.reset` gives the connection up as TCP's RST does;
 /// * errors of the stream are `TunnelStreamError`s; writes that wait fail with the same.
 ///
@@ -211,6 +212,9 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     /// The other end sends no more.
     private func endInput() {
         wantsRead = false
+        // NIO ends a round of reading with this, whatever it found.
+        pipeline.syncOperations.fireChannelReadComplete()
+        guard phase == .active, !isInputClosed else { return }
         guard allowsRemoteHalfClosure else { return close0(error: ChannelError.eof, mode: .all, promise: nil) }
         closeInput(promise: nil)
     }

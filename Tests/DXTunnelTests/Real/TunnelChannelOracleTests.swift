@@ -128,6 +128,21 @@ extension GatewayTests {
             try await tcp.stop()
         }
 
+        /// A handler that gathers until a round of reading is over hears that it is before the end.
+        @Test(arguments: [true, false]) func theLastRoundOfReadingIsComplete(halfClosure: Bool) async throws {
+            var options = ChannelEnds.Options()
+            (options.halfClosure, options.serverNotesCompletes) = (halfClosure, true)
+            let (tunnel, tcp) = try await (ChannelEnds.overTunnel(options), ChannelEnds.overTCP(options))
+            for ends in [tunnel, tcp] {
+                try await ends.client.channel.close()
+                try await ends.server.wait(for: halfClosure ? "inputClosed" : "removed")
+                let events = ends.server.seen.events.prefix(4)
+                #expect(events == ["registered", "active", "complete", halfClosure ? "inputClosed" : "inactive"])
+            }
+            try await tunnel.stop()
+            try await tcp.stop()
+        }
+
         // MARK: HTTP
 
         /// Everything that comes to a client, and what it makes of it.
