@@ -27,6 +27,7 @@ extension MessageChannel {
         return StreamProgress(
             moved: send.buffer.baseOffset &+ receive.window.highestReceived,
             received: receive.window.highestReceived, waiting: onTheWay + (isAllowed ? send.unsentByteCount : 0),
-            unacknowledged: send.bufferedByteCount, unread: receive.reassembler.readyByteCount, isOpen: streams[slot].opening == .done)
+            unacknowledged: send.bufferedByteCount, unread: receive.reassembler.readyByteCount,
+            isOpen: streams[slot].opening == .done)
     }
 }
