@@ -196,7 +196,7 @@ final class TunnelChannel: Channel, @unchecked Sendable {
         isPumpingReads = true
         switch result {
         // `bridgeFailed` is called for it, too.
-        case .failure: break
+        case .failure: wantsRead = false
         case .success(nil): endInput()
         case .success(let bytes?):
             wantsRead = false

@@ -370,6 +370,8 @@ extension GatewayTests {
         @Test func theEndOfAGatewayClosesItsChannels() async throws {
             let ends = try await ChannelEnds.overTunnel(options { $0.serverReads = false })
             let waiting = ends.client.begin(ByteBuffer(repeating: 1, count: 40_000_000))
+            // It has begun.
+            _ = try await ends.client.channel.eventLoop.submit {}.get()
             try await ends.pair?.cloudRunner.stop()
             let lost = "\(TunnelStreamError.channelClosed)"
             try await ends.client.wait(for: "removed")
