@@ -45,9 +45,13 @@ struct DialExample: AsyncParsableCommand {
         let gateway = try Gateway(configuration: configuration, logger: logger)
         try await withThrowingTaskGroup { group in
             group.addTask { try await gateway.run() }
-            try await waitUntilActive("web", of: gateway)
-            let response = try await HTTPOverTunnel.get(path, through: "web", of: gateway)
-            print(response.body, terminator: "")
+            group.addTask {
+                try await waitUntilActive("web", of: gateway)
+                let response = try await HTTPOverTunnel.get(path, through: "web", of: gateway)
+                print(response.body, terminator: "")
+            }
+            // Whichever ends first: a gateway that does not start says why.
+            try await group.next()
             // The gateway says goodbye to its peer, and ends.
             group.cancelAll()
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import DXTunnel
 import Hummingbird
 import Logging
+import NIOCore
 import ServiceLifecycle
 import UnixSignals
 
@@ -31,6 +32,16 @@ struct ServeExample: AsyncParsableCommand {
         // What this service does, as with any server.
         let router = Router()
         router.get("/hello") { _, _ in "Hello from behind the tunnel\n" }
+        router.get("/slow") { _, _ in
+            let body = ResponseBody { writer in
+                for line in 1...20 {
+                    try await writer.write(ByteBuffer(string: "\(line)\n"))
+                    try await Task.sleep(for: .milliseconds(250))
+                }
+                try await writer.finish(nil)
+            }
+            return Response(status: .ok, body: body)
+        }
         router.post("/length") { request, _ in
             let body = try await request.body.collect(upTo: 16 << 20)
             return "\(body.readableBytes)\n"

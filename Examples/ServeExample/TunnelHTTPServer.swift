@@ -11,7 +11,10 @@ import ServiceLifecycle
 /// connections. There are never more than the tunnel's `maximumConnections`.
 struct TunnelHTTPServer: Service {
     private let http: HTTP1Channel
+    private let gateway: Gateway
     private let connections: AsyncStream<HTTP1Channel.Value>
+    private let arriving: AsyncStream<HTTP1Channel.Value>.Continuation
+    private let open = OpenChannels()
     private let logger: Logger
 
     // docs:accept
@@ -21,22 +24,40 @@ struct TunnelHTTPServer: Service {
     ) async throws {
         let http = HTTP1Channel(responder: Self.respond(with: router.buildResponder(), logger: logger))
         let (connections, arriving) = AsyncStream.makeStream(of: HTTP1Channel.Value.self)
-        (self.http, self.connections, self.logger) = (http, connections, logger)
-        try await gateway.serveChannels(tunnel) { channel in
+        (self.http, self.gateway, self.logger) = (http, gateway, logger)
+        (self.connections, self.arriving) = (connections, arriving)
+        try await gateway.serveChannels(tunnel) { [open] channel in
+            open.add(channel)
             // A client that has sent its request may end its half and still get the response.
-            channel.setOption(.allowRemoteHalfClosure, value: true)
+            return channel.setOption(.allowRemoteHalfClosure, value: true)
                 .flatMap { http.setup(channel: channel, logger: logger) }
-                .map { _ = arriving.yield($0) }
+                .map { connection in
+                    // Nobody takes it any more, and an async channel must not just be let go.
+                    guard case .terminated = arriving.yield(connection) else { return }
+                    Task { try? await connection.executeThenClose { _, _ in } }
+                }
         }
     }
 
-    /// Answers, until the service group shuts down.
+    /// Answers until the service group shuts down: then takes no more, and answers what it has.
     func run() async throws {
         await withDiscardingTaskGroup { group in
-            for await connection in connections.cancelOnGracefulShutdown() {
+            group.addTask { await answer() }
+            try? await gracefulShutdown()
+            _ = try? await gateway.setDraining(true)
+            arriving.finish()
+            // Hummingbird closes each after the response that it is at, at once if it is at none.
+            open.quiesce()
+        }
+        // What is written is still on its way; the gateway runs until this returns.
+        _ = try? await gateway.drain()
+    }
+
+    private func answer() async {
+        await withDiscardingTaskGroup { group in
+            for await connection in connections {
                 group.addTask { await http.handle(value: connection, logger: logger) }
             }
-            group.cancelAll()
         }
     }
     // docs:end

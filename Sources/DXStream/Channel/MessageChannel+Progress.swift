@@ -8,6 +8,8 @@ public struct StreamProgress: Hashable, Sendable, BitwiseCopyable {
     public var received: UInt64
     /// Bytes that are on the way to the peer, or may be sent and were not yet.
     public var waiting: Int
+    /// Bytes that were written and the peer has not acknowledged, whatever holds them back.
+    public var unacknowledged: Int
     /// Bytes that arrived and wait for the application here: what does not move then is its own doing.
     public var unread: Int
     /// The peer has the stream: its OPEN was acknowledged, or it is the one that sent it.
@@ -25,6 +27,7 @@ extension MessageChannel {
         return StreamProgress(
             moved: send.buffer.baseOffset &+ receive.window.highestReceived,
             received: receive.window.highestReceived, waiting: onTheWay + (isAllowed ? send.unsentByteCount : 0),
-            unread: receive.reassembler.readyByteCount, isOpen: streams[slot].opening == .done)
+            unacknowledged: send.bufferedByteCount, unread: receive.reassembler.readyByteCount,
+            isOpen: streams[slot].opening == .done)
     }
 }

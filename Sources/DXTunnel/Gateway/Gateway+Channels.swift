@@ -5,9 +5,12 @@ public import NIOCore
 /// the tunnel and the pipeline.
 ///
 /// A channel lives on one of the gateway's event loops, and never longer than `run`: when the gateway stops, it is closed with
-/// `TunnelStreamError.channelClosed`. Do not schedule anything on its event loop after that. It takes `ByteBuffer`s, has no
-/// addresses, and knows the options `autoRead`, `allowRemoteHalfClosure`, `writeBufferWaterMark`, `allocator` and
-/// `bufferedWritableBytes`. `TunnelChannelEvent.reset` resets it.
+/// `TunnelStreamError.channelClosed`. Do not schedule anything on its event loop after that. A program that ends in good order has its
+/// channels end first, while the gateway runs: `setDraining(true)`, `ChannelShouldQuiesceEvent` in their pipelines, `drain(timeout:)`
+/// until what they have written is with the other ends.
+///
+/// It takes `ByteBuffer`s, has no addresses, and knows the options `autoRead`, `allowRemoteHalfClosure`, `writeBufferWaterMark`,
+/// `allocator` and `bufferedWritableBytes`. `TunnelChannelEvent.reset` resets it.
 extension Gateway {
     /// Opens a connection through a tunnel of which this gateway is an origin. Returns once the channel is active: whether the target
     /// accepts shows when the channel reads; a refusal closes it with a `TunnelStreamError`.
@@ -25,8 +28,8 @@ extension Gateway {
     ///   - destination: the destination to connect to; nil for the best.
     ///   - initializer: makes the pipeline, on the event loop, before anything is read. If it fails, so does this method, with the
     ///     same error, and the connection is closed.
-    /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `notADestination`, `notConnected`, `connectionLimit`;
-    ///   `TunnelStreamError` when the connection ended before the pipeline was made.
+    /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `isUDP`, `notADestination`, `notConnected`, `connectionLimit`, `exhausted`;
+    ///   `TunnelStreamError` when the connection ended, or was closed, before the channel was active.
     public func channel(
         to tunnel: String, at destination: String? = nil,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
@@ -59,13 +62,14 @@ extension Gateway {
     /// Takes the connections of a tunnel of which this gateway is the destination and which has no target address, each as a channel.
     /// Takes the place of what was given to this method or to `serve` before.
     ///
-    /// May be called before `run`, so that no connection is missed.
+    /// May be called before `run`, so that no connection is missed. Stays when the group takes the tunnel away and brings it back. What a
+    /// tunnel with a target address brings goes there.
     ///
     /// - Parameters:
     ///   - tunnel: its name.
     ///   - childInitializer: makes the pipeline of a connection, on the event loop, before anything is read. If it fails, the
     ///     connection is closed.
-    /// - Throws: `GatewayError.unknownTunnel`.
+    /// - Throws: `GatewayError.unknownTunnel`; not before `run` in a group, whose tunnels are not known yet.
     public func serveChannels(
         _ tunnel: String, childInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws { try await accept(tunnel, .channels(childInitializer)) }

@@ -152,7 +152,7 @@ public final class Gateway: Service {
             loops.withLockedValue { $0 = running }
             // Those that came while it started.
             let acceptors = acceptors.withLockedValue { $0 }
-            _ = try await onEachLoop { try $0.serve(acceptors) }
+            _ = try await onEachLoop { $0.acceptors = acceptors }
             try? await gracefulShutdown()
             loops.withLockedValue { $0 = [] }
             await stop(running)
@@ -183,7 +183,7 @@ public final class Gateway: Service {
                         configured.withLockedValue { $0 = new }
                     }
                 }
-                try core.serve(acceptors)
+                core.acceptors = acceptors
                 return NIOLoopBound(core, eventLoop: loop)
             }.get()
             running.append(Running(core: core, gate: gate))
@@ -414,7 +414,8 @@ public final class Gateway: Service {
     /// Opens a connection through a tunnel of which this gateway is an origin, to the destination of that name or, without
     /// one, to the best. Returns at once: whether the target accepts shows when the stream is read.
     ///
-    /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `notADestination`, `notConnected`, `connectionLimit`.
+    /// - Throws: `GatewayError.notRunning`, `unknownTunnel`, `isUDP`, `notADestination`, `notConnected`, `connectionLimit`,
+    ///   `exhausted`.
     public func dial(_ tunnel: String, to destination: String? = nil) async throws -> TunnelStream {
         try await onOrigin(of: tunnel) { core, promise in
             promise.completeWith(
@@ -437,22 +438,24 @@ public final class Gateway: Service {
     /// Takes the connections of a tunnel of which this gateway is the destination and which has no target address.
     ///
     /// May be called before `run`, so that no connection is missed. `accept` is called on the event loop: start a task in
-    /// it and return. Takes the place of what was given to this method or to `serveChannels` before.
+    /// it and return. Takes the place of what was given to this method or to `serveChannels` before. Stays when the group takes the
+    /// tunnel away and brings it back. What a tunnel with a target address brings goes there.
     ///
-    /// - Throws: `GatewayError.unknownTunnel`.
+    /// - Throws: `GatewayError.unknownTunnel`; not before `run` in a group, whose tunnels are not known yet.
     public func serve(_ tunnel: String, accept: @escaping @Sendable (TunnelStream) -> Void) async throws {
         try await self.accept(tunnel, .streams(accept))
     }
 
     /// Takes the connections of a tunnel in this way from now on.
     func accept(_ tunnel: String, _ acceptor: StreamAcceptor) async throws {
-        guard
-            configuration.tunnels.contains(where: { candidate in
-                candidate.name == tunnel && candidate.destinations.contains { $0.gateway == configuration.name }
-            })
-        else { throw GatewayError.unknownTunnel(tunnel) }
+        let isRunning = (try? running()) != nil
+        let isKnown = configuration.tunnels.contains { candidate in
+            candidate.name == tunnel && candidate.destinations.contains { $0.gateway == configuration.name }
+        }
+        // What the group has for this gateway is known when that runs.
+        guard isKnown || group != nil && !isRunning else { throw GatewayError.unknownTunnel(tunnel) }
         acceptors.withLockedValue { $0[tunnel] = acceptor }
-        if (try? running()) != nil { _ = try await onEachLoop { try $0.serve([tunnel: acceptor]) } }
+        if isRunning { _ = try await onEachLoop { $0.acceptors[tunnel] = acceptor } }
     }
 
     // MARK: The group

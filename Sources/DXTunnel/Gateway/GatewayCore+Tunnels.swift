@@ -89,14 +89,6 @@ extension GatewayCore {
         return made
     }
 
-    /// Takes the streams of tunnels for the embedding program, by the tunnels' names.
-    func serve(_ acceptors: [String: StreamAcceptor]) throws(GatewayError) {
-        for (name, acceptor) in acceptors {
-            guard let tunnel = destinations.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
-            tunnel.acceptor = acceptor
-        }
-    }
-
     /// Measures a round trip to a peer and back, through both gateways.
     ///
     /// - Parameter given: what the caller called it.

@@ -40,6 +40,8 @@ final class GatewayCore {
     var peers: [PeerLink] = []
     var origins: [OriginTunnel] = []
     var destinations: [DestinationTunnel] = []
+    /// What the embedding program does with streams, by the tunnel's name, whether there is one of that name now or not.
+    var acceptors: [String: StreamAcceptor] = [:]
     var configuration: GatewayConfiguration
     /// What is cut; nil when nothing is.
     var blackout: Blackout?

@@ -32,8 +32,8 @@ struct GatewayTuning: Sendable {
     var descriptorLimit: Int?
     /// When a destination that failed is used again, where its tunnel does not say.
     var failback = DestinationChoice.usualFailback
-    /// A connection that the embedding program has closed, and in which nothing moves any more, is given up after so long: as Linux
-    /// does with one whose peer never ends its half (tcp_fin_timeout).
+    /// A connection that the embedding program has closed, and of which the other end has all bytes, is given up when that does not end
+    /// its half for so long: as Linux does (tcp_fin_timeout).
     var closedPatience: Interval = .seconds(60)
 
     /// How often a gateway of a group looks after what does not come by itself: listeners that failed, epochs that are

@@ -32,6 +32,11 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     private var opening: TunnelOpening?
     private var isWaiting = false
     private var early = ByteBuffer()
+    /// When a connection that the program has closed is looked at again.
+    private var nextLook: Scheduled<Void>?
+    private var isReadScheduled = false
+    /// Pieces, of at most 64 KiB each, that are thrown away in one turn.
+    private static let piecesPerTurn = 16
 
     /// Whom the next bytes go to; nil at the end of the stream.
     typealias ReadCompletion = (Result<ByteBuffer?, any Error>) -> Void
@@ -92,8 +97,6 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         if let failure { return completion(.failure(failure)) }
         guard !outputEnded else { return completion(.failure(TunnelStreamError.finished)) }
         guard writer == nil else { return completion(.failure(TunnelStreamError.concurrentUse)) }
-        usage.countFromClient(bytes.readableBytes)
-        ticket?.countFromClient(bytes.readableBytes)
         writer = (bytes, completion)
         onWritable()
     }
@@ -133,15 +136,16 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         if !isOver { lingerOn(since: nil) }
     }
 
-    /// Looks from time to time whether a connection that was closed still comes to its end.
+    /// Looks from time to time whether a connection that was closed still comes to its end. What the other end has not acknowledged is
+    /// waited for, however slow its reader is, as in a connection that is open: the tunnel's idle timeout is its limit. A peer that is
+    /// silent is waited for, too, and ends all its connections when it is silent for longer than they bear (`endOutlasted`).
     private func lingerOn(since seen: UInt64?) {
-        let moved = channel.transport.progress(of: id)?.moved
-        if !isWaiting, let seen, moved == nil || moved == seen { return giveUp() }
+        let progress = channel.transport.progress(of: id)
+        let isStuck = progress.map { $0.unacknowledged == 0 && $0.moved == seen } ?? true
+        if !isWaiting, seen != nil, isStuck, !channel.isSilent, !channel.isSuspended { return giveUp() }
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
-        // A silent peer may come back for as long as its tunnel says.
-        let pause = max(core.tuning.closedPatience, usage.hold ?? .zero)
-        core.eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
-            if !bound.value.isOver { bound.value.lingerOn(since: moved ?? 0) }
+        nextLook = core.eventLoop.scheduleTask(in: .nanoseconds(core.tuning.closedPatience.nanoseconds)) {
+            if !bound.value.isOver { bound.value.lingerOn(since: progress?.moved ?? 0) }
         }
     }
 
@@ -167,7 +171,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     /// The stream has something to read.
     func onReadable() {
         guard inputUse == .program else { return readForNobody() }
-        guard let completion = reader, !isWaiting else { return }
+        guard let completion = reader, !isWaiting else { return lookForReset() }
         if lead.readableBytes > 0 {
             let bytes = lead
             lead = ByteBuffer()
@@ -189,16 +193,22 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
             reader = nil
             endIfDone()
             completion(.success(nil))
-        case .reset(let code):
-            if asksNext(code) { return }
-            noteReset(code)
-            fail(.reset(TunnelStreamError.Reason(code)))
+        case .reset(let code): end(resetWith: code)
         }
+    }
+
+    /// Nobody waits for bytes. A reset is heard all the same, and by no other way once the other end has all of this direction.
+    private func lookForReset() {
+        guard !isWaiting, channel.isReset(id), case .reset(let code) = channel.read(id) else { return }
+        end(resetWith: code)
     }
 
     /// The program reads no more.
     private func readForNobody() {
+        var count = 0
         while !isOver, !inputEnded, !isWaiting {
+            guard count < Self.piecesPerTurn else { return readForNobodyLater() }
+            count += 1
             switch compression?.read(id, on: channel) ?? channel.read(id) {
             case .none: return
             case .bytes:
@@ -209,11 +219,19 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
                 keepDestination()
                 inputEnded = true
                 endIfDone()
-            case .reset(let code):
-                if asksNext(code) { return }
-                noteReset(code)
-                fail(.reset(TunnelStreamError.Reason(code)))
+            case .reset(let code): return end(resetWith: code)
             }
+        }
+    }
+
+    /// Others have their turn first: a peer that sends what swells must not have the event loop for itself.
+    private func readForNobodyLater() {
+        guard !isReadScheduled else { return }
+        isReadScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        core.eventLoop.execute {
+            bound.value.isReadScheduled = false
+            bound.value.readForNobody()
         }
     }
 
@@ -241,6 +259,8 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
             }
         }
         guard put(part) else { return 0 }
+        usage.countFromClient(count)
+        ticket?.countFromClient(count)
         if waiting.bytes.readableBytes == 0 {
             writer = nil
             if outputEnded {
@@ -272,11 +292,7 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
     }
 
     /// The peer wants no more.
-    func onStopped(_ code: StreamCode) {
-        if asksNext(code) { return }
-        noteReset(code)
-        fail(.reset(TunnelStreamError.Reason(code)))
-    }
+    func onStopped(_ code: StreamCode) { end(resetWith: code) }
 
     /// The channel ended, or the tunnel does: as the record will say.
     func onChannelClosed(_ how: AuditRecord.End) {
@@ -284,10 +300,12 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         fail(.channelClosed)
     }
 
-    /// The other end reset the connection.
-    private func noteReset(_ code: StreamCode) {
+    /// The other end reset the connection, unless another destination takes it.
+    private func end(resetWith code: StreamCode) {
+        if asksNext(code) { return }
         ticket?.end(saidBy: code)
         ticket?.end(ticket?.isOrigin ?? true ? .resetByTarget : .resetByClient)
+        fail(.reset(TunnelStreamError.Reason(code)))
     }
 
     private func fail(_ error: TunnelStreamError) {
@@ -313,6 +331,11 @@ final class ProgramBridge: RateLimitedSender, IdleConnection, TunnelConnection {
         usage.closed()
         usage.idle.remove(self)
         keepDestination()
+        // Nothing of it is needed any more, however long the program or a timer knows it.
+        compression = nil
+        lead = ByteBuffer()
+        nextLook?.cancel()
+        nextLook = nil
     }
 
     func measureHeldBytes() -> Int {

@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import NIOCore
 import Synchronization
 
@@ -8,17 +9,19 @@ import Synchronization
 ///
 /// * it has no addresses, and of the options those of `TunnelChannel+Options`; any other throws `ChannelError.operationUnsupported`;
 /// * `close(mode: .output)` sends what was flushed before, also when the input has ended already;
+/// * each piece that is read has a `channelReadComplete` of its own: there is no `maxMessagesPerRead`;
 /// * the triggered event `TunnelChannelEvent.reset` gives the connection up as TCP's RST does;
 /// * errors of the stream are `TunnelStreamError`s; writes that wait fail with the same.
 ///
 /// A reset by the other end, the loss of the peer and the end of the gateway close it at once, also while nothing is read. After
 /// `close()` the stream goes on by itself: what it had taken and FIN still reach the other end (`ProgramBridge.close`).
 ///
-/// `isActive`, `isWritable` and `pipeline` may be asked from anywhere; everything else that changes is touched on the event loop only.
+/// `isActive`, `isWritable`, `allocator` and `pipeline` may be asked from anywhere; everything else that changes is touched on the event loop only.
 final class TunnelChannel: Channel, @unchecked Sendable {
     let eventLoop: any EventLoop
     let bridge: ProgramBridge
-    var allocator = ByteBufferAllocator()
+    /// May be asked for from anywhere, and set by an option.
+    private let lockedAllocator = NIOLockedValueBox(ByteBufferAllocator())
     /// Set by `init`, and never again.
     private var madePipeline: ChannelPipeline?
     private let closePromise: EventLoopPromise<Void>
@@ -26,6 +29,7 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     private let writability = Atomic<Bool>(true)
 
     private var phase = Phase.new
+    private var wasActive = false
     var isAutoReading = true
     var allowsRemoteHalfClosure = false
     private(set) var writes = PendingWrites()
@@ -35,10 +39,16 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     /// The bridge was asked for bytes and has not answered.
     private var isReading = false
     private var isPumpingReads = false
+    private var isPumpScheduled = false
+    /// Pieces, of at most 64 KiB each, that are read before others on the event loop have their turn: those that wait may swell to any
+    /// number when they are decompressed.
+    private static let piecesPerTurn = 16
     private var isInputClosed = false
     /// The first write was handed to the bridge, which has not taken all of it.
     private var isWriting = false
     private var isPumpingWrites = false
+    /// What the pipeline has heard of `isWritable`.
+    private var toldWritability = true
     private var output = Output.open
     /// Who waits for the output to be closed.
     private var outputPromise: EventLoopPromise<Void>?
@@ -48,6 +58,8 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     private enum Phase {
         /// Its pipeline is being made.
         case new
+        /// The pipeline hears that it is registered.
+        case registered
         case active
         case closed
     }
@@ -78,7 +90,9 @@ final class TunnelChannel: Channel, @unchecked Sendable {
             switch result {
             case .success(let made):
                 becomeActive(promise: nil)
-                promise.succeed(made)
+                if wasActive { return promise.succeed(made) }
+                // It was closed meanwhile. What was made is let go after its handlers: an async channel traps otherwise.
+                closeFuture.whenSuccess { withExtendedLifetime(made) {} }
             case .failure(let error):
                 promise.fail(error)
                 close0(error: error, mode: .all, promise: nil)
@@ -100,6 +114,10 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     var parent: (any Channel)? { nil }
     var isActive: Bool { activity.load(ordering: .relaxed) }
     var isWritable: Bool { writability.load(ordering: .relaxed) }
+    var allocator: ByteBufferAllocator {
+        get { lockedAllocator.withLockedValue { $0 } }
+        set { lockedAllocator.withLockedValue { $0 = newValue } }
+    }
     var _channelCore: any ChannelCore { self }
 
     /// Whether it was closed.
@@ -123,11 +141,13 @@ final class TunnelChannel: Channel, @unchecked Sendable {
             promise?.fail(phase == .closed ? ChannelError.ioOnClosedChannel : .inappropriateOperationForState)
             return
         }
-        phase = .active
-        activity.store(true, ordering: .relaxed)
+        phase = .registered
         promise?.succeed()
         pipeline.syncOperations.fireChannelRegistered()
-        guard phase == .active else { return }
+        guard phase == .registered else { return }
+        phase = .active
+        wasActive = true
+        activity.store(true, ordering: .relaxed)
         pipeline.syncOperations.fireChannelActive()
         guard phase == .active else { return }
         pumpWrites()
@@ -148,21 +168,35 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     /// Reads while somebody wants to and the stream has something. What is read has somebody want more: in a loop, not one inside the
     /// other.
     private func pumpReads() {
-        guard !isPumpingReads else { return }
+        guard !isPumpingReads, !isPumpScheduled else { return }
         isPumpingReads = true
         defer { isPumpingReads = false }
+        var count = 0
         while wantsRead, !isReading, !isInputClosed, phase == .active {
+            guard count < Self.piecesPerTurn else { return pumpReadsLater() }
+            count += 1
             isReading = true
             bridge.read { [self] in onRead($0) }
+        }
+    }
+
+    private func pumpReadsLater() {
+        isPumpScheduled = true
+        eventLoop.execute { [self] in
+            isPumpScheduled = false
+            pumpReads()
         }
     }
 
     private func onRead(_ result: Result<ByteBuffer?, any Error>) {
         guard isReading, phase == .active else { return }
         isReading = false
+        // Bytes may come from the stream by themselves: what a handler asks for while it has them comes after them, too.
+        let isOutermost = !isPumpingReads
+        isPumpingReads = true
         switch result {
         // `bridgeFailed` is called for it, too.
-        case .failure: return
+        case .failure: wantsRead = false
         case .success(nil): endInput()
         case .success(let bytes?):
             wantsRead = false
@@ -170,12 +204,17 @@ final class TunnelChannel: Channel, @unchecked Sendable {
             if phase == .active { pipeline.syncOperations.fireChannelReadComplete() }
             readOn()
         }
+        guard isOutermost else { return }
+        isPumpingReads = false
         pumpReads()
     }
 
     /// The other end sends no more.
     private func endInput() {
         wantsRead = false
+        // NIO ends a round of reading with this, whatever it found.
+        pipeline.syncOperations.fireChannelReadComplete()
+        guard phase == .active, !isInputClosed else { return }
         guard allowsRemoteHalfClosure else { return close0(error: ChannelError.eof, mode: .all, promise: nil) }
         closeInput(promise: nil)
     }
@@ -215,14 +254,20 @@ final class TunnelChannel: Channel, @unchecked Sendable {
         guard isWriting, phase == .active, case .success = result else { return }
         isWriting = false
         let (promise, hasChanged) = writes.removeFirst()
+        // Before the writer hears that it was taken: it may ask whether there is room for the next one, and write that.
+        if hasChanged { writability.store(writes.isWritable, ordering: .relaxed) }
         promise?.succeed()
-        if phase == .active { noteWritability(hasChanged) }
+        if phase == .active { tellWritability() }
         pumpWrites()
     }
 
-    private func noteWritability(_ hasChanged: Bool) {
-        guard hasChanged else { return }
+    private func noteWritability(_ hasChanged: Bool) { if hasChanged { tellWritability() } }
+
+    /// Tells the pipeline, unless that is what it has heard last.
+    private func tellWritability() {
         writability.store(writes.isWritable, ordering: .relaxed)
+        guard writes.isWritable != toldWritability else { return }
+        toldWritability = writes.isWritable
         pipeline.syncOperations.fireChannelWritabilityChanged()
     }
 
@@ -253,7 +298,7 @@ final class TunnelChannel: Channel, @unchecked Sendable {
     // MARK: Ending
 
     private func end(error: any Error, promise: EventLoopPromise<Void>?) {
-        let wasActive = phase == .active
+        let ended = phase
         phase = .closed
         activity.store(false, ordering: .relaxed)
         writability.store(false, ordering: .relaxed)
@@ -264,10 +309,8 @@ final class TunnelChannel: Channel, @unchecked Sendable {
         for promise in left { promise.fail(cause) }
         outputPromise?.fail(cause)
         promise?.succeed()
-        if wasActive {
-            pipeline.syncOperations.fireChannelInactive()
-            pipeline.syncOperations.fireChannelUnregistered()
-        }
+        if ended == .active { pipeline.syncOperations.fireChannelInactive() }
+        if ended != .new { pipeline.syncOperations.fireChannelUnregistered() }
         // Later, as a handler may be at work in the pipeline.
         eventLoop.execute { [self] in
             removeHandlers(pipeline: pipeline)
@@ -285,7 +328,7 @@ extension TunnelChannel: ProgramBridgeUser {
     func bridgeFailed(_ error: TunnelStreamError) {
         guard phase != .closed else { return }
         failure = error
-        if phase == .active { pipeline.syncOperations.fireErrorCaught(error) }
+        if phase != .new { pipeline.syncOperations.fireErrorCaught(error) }
         close0(error: error, mode: .all, promise: nil)
     }
 }

@@ -28,8 +28,6 @@ final class DestinationTunnel {
     private var check: GatewayConfiguration.HealthCheck?
     /// Whether the target takes connections; nil when the program is the target, and of UDP.
     private(set) var checker: TargetChecker?
-    /// The embedding program, when it is the target.
-    var acceptor: StreamAcceptor?
 
     init(_ tunnel: GatewayConfiguration.Tunnel, target: TunnelAddress?, core: GatewayCore) {
         name = tunnel.name
@@ -199,7 +197,7 @@ final class DestinationTunnel {
             guard core.localPolicy?.targets != nil else { return connect(id, beginning, to: address, on: channel) }
             return connectIfAllowed(id, beginning, to: address, on: channel)
         }
-        guard let acceptor else {
+        guard let acceptor = core.acceptors[name] else {
             return refuse(id, on: channel, code: .refused, "the program does not serve the tunnel")
         }
         let ticket = AuditTicket(

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import NIOCore
 import Testing
 
@@ -40,6 +41,23 @@ extension GatewayTests {
                 try await body()
                 return nil
             } catch { return (error as? GroupError)?.code }
+        }
+
+        /// Before it runs a gateway does not know what its group has for it; while it runs it does.
+        @Test func servesBeforeTheGroupIsKnown() async throws {
+            let fleet = try await Fleet()
+            let settings = LocalSettings(listen: HostAddress(host: "127.0.0.1", port: 0))
+            await #expect(throws: GatewayError.unknownTunnel("t")) { try await fleet["hq"].serve("t") { _ in } }
+            try await fleet.stop("hq")
+            let gateway = try Gateway(
+                stateDirectory: fleet.state("hq"), settings: settings, logger: Logger(label: "fleet"))
+            try await gateway.serve("t") { _ in }
+            let running = Task { try await gateway.run() }
+            try await Polling.wait(until: "it to start") { (try? await gateway.status()) != nil }
+            #expect(try await gateway.onLoop { $0.acceptors.keys.sorted() } == ["t"])
+            running.cancel()
+            try await running.value
+            try await fleet.stop()
         }
 
         @Test func connectionsAreSharedOutByOrderAndWeight() async throws {

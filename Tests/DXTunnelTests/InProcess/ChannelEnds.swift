@@ -42,6 +42,7 @@ struct ChannelEnds: Sendable {
         var clientReads = true
         var serverReads = true
         var serverEchoes = false
+        var serverNotesCompletes = false
     }
 
     let client: End
@@ -101,7 +102,8 @@ struct ChannelEnds: Sendable {
         _ channel: any Channel, _ options: Options, isServer: Bool, _ made: (End) -> Void
     ) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
-            let recorder = ChannelRecorder(echoes: isServer && options.serverEchoes)
+            let recorder = ChannelRecorder(
+                echoes: isServer && options.serverEchoes, notesCompletes: isServer && options.serverNotesCompletes)
             try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: options.halfClosure)
             try channel.syncOptions?.setOption(
                 .autoRead, value: isServer ? options.serverReads : options.clientReads)

@@ -16,9 +16,15 @@ final class ChannelRecorder: ChannelInboundHandler, Sendable {
 
     private let state = NIOLockedValueBox(Seen())
     private let echoes: Bool
+    private let notesCompletes: Bool
 
-    /// - Parameter echoes: sends back what it reads, and the end of it.
-    init(echoes: Bool = false) { self.echoes = echoes }
+    /// - Parameters:
+    ///   - echoes: sends back what it reads, and the end of it.
+    ///   - notesCompletes: the ends of rounds of reading are events.
+    init(echoes: Bool = false, notesCompletes: Bool = false) {
+        self.echoes = echoes
+        self.notesCompletes = notesCompletes
+    }
 
     var seen: Seen { state.withLockedValue { $0 } }
 
@@ -47,5 +53,8 @@ final class ChannelRecorder: ChannelInboundHandler, Sendable {
         if echoes { context.write(data, promise: nil) }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { if echoes { context.flush() } }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if notesCompletes { note("complete") }
+        if echoes { context.flush() }
+    }
 }

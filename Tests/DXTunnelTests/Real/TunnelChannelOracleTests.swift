@@ -75,8 +75,15 @@ extension GatewayTests {
             }
         }
 
+        /// Whatever the tunnel makes of the bytes on their way.
+        private static func change(_ tunnel: inout GatewayConfiguration.Tunnel, seed: UInt64) {
+            if seed % 3 == 1 { tunnel.compression = .deflate }
+            if seed % 4 == 1 { tunnel.maximumRate = 4_000_000 }
+        }
+
         @Test(arguments: 1...12 as ClosedRange<UInt64>) func doesWhatTCPDoes(seed: UInt64) async throws {
-            let (tunnel, tcp) = try await (ChannelEnds.overTunnel(), ChannelEnds.overTCP())
+            let tunnel = try await ChannelEnds.overTunnel { Self.change(&$0.tunnels[0], seed: seed) }
+            let tcp = try await ChannelEnds.overTCP()
             let carriers = [[tunnel.client, tunnel.server], [tcp.client, tcp.server]]
             var models = [Model(), Model()]
             var random = RandomSource(seed: seed)
@@ -117,6 +124,21 @@ extension GatewayTests {
                 #expect(one == other, "seed \(seed)")
             }
             try await tunnel.waitUntilNoneIsOpen()
+            try await tunnel.stop()
+            try await tcp.stop()
+        }
+
+        /// A handler that gathers until a round of reading is over hears that it is before the end.
+        @Test(arguments: [true, false]) func theLastRoundOfReadingIsComplete(halfClosure: Bool) async throws {
+            var options = ChannelEnds.Options()
+            (options.halfClosure, options.serverNotesCompletes) = (halfClosure, true)
+            let (tunnel, tcp) = try await (ChannelEnds.overTunnel(options), ChannelEnds.overTCP(options))
+            for ends in [tunnel, tcp] {
+                try await ends.client.channel.close()
+                try await ends.server.wait(for: halfClosure ? "inputClosed" : "removed")
+                let events = ends.server.seen.events.prefix(4)
+                #expect(events == ["registered", "active", "complete", halfClosure ? "inputClosed" : "inactive"])
+            }
             try await tunnel.stop()
             try await tcp.stop()
         }

@@ -70,13 +70,13 @@ extension GatewayTests {
                     _ = try await writer.channel.eventLoop.submit {}.get()
                 }
             }
-            // Until nothing moves any more: what is taken then is the same many times over.
-            var unchanged = 0
-            while unchanged < 100 {
-                let before = written
+            // Until nothing moves any more: while a message goes through both gateways and back no byte is taken.
+            try await Polling.wait(until: "the writer to be stopped") {
                 try await writeWhileWritable()
-                unchanged = written == before ? unchanged + 1 : 0
-                try await Task.sleep(for: .milliseconds(2))
+                let before = try await writer.channel.getOption(.bufferedWritableBytes).get()
+                _ = try await ends.pair?.edge.ping("cloud", timeout: .seconds(600))
+                let after = try await writer.channel.getOption(.bufferedWritableBytes).get()
+                return !writer.channel.isWritable && before == after
             }
             #expect(written < 16 << 20)
             #expect(reader.seen.bytes.readableBytes == 0)
@@ -122,6 +122,49 @@ extension GatewayTests {
             try await ends.stop()
         }
 
+        /// A channel whose server is an `EagerReader`, which has asked once.
+        private func eager(
+            _ change: (inout GatewayPair.Plan) -> Void = { _ in }
+        ) async throws -> (pair: GatewayPair, client: any Channel, reader: EagerReader) {
+            let (pair, reader) = (try await ChannelEnds.pair(change), EagerReader())
+            let accepted = NIOLockedValueBox<(any Channel)?>(nil)
+            try await pair.cloud.serveChannels("app") { channel in
+                accepted.withLockedValue { $0 = channel }
+                return channel.setOption(.autoRead, value: false).flatMap { channel.pipeline.addHandler(reader) }
+            }
+            let client = try await pair.edge.channel(to: "app") { $0.eventLoop.makeSucceededVoidFuture() }
+            let server = try await Polling.wait(for: "a channel") { accepted.withLockedValue { $0 } }
+            try await Polling.wait(until: "it to be active") { server.isActive }
+            server.read()
+            _ = try await server.eventLoop.submit {}.get()
+            return (pair, client, reader)
+        }
+
+        /// A handler that asks for more before it passes on what it has gets that afterwards, in order.
+        @Test func readsAreNotWithinOneAnother() async throws {
+            let (pair, client, reader) = try await eager()
+            let all = Pattern.bytes(3 * 65_536, seed: 7)
+            for start in stride(from: 0, to: all.count, by: 65_536) {
+                try await client.writeAndFlush(ByteBuffer(bytes: all[start..<start + 65_536]))
+            }
+            try await Polling.wait(until: "all to have come") { reader.seen.bytes.readableBytes == all.count }
+            #expect(reader.seen.maximumDepth == 1)
+            #expect(reader.seen.bytes == ByteBuffer(bytes: all))
+            try await pair.stop()
+        }
+
+        /// However much waits: others have their turn after a few pieces.
+        @Test func readsAFewPiecesATurn() async throws {
+            let (pair, client, reader) = try await eager { $0.tunnels[0].compression = .deflate }
+            // As few bytes on the way as all of it is decompressed from.
+            let count = 16 << 20
+            try await client.writeAndFlush(ByteBuffer(repeating: 0, count: count))
+            try await Polling.wait(until: "all to have come") { reader.seen.bytes.readableBytes == count }
+            // The one that came by itself, and a turn's.
+            #expect(reader.seen.maximumPieces <= 17)
+            try await pair.stop()
+        }
+
         /// The other end hears of a reset at once, whether it reads or not, and so does whoever waits for a write.
         @Test(arguments: [true, false]) func aResetEndsBothEnds(clientResets: Bool) async throws {
             let options = options {
@@ -143,6 +186,20 @@ extension GatewayTests {
             try await ends.stop()
         }
 
+        /// Also when it was told that this direction has ended, so that it has nothing to refuse.
+        @Test func aResetAfterTheEndOfTheOutputIsHeard() async throws {
+            let ends = try await ChannelEnds.overTunnel(options { $0.clientReads = false })
+            try await ends.client.channel.close(mode: .output)
+            try await ends.server.wait(for: "inputClosed")
+            // What came before the answer was acknowledged by then.
+            _ = try await ends.pair?.edge.ping("cloud", timeout: .seconds(600))
+            try await ends.server.channel.triggerUserOutboundEvent(TunnelChannelEvent.reset).get()
+            try await ends.client.wait(for: "removed")
+            #expect(ends.client.seen.has(Self.aborted))
+            try await ends.waitUntilNoneIsOpen()
+            try await ends.stop()
+        }
+
         /// What the stream has taken arrives, and then the end; what it has not fails.
         @Test func closingDropsOnlyWhatWasNotTaken() async throws {
             let ends = try await ChannelEnds.overTunnel(options { $0.serverReads = false })
@@ -159,6 +216,8 @@ extension GatewayTests {
             #expect(got == ByteBuffer(bytes: all.prefix(got.readableBytes)))
             try await ends.server.channel.close()
             try await ends.waitUntilNoneIsOpen()
+            // What never left is not counted.
+            #expect(try await ends.pair?.originStatus().bytesToTarget == UInt64(got.readableBytes))
             try await ends.stop()
         }
 
@@ -203,6 +262,94 @@ extension GatewayTests {
             try await ends.stop()
         }
 
+        /// What was written arrives, however long its reader pauses.
+        @Test func aClosedChannelWaitsForASlowReader() async throws {
+            let ends = try await ChannelEnds.overTunnel(options { $0.serverReads = false }) {
+                $0.tuning.closedPatience = .milliseconds(50)
+            }
+            let all = Pattern.bytes(40_000_000, seed: 8)
+            let taken = NIOLockedValueBox(0)
+            // Until one is not taken any more.
+            for start in stride(from: 0, to: all.count, by: 10_000) {
+                ends.client.begin(ByteBuffer(bytes: all[start..<start + 10_000]))
+                    .whenSuccess { taken.withLockedValue { $0 += 10_000 } }
+            }
+            _ = try await ends.pair?.edge.ping("cloud", timeout: .seconds(600))
+            try await ends.client.channel.close()
+            // Several patiences: they must not decide anything, however long they take.
+            try await Task.sleep(for: .milliseconds(500))
+            let count = taken.withLockedValue { $0 }
+            #expect(count > 0 && count < all.count)
+            try await ends.server.channel.setOption(.autoRead, value: true).get()
+            try await ends.server.wait(for: "inputClosed")
+            let got = ends.server.seen.bytes
+            #expect(got.readableBytes >= count)
+            #expect(got == ByteBuffer(bytes: all.prefix(got.readableBytes)))
+            try await ends.server.channel.close()
+            try await ends.waitUntilNoneIsOpen()
+            try await ends.stop()
+        }
+
+        /// The first destination says no, perhaps when all is written and the channel closed: the second one gets it all, as it is less
+        /// than is kept for that (16 KiB).
+        @Test func whatWasWrittenBeforeACloseReachesTheNextDestination() async throws {
+            let trio = try await GatewayTrio(targets: [1, 1]) { tunnel in
+                tunnel.destinations = ["a", "b"].map { .init(gateway: $0, target: nil) }
+            }
+            let recorder = ChannelRecorder()
+            // Nobody serves it at a.
+            try await trio.b.serveChannels("app") { $0.pipeline.addHandler(recorder) }
+            let channel = try await trio.edge.channel(to: "app") { $0.eventLoop.makeSucceededVoidFuture() }
+            let bytes = ByteBuffer(bytes: Pattern.bytes(10_000, seed: 9))
+            channel.writeAndFlush(bytes).whenSuccess { channel.close(promise: nil) }
+            try await Polling.wait(until: "the end") { recorder.seen.has("removed") }
+            #expect(recorder.seen.bytes == bytes)
+            try await trio.stop()
+        }
+
+        /// A connection of one of a pair's gateways, for as long as anybody else keeps it.
+        private final class Watched {
+            weak var bridge: ProgramBridge?
+            init(_ bridge: ProgramBridge?) { self.bridge = bridge }
+        }
+
+        private func watch(_ gateway: Gateway) async throws -> NIOLoopBound<Watched> {
+            try await gateway.onLoop { core in
+                var found: ProgramBridge?
+                for case .program(let bridge) in core.peers[0].channel?.connections ?? [] { found = bridge }
+                return NIOLoopBound(Watched(found), eventLoop: core.eventLoop)
+            }
+        }
+
+        /// However long one that does not end would be waited for.
+        @Test func aConnectionThatHasEndedIsKeptByNobody() async throws {
+            let pair = try await ChannelEnds.pair {
+                $0.tuning.closedPatience = .seconds(3_600)
+                $0.tunnels[0].compression = .deflate
+            }
+            // It closes at the end, as channels do.
+            try await pair.cloud.serveChannels("app") { $0.eventLoop.makeSucceededVoidFuture() }
+            func exchange() async throws -> [NIOLoopBound<Watched>] {
+                let client = try await pair.edge.channel(to: "app") { $0.eventLoop.makeSucceededVoidFuture() }
+                try await client.writeAndFlush(ByteBuffer(bytes: [1]))
+                try await Polling.wait(until: "it to be accepted") {
+                    try await pair.destinationStatus().openConnections == 1
+                }
+                let watched = try await [watch(pair.edge), watch(pair.cloud)]
+                for (gateway, each) in zip([pair.edge, pair.cloud], watched) {
+                    #expect(try await gateway.onLoop { _ in each.value.bridge != nil })
+                }
+                try await client.close()
+                return watched
+            }
+            for (gateway, each) in zip([pair.edge, pair.cloud], try await exchange()) {
+                try await Polling.wait(until: "nobody to keep it") {
+                    try await gateway.onLoop { _ in each.value.bridge == nil }
+                }
+            }
+            try await pair.stop()
+        }
+
         /// Whoever closes its input gets nothing more, and the other end may go on.
         @Test func aClosedInputThrowsAway() async throws {
             let ends = try await ChannelEnds.overTunnel()
@@ -223,6 +370,8 @@ extension GatewayTests {
         @Test func theEndOfAGatewayClosesItsChannels() async throws {
             let ends = try await ChannelEnds.overTunnel(options { $0.serverReads = false })
             let waiting = ends.client.begin(ByteBuffer(repeating: 1, count: 40_000_000))
+            // It has begun.
+            _ = try await ends.client.channel.eventLoop.submit {}.get()
             try await ends.pair?.cloudRunner.stop()
             let lost = "\(TunnelStreamError.channelClosed)"
             try await ends.client.wait(for: "removed")
@@ -277,11 +426,57 @@ extension GatewayTests {
             _ = try await channel.eventLoop.submit {}.get()
             #expect(!channel.isWritable)
             #expect(try await channel.getOption(.bufferedWritableBytes).get() == 11)
+            // Whoever hears that a write was taken may ask at once, and fill it again.
+            let answers = NIOLockedValueBox<[Bool]>([])
+            try await channel.eventLoop.submit {
+                let taken = channel.eventLoop.makePromise(of: Void.self)
+                taken.futureResult.whenSuccess {
+                    answers.withLockedValue { $0.append(channel.isWritable) }
+                    channel.write(ByteBuffer(repeating: 3, count: 11), promise: nil)
+                    answers.withLockedValue { $0.append(channel.isWritable) }
+                }
+                channel.writeAndFlush(ByteBuffer(repeating: 2, count: 11), promise: taken)
+            }.get()
+            try await ends.server.wait(forBytes: 22)
+            #expect(answers.withLockedValue { $0 } == [true, false])
             channel.flush()
-            try await ends.server.wait(forBytes: 11)
+            try await ends.server.wait(forBytes: 33)
             #expect(channel.isWritable)
             #expect(ends.client.seen.events == ["registered", "active", "unwritable", "writable"])
             try await ends.stop()
+        }
+
+        /// Closes its channel as soon as that is registered.
+        private final class Closer: ChannelInboundHandler, Sendable {
+            typealias InboundIn = ByteBuffer
+
+            func channelRegistered(context: ChannelHandlerContext) {
+                context.fireChannelRegistered()
+                context.close(promise: nil)
+            }
+        }
+
+        /// A pipeline hears of the end of what it has heard the beginning of, and the caller gets no channel that is closed.
+        @Test func closingBeforeItIsActive() async throws {
+            let pair = try await ChannelEnds.pair()
+            try await pair.cloud.serveChannels("app") { $0.eventLoop.makeSucceededVoidFuture() }
+            let recorder = ChannelRecorder()
+            await #expect(throws: TunnelStreamError.self) {
+                _ = try await pair.edge.channel(to: "app") { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandlers([Closer(), recorder])
+                        return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    }
+                }
+            }
+            #expect(recorder.seen.events == ["registered", "unregistered", "removed"])
+            await #expect(throws: TunnelStreamError.self) {
+                _ = try await pair.edge.channel(to: "app") { channel in
+                    channel.close(promise: nil)
+                    return channel.eventLoop.makeSucceededFuture(1)
+                }
+            }
+            try await pair.stop()
         }
 
         /// What cannot be made is not left open.
