@@ -123,7 +123,8 @@ extension GatewayMetrics {
                     ("destination", pair.destination.gateway))
             })
         text.family(
-            "dx_gateway_tunnel_failovers", .counter, "Times that a destination failed while another could serve.",
+            "dx_gateway_tunnel_failovers", .counter,
+            "Times that a destination that was in use failed while another could serve.",
             count { $0.failovers })
     }
 }
