@@ -13,11 +13,20 @@ struct GatewayMetrics {
     /// What stands for the others.
     static let rest = "(rest)"
 
+    private let startTime: Double
     let status: GatewayStatus
     let limit: Int
 
     /// The figures of a snapshot. Tests give another limit.
-    init(_ status: GatewayStatus, limit: Int = seriesLimit) {
+    ///
+    /// - Parameter startTime: what `startTime(of:)` said of an earlier snapshot of the same gateway; nil: as this one has it.
+    init(_ status: GatewayStatus, limit: Int = seriesLimit, startTime: Double? = nil) {
+        self.startTime = startTime ?? Self.startTime(of: status)
+    }
+
+    /// When the gateway was started, in seconds since 1970.
+    static func startTime(of status: GatewayStatus) -> Double {
+        Double(status.time.unixMilliseconds) / 1_000 - status.uptimeSeconds
         self.status = status
         self.limit = limit
     }
@@ -43,7 +52,7 @@ struct GatewayMetrics {
                 Sample(max(0, status.tunnels.count - limit), ("kind", "tunnels")),
                 Sample(max(0, destinationPairs.count - limit), ("kind", "destinations")),
             ])
-        ProcessMetrics.write(to: &text)
+        ProcessMetrics.write(to: &text, open: status.descriptors?.used, resident: status.memory.residentBytes)
         return text.finished
     }
 
@@ -56,7 +65,7 @@ struct GatewayMetrics {
             [Sample(1, ("gateway", status.name), ("gateway_id", status.id))])
         text.family(
             "dx_gateway_start_time_seconds", .gauge, unit: "seconds", "When the gateway was started, since 1970.",
-            [Sample(seconds: Double(status.time.unixMilliseconds) / 1_000 - status.uptimeSeconds)])
+            [Sample(seconds: startTime)])
         text.gauge("dx_gateway_healthy", "1 while status names no problem.", status.isHealthy ? 1 : 0)
         text.gauge("dx_gateway_problems", "Problems that status names.", status.problems.count)
         text.gauge(
