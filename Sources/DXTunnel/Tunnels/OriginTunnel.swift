@@ -162,6 +162,7 @@ final class OriginTunnel {
         let active = Dictionary(active.map { ($0.channel.peer.name, $0) }, uniquingKeysWith: { first, _ in first })
         for index in choice.standings.indices {
             let known = active[choice.standings[index].name]
+            let wasDown = choice.standings[index].target == .down
             let isChanged = choice.change(at: index, now: now) { standing in
                 standing.isPresent = known.map { !$0.isSuspended } ?? false
                 standing.isHeard = known.map { !$0.channel.isDoubted } ?? true
@@ -169,7 +170,10 @@ final class OriginTunnel {
                 standing.target = known?.target ?? .unknown
                 standing.reason = known?.reason
             }
-            if isChanged { tellHealth(of: choice.standings[index]) }
+            // That a peer came, went or is silent is an event of its own, not one for each of its tunnels.
+            if isChanged, wasDown != (choice.standings[index].target == .down) {
+                tellHealth(of: choice.standings[index])
+            }
         }
         if isActive { open() } else { closeUnlessActive() }
     }
