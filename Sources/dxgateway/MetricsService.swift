@@ -6,41 +6,40 @@ import ServiceLifecycle
 /// The page of figures beside a gateway (`docs/metrics.md`). What the gateway is for never ends for want of it.
 struct MetricsService: Service {
     private let place: MetricsPlace
-    private let gateway: Gateway
+    private let snapshot: SharedSnapshot<GatewayStatus>
     private let logger: Logger
 
-    /// So long an address that was asked for is waited for, before it is tried again.
+    /// So long an address is waited for, before it is tried again.
     private static let pause = Duration.seconds(10)
 
-    init(_ place: MetricsPlace, of gateway: Gateway, logger: Logger) {
+    init(_ place: MetricsPlace, of snapshot: SharedSnapshot<GatewayStatus>, logger: Logger) {
         self.place = place
-        self.gateway = gateway
+        self.snapshot = snapshot
         self.logger = logger
     }
 
     func run() async throws {
         switch place {
         case .off: break
-        case .standard:
-            do { return try await serve(MetricsPlace.standardAddress) } catch let error as MetricsError {
-                // Nobody asked for this address: another gateway of this host has it, and figures of one are not to turn into those of
-                // another when that one stops.
-                logger.notice("no metrics are served", metadata: ["reason": "\(error)"])
-            }
-        case .at(let address): try await serveUntilStopped(address)
+        case .standard: try await serve(MetricsPlace.standardAddress, isAskedFor: false)
+        case .at(let address): try await serve(address, isAskedFor: true)
         }
         try? await gracefulShutdown()
     }
 
-    private func serve(_ address: HostAddress) async throws {
-        try await MetricsServer(address: address, gateway: gateway, logger: logger).run()
-    }
-
-    /// Serves at an address that was asked for. It may be there later: an interface that is not up yet, a program that ends.
-    private func serveUntilStopped(_ address: HostAddress) async throws {
+    /// Serves until the end. The address may be there later: an interface that is not up yet, a program that ends; and the system may close
+    /// the socket.
+    private func serve(_ address: HostAddress, isAskedFor: Bool) async throws {
+        let server = try MetricsServer(address: address, snapshot: snapshot, logger: logger)
         var isTold = false
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            do { return try await serve(address) } catch let error as MetricsError {
+            do { return try await server.run() } catch {
+                if Task.isShuttingDownGracefully || Task.isCancelled { return }
+                if !isAskedFor, let error = error as? MetricsError, !error.wasServed {
+                    // Nobody asked for this address: another gateway of this host has it, and figures of one are not to turn into those
+                    // of another when that one stops.
+                    return logger.notice("no metrics are served", metadata: ["reason": "\(error)"])
+                }
                 if !isTold { logger.error("no metrics; it is tried again", metadata: ["reason": "\(error)"]) }
                 isTold = true
             }

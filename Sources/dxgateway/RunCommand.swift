@@ -72,9 +72,10 @@ struct RunCommand: AsyncParsableCommand {
             logger.info("gateway starting", metadata: ["name": "\(gateway.name)", "id": "\(gateway.id)"])
             let control = ControlService(
                 path: controlPath, target: GatewayControlTarget(gateway, logs: levels), logger: logger)
-            let reporter = ServiceManagerReporter(manager, logger: logger) { try await gateway.status().line }
+            let snapshot = SharedSnapshot { try await gateway.status() }
+            let reporter = ServiceManagerReporter(manager, logger: logger) { try await snapshot.value().line }
             var group = ServiceGroupConfiguration(
-                services: [gateway, control, reporter, MetricsService(metrics, of: gateway, logger: logger)],
+                services: [gateway, control, reporter, MetricsService(metrics, of: snapshot, logger: logger)],
                 logger: logger)
             // Peers are told at once; what a client of the control socket holds open must not keep the ports.
             group.maximumGracefulShutdownDuration = .seconds(5)
@@ -188,45 +189,6 @@ private func raiseFileLimit() {
     guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
     limit.rlim_cur = limit.rlim_max
     unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-}
-
-/// The control socket beside a gateway: where the configuration says, else at the default path when that is free.
-private struct ControlService: Service {
-    let path: String?
-    let target: GatewayControlTarget
-    let logger: Logger
-
-    func run() async throws {
-        if let path { return try await serve(path) }
-        let locator = ControlLocator(environment: ProgramEnvironment.variables)
-        guard let path = locator.defaultPath(isRoot: geteuid() == 0) else {
-            logger.notice("no control socket: set control: in the configuration to have one")
-            try? await gracefulShutdown()
-            return
-        }
-        do {
-            try await ControlServer(path: path, target: target, logger: logger).run()
-        } catch let error as ControlSocketError {
-            // Nobody asked for this path: a second gateway on one machine must not fail for it.
-            logger.warning("no control socket", metadata: ["reason": "\(error)"])
-            try? await gracefulShutdown()
-        }
-    }
-
-    /// Serves at a path that was asked for. A full disk may have no room for the socket: what the gateway is for goes on.
-    private func serve(_ path: String) async throws {
-        var isTold = false
-        while true {
-            do { return try await ControlServer(path: path, target: target, logger: logger).run() } catch let error
-                as ControlSocketError where error.isDiskFull
-            {
-                if !isTold { logger.error("no control socket; it is tried again", metadata: ["reason": "\(error)"]) }
-                isTold = true
-            }
-            try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(10)) }
-            if Task.isShuttingDownGracefully || Task.isCancelled { return }
-        }
-    }
 }
 
 /// The formats of log lines, as arguments.

@@ -24,6 +24,7 @@ import Testing
         host.clock = { DoctorHost.Clock(seconds: 1_800_000_000, isSynchronised: true, errorMicroseconds: 500) }
         host.disk = { _ in DoctorHost.Disk(freeBytes: 1 << 30, freeFiles: 1 << 20) }
         host.descriptorLimit = { 1 << 20 }
+        host.addressedInterfaces = { ["eth0"] }
         host.offloads = { (true, true) }
         return host
     }
@@ -81,7 +82,12 @@ import Testing
         #expect(sick?.state == .fail && sick?.message.contains("peer cloud-2 is down") == true)
         subject.status = nil
         (subject.silence, subject.isSilenceWrong) = ("the control socket belongs to another user", true)
-        #expect(await findings(subject, host())["gateway"]?.state == .fail)
+        let mute = await findings(subject, host())
+        #expect(mute["gateway"]?.remedy == "run this as the gateway's user, or as root")
+        // It has its ports, which a try would find taken.
+        #expect(mute["gateway"]?.state == .fail && mute["ports"] == nil)
+        subject.silenceRemedy = "restart it"
+        #expect(await findings(subject, host())["gateway"]?.remedy == "restart it")
     }
 
     @Test func findsConfigurationsThatAreWrong() async throws {
@@ -104,7 +110,7 @@ import Testing
         var subject = Doctor.Subject()
         subject.stateDirectory = place
         func state() async -> DoctorFinding? { await findings(subject, host())["state"] }
-        #expect(await state()?.message.hasSuffix("is not there, or not to be seen by this user") == true)
+        #expect(await state()?.message.hasSuffix("is not there") == true)
         _ = try GroupCreation(group: "plant", gateway: "hq", stateDirectory: place).run()
         #expect(await state()?.state == .ok)
         directory.setMode(0o755, of: "state")
@@ -168,6 +174,22 @@ import Testing
         _ = folder
     }
 
+    /// The kernel says twice what it gave.
+    @Test func findsSmallBuffersOfAGatewayThatRuns() async throws {
+        let (folder, stopped) = try subject()
+        var subject = stopped
+        subject.status = try fleetStatus(peers: 1, tunnels: 1, broken: 0)
+        let wanted = GatewayConfiguration.Limits().socketBufferBytes
+        for (given, state) in [(wanted, DoctorFinding.State.warn), (2 * wanted, .ok)] {
+            subject.status?.socket.receiveBufferBytes = given
+            subject.status?.socket.sendBufferBytes = given
+            let host = host()
+            directory.write("212992\n", to: "proc/sys/net/core/rmem_max")
+            #expect(await findings(subject, host)["buffers"]?.state == state)
+        }
+        _ = folder
+    }
+
     @Test func findsAKernelWithoutOffloads() async throws {
         let (folder, subject) = try subject()
         var host = host()
@@ -184,6 +206,12 @@ import Testing
             directory.write("\(mtu)\n", to: "sys/class/net/eth0/mtu")
             #expect(await findings(subject, host)["interfaces"]?.state == state)
         }
+        // A CAN bus has an MTU of 16 and no address.
+        try FileManager.default.createDirectory(
+            atPath: directory.file("sys/class/net/can0"), withIntermediateDirectories: true)
+        directory.write("0x40081\n", to: "sys/class/net/can0/flags")
+        directory.write("16\n", to: "sys/class/net/can0/mtu")
+        #expect(await findings(subject, host)["interfaces"]?.state == .ok)
         // One that is down does not count; then there is none.
         directory.write("0x1002\n", to: "sys/class/net/eth0/flags")
         #expect(await findings(subject, host)["interfaces"]?.message.hasPrefix("no network interface") == true)
@@ -222,6 +250,26 @@ import Testing
             host.descriptorLimit = { limit }
             #expect(await findings(subject, host)["files"]?.state == state)
         }
+        _ = folder
+    }
+
+    /// What the service may, not what the terminal may from which this is run.
+    @Test func theServiceHasLimitsOfItsOwn() async throws {
+        var (folder, subject) = try subject()
+        var host = host()
+        host.descriptorLimit = { 1_024 }
+        let unit = "LoadState=loaded\nActiveState=inactive\nUnitFileState=enabled\nNRestarts=0\n"
+        for (limit, state) in [("524288", DoctorFinding.State.ok), ("infinity", .ok), ("64", .fail)] {
+            subject.service = unit + "LimitNOFILE=\(limit)\n"
+            #expect(await findings(subject, host)["files"]?.state == state, "\(limit)")
+        }
+        func low(_ service: String) -> [DoctorFinding] {
+            subject.service = service
+            return Doctor(subject, host: host).portFindings("TCP :80", 80, "Permission denied")
+        }
+        #expect(low(unit + "AmbientCapabilities=cap_net_bind_service\n").isEmpty)
+        #expect(low(unit + "AmbientCapabilities=\n").map(\.state) == [.fail])
+        #expect(low("LoadState=not-found\n").first?.remedy?.contains("CAP_NET_BIND_SERVICE") == true)
         _ = folder
     }
 

@@ -10,7 +10,7 @@ extension ControlClient {
     ///   - follow: also what happens from now on.
     ///   - last: only what comes after the event of this id.
     ///   - event: takes each, with the JSON text as it came.
-    /// - Throws: `ControlClientError`; `broken` when the connection was reset, and what `event` throws.
+    /// - Throws: `ControlClientError`; `ended` when the gateway ended without the end of the events, and what `event` throws.
     public func events(
         follow: Bool, after last: String? = nil, event: (GatewayEventRecord, String) async throws -> Void
     ) async throws {
@@ -20,17 +20,33 @@ extension ControlClient {
         head.headers.add(name: "connection", value: "close")
         if let last { head.headers.add(name: "last-event-id", value: last) }
         let request = head
-        try await connection.executeThenClose { inbound, outbound in
-            try await outbound.write(contentsOf: [.head(request), .end(nil)])
-            var lines = EventStreamLines()
-            try await receive(inbound) { bytes in
-                for text in try lines.append(bytes, path: path) {
-                    guard let record = try? JSONDecoder().decode(GatewayEventRecord.self, from: Data(text.utf8)) else {
-                        // An event of a newer version, of a kind that this one does not know.
-                        continue
+        var failure: (any Error)?
+        do {
+            try await connection.executeThenClose { inbound, outbound in
+                try await outbound.write(contentsOf: [.head(request), .end(nil)])
+                var lines = EventStreamLines()
+                try await receive(inbound) { bytes in
+                    do {
+                        for text in try lines.append(bytes, path: path) {
+                            // An event of a newer version may be of a kind that this one does not know.
+                            guard
+                                let record = try? JSONDecoder().decode(GatewayEventRecord.self, from: Data(text.utf8))
+                            else { continue }
+                            try await event(record, text)
+                        }
+                    } catch {
+                        failure = error
+                        throw error
                     }
-                    try await event(record, text)
                 }
+            }
+        } catch {
+            if let failure { throw failure }
+            switch error {
+            case ControlClientError.broken: throw ControlClientError.ended(path: path)
+            case is ControlClientError, is CancellationError: throw error
+            // The connection ended amid a part, or was reset.
+            default: throw ControlClientError.ended(path: path)
             }
         }
     }

@@ -16,6 +16,8 @@ public enum ControlClientError: Error, Sendable {
     case timedOut(path: String, seconds: Int)
     /// The connection ended before the answer did.
     case broken(path: String)
+    /// The gateway ended in the middle of an answer that goes on: it was killed.
+    case ended(path: String)
     /// What came is not an answer of this API.
     case malformed(path: String, reason: String)
     /// The gateway answered with an error.
@@ -32,6 +34,7 @@ extension ControlClientError: CustomStringConvertible {
             "the control socket \(path) belongs to another user; run this as the gateway's user"
         case .timedOut(let path, let seconds):
             "the gateway at \(path) did not answer within \(seconds) s; see its log"
+        case .ended(let path): "the gateway at \(path) ended without a word; see its log"
         case .broken: "the connection was reset; dxgateway tunnel show NAME shows the tunnel's last error"
         case .malformed(let path, let reason):
             "the answer at \(path) is not a gateway's (\(reason)); check that both have one version"

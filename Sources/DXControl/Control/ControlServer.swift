@@ -34,8 +34,9 @@ public struct ControlServer: Service {
         }
     }
 
-    private init(
-        path: String, logger: Logger, onListening: @escaping @Sendable () async -> Void,
+    /// A server of other routes, for tests.
+    init(
+        path: String, logger: Logger, onListening: @escaping @Sendable () async -> Void = {},
         _ makeRouter: @escaping @Sendable () -> Router<BasicRequestContext>
     ) {
         self.path = path
@@ -54,7 +55,10 @@ public struct ControlServer: Service {
         let application = Application(
             router: makeRouter(),
             // A client that keeps its connection open must not hold up a shutdown for long.
-            server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(30))),
+            server: .http1(
+                configuration: HTTP1Channel.Configuration(
+                    additionalChannelHandlers: [ListenerDeadline(EventRoutes.writePatience)],
+                    idleTimeout: .seconds(30))),
             configuration: ApplicationConfiguration(address: .unixDomainSocket(path: file.bindPath), backlog: 16),
             onServerRunning: { [logger, path, onListening] channel in
                 do throws(ControlSocketError) {

@@ -19,12 +19,25 @@ extension Gateway: EventControl {}
 /// `GET /v1/events`: server-sent events (HTML Living Standard §9.2), each with `id`, `event` and `data`, a `GatewayEventRecord` as JSON.
 ///
 /// First come those that are kept, after the one that `Last-Event-ID` names; then those that happen, until the client or the gateway ends. With
-/// `?follow=false` it ends after the first. A comment comes at least every `heartbeat`, so that a connection which is gone is noticed.
+/// `?follow=false` it ends after the first. A comment comes at least every `heartbeat`. A listener is gone, and its place is free, when its
+/// connection is, or when it takes nothing for `writePatience`.
 struct EventRoutes: Sendable {
     let events: (any EventControl)?
 
+    /// How often something comes at least.
+    let heartbeat: Duration
+
     /// Shorter than the 30 s after which proxies and our own server's idle connections are usually ended.
-    private static let heartbeat = Duration.seconds(15)
+    static let usualHeartbeat = Duration.seconds(15)
+    /// Two of them.
+    static let writePatience = TimeAmount.seconds(30)
+    /// What server-sent events are.
+    static let contentType = "text/event-stream"
+
+    init(events: (any EventControl)?, heartbeat: Duration = usualHeartbeat) {
+        self.events = events
+        self.heartbeat = heartbeat
+    }
 
     func add(to router: Router<BasicRequestContext>) {
         router.get("/v1/events") { [self] request, _ in
@@ -42,7 +55,7 @@ struct EventRoutes: Sendable {
             do { subscription = try events.events(after: last) } catch {
                 throw GatewayControlTarget.controlError(error)
             }
-            return Response(status: .ok, headers: Self.headers, body: Self.body(subscription))
+            return Response(status: .ok, headers: Self.headers, body: body(subscription, request.body))
         }
     }
 
@@ -59,7 +72,7 @@ struct EventRoutes: Sendable {
     }
 
     private static var headers: HTTPFields {
-        [.contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-store"]
+        [.contentType: "\(contentType); charset=utf-8", .cacheControl: "no-store"]
     }
 
     private static func response(text records: [GatewayEventRecord]) throws -> Response {
@@ -67,30 +80,36 @@ struct EventRoutes: Sendable {
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 
-    private static func body(_ subscription: EventSubscription) -> ResponseBody {
+    private func body(_ subscription: EventSubscription, _ request: RequestBody) -> ResponseBody {
         ResponseBody { writer in
-            try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask {
-                    while true {
-                        try await Task.sleep(for: heartbeat)
-                        subscription.tick()
-                    }
-                }
-                defer {
-                    subscription.end()
-                    tasks.cancelAll()
-                }
-                // The head goes out now, not with the first event.
-                try await writer.write(ByteBuffer(string: ": \n\n"))
-                // Else a client that listens would hold up the program's end.
-                for await element in subscription.cancelOnGracefulShutdown() {
-                    switch element {
-                    case .event(let record): try await writer.write(ByteBuffer(string: try frame(record)))
-                    case .idle: try await writer.write(ByteBuffer(string: ": \n\n"))
-                    }
-                }
+            try await request.consumeWithCancellationOnInboundClose { _ in
+                try await write(subscription, to: &writer)
             }
             try await writer.finish(nil)
+        }
+    }
+
+    private func write(_ subscription: EventSubscription, to writer: inout any ResponseBodyWriter) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { [heartbeat] in
+                while true {
+                    try await Task.sleep(for: heartbeat)
+                    subscription.tick()
+                }
+            }
+            defer {
+                subscription.end()
+                tasks.cancelAll()
+            }
+            // The head goes out now, not with the first event.
+            try await writer.write(ByteBuffer(string: ": \n\n"))
+            // Else a client that listens would hold up the program's end.
+            for await element in subscription.cancelOnGracefulShutdown() {
+                switch element {
+                case .event(let record): try await writer.write(ByteBuffer(string: try Self.frame(record)))
+                case .idle: try await writer.write(ByteBuffer(string: ": \n\n"))
+                }
+            }
         }
     }
 

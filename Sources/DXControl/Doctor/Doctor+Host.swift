@@ -7,7 +7,8 @@ extension Doctor {
     func buffers(_ setup: Setup) -> [DoctorFinding] {
         let wanted = setup.limits.socketBufferBytes
         // The kernel counts its own bookkeeping in, and says twice what was asked for (socket(7)).
-        if let socket = subject.status?.socket, socket.receiveBufferBytes >= wanted, socket.sendBufferBytes >= wanted {
+        let said = 2 * wanted
+        if let socket = subject.status?.socket, socket.receiveBufferBytes >= said, socket.sendBufferBytes >= said {
             return [
                 DoctorFinding(
                     "buffers", .ok,
@@ -51,10 +52,12 @@ extension Doctor {
     /// What IPv6 promises (RFC 8200 §5).
     private static let usualMTU = 1_280
 
-    /// The MTU of each interface that is up.
+    /// The MTU of each interface that is up and has an IP address: others, such as a CAN bus or a part of a bridge, carry nothing of ours.
     func interfaces() -> [DoctorFinding] {
         let place = "\(host.sys)/class/net"
+        let addressed = host.addressedInterfaces()
         let found: [(String, Int)] = DoctorHost.names(in: place).compactMap { name in
+            guard addressed?.contains(name) ?? true else { return nil }
             // IFF_UP is the lowest bit of the flags, IFF_LOOPBACK the fourth.
             guard let text = DoctorHost.line(in: "\(place)/\(name)/flags"), text.hasPrefix("0x"),
                 let flags = UInt32(text.dropFirst(2), radix: 16), flags & 1 != 0, flags & 8 == 0,
@@ -65,8 +68,8 @@ extension Doctor {
         guard !found.isEmpty else {
             return [
                 DoctorFinding(
-                    "interfaces", .warn, "no network interface but the loopback is up",
-                    remedy: "ip link shows them; bring one up")
+                    "interfaces", .warn, "no network interface but the loopback is up and has an address",
+                    remedy: "ip address shows them; bring one up")
             ]
         }
         let narrow = found.filter { $0.1 < Self.usualMTU }
@@ -135,7 +138,8 @@ extension Doctor {
 
     /// Each connection takes one.
     func descriptors(_ setup: Setup) -> [DoctorFinding] {
-        let limit = subject.status?.descriptors?.limit ?? host.descriptorLimit()
+        // This program's own limit is that of a terminal, not of the service.
+        let limit = subject.status?.descriptors?.limit ?? unitDescriptorLimit ?? host.descriptorLimit()
         let wanted = setup.limits.connections + Self.fewDescriptors
         let remedy =
             "raise the service's LimitNOFILE to \(wanted) (systemctl edit dxgateway), or lower limits: connections"
@@ -153,15 +157,30 @@ extension Doctor {
         return [DoctorFinding("files", .ok, "\(limit) files may be open at once")]
     }
 
-    /// The service, where systemd runs the system and knows it.
-    func unit() -> [DoctorFinding] {
-        guard let said = subject.service else { return [] }
+    /// What systemd says of the service, where it has loaded its unit.
+    private var unitProperties: [String: String]? {
+        guard let said = subject.service else { return nil }
         let values = Dictionary(
             said.split(whereSeparator: \.isNewline).compactMap { line -> (String, String)? in
                 let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
             }, uniquingKeysWith: { first, _ in first })
-        guard values["LoadState"] == "loaded", let active = values["ActiveState"] else { return [] }
+        return values["LoadState"] == "loaded" ? values : nil
+    }
+
+    /// The files that the service may have open at once, as its unit has it.
+    private var unitDescriptorLimit: Int? {
+        unitProperties?["LimitNOFILE"].flatMap { $0 == "infinity" ? Int.max : Int($0) }
+    }
+
+    /// Whether the service may take ports below 1024, which whoever looks may not.
+    var unitMayTakeLowPorts: Bool {
+        unitProperties?["AmbientCapabilities"]?.lowercased().contains("cap_net_bind_service") ?? false
+    }
+
+    /// The service, where systemd runs the system and knows it.
+    func unit() -> [DoctorFinding] {
+        guard let values = unitProperties, let active = values["ActiveState"] else { return [] }
         let look = "journalctl -u dxgateway -n 50 says why"
         if active == "failed" {
             return [
@@ -190,4 +209,7 @@ extension Doctor {
 extension DoctorHost {
     /// Whether this process may make files there.
     static func isWritable(_ path: String) -> Bool { unsafe access(path, W_OK | X_OK) == 0 }
+
+    /// Whether this user may not even see if there is something.
+    public static func isHidden(_ path: String) -> Bool { unsafe access(path, F_OK) != 0 && errno == EACCES }
 }

@@ -31,8 +31,7 @@ extension Doctor {
         return unsafe (inet_pton(AF_INET, host, &bytes) == 1 || inet_pton(AF_INET6, String(zoneless), &bytes) == 1)
     }
 
-    /// Asks the system's resolver, and waits; nil when it finds an address. A matchmaker may have no more than SRV records, which
-    /// the look at matchmakers follows.
+    /// Asks the system's resolver, and waits; nil when it finds an address.
     private static func lookUpProblem(_ name: String) -> String? {
         var list: UnsafeMutablePointer<addrinfo>?
         let code = unsafe getaddrinfo(name, nil, nil, &list)

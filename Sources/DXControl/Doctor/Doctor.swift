@@ -14,6 +14,8 @@ public struct Doctor: Sendable {
         public var silence: String?
         /// Whether the silence is of one who runs and does not let this user ask, or does not answer well.
         public var isSilenceWrong = false
+        /// What to do about it; nil: ask as somebody who may.
+        public var silenceRemedy: String?
         /// What systemd says of its service (`DoctorHost.askService`); nil when nothing is known.
         public var service: String?
         /// Looks at the network by the running gateway.
@@ -64,7 +66,7 @@ public struct Doctor: Sendable {
                 subject.isSilenceWrong
                     ? DoctorFinding(
                         "gateway", .fail, "it cannot be asked\(reason)",
-                        remedy: "run this as the gateway's user, or as root")
+                        remedy: subject.silenceRemedy ?? "run this as the gateway's user, or as root")
                     : DoctorFinding(
                         "gateway", .warn, "none is running\(reason)",
                         remedy: "start it: systemctl start dxgateway, or dxgateway run")
@@ -117,10 +119,12 @@ public struct Doctor: Sendable {
         setup.directory = path
         if subject.configuration == nil { setup.listen = LocalSettings().listen }
         guard let facts = DoctorHost.facts(of: path) else {
+            let isHidden = DoctorHost.isHidden(path)
             return [
                 DoctorFinding(
-                    "state", .fail, "\(path) is not there, or not to be seen by this user",
-                    remedy: "dxgateway init or join makes it; run this as root to look as the gateway's user")
+                    "state", .fail, isHidden ? "\(path) is not to be seen by this user" : "\(path) is not there",
+                    remedy: isHidden
+                        ? "run this as root, which looks as the gateway's user" : "dxgateway init or join makes it")
             ]
         }
         guard facts.isDirectory else {
@@ -146,7 +150,8 @@ public struct Doctor: Sendable {
         do throws(StateProblem) {
             let summary = try GroupSummary(stateDirectory: path)
             setup.matchmakers = summary.matchmakers.compactMap { try? MatchmakerAddress($0) }
-            setup.names += setup.matchmakers.map(\.address.host)
+            // One that is a service may have no more than SRV records, which the look at matchmakers follows.
+            setup.names += setup.matchmakers.filter { !$0.isService }.map(\.address.host)
             let refused = summary.refusedRecords
             guard refused == 0 else {
                 return [
@@ -173,15 +178,17 @@ public struct Doctor: Sendable {
         if let status = subject.status {
             return [DoctorFinding("ports", .ok, "listens on \(status.listen.joined(separator: ", "))")]
         }
+        // One that runs and cannot be asked has its ports, and cannot say so.
+        guard !subject.isSilenceWrong else { return [] }
         var findings: [DoctorFinding] = []
         if let listen = setup.listen, listen.port != 0,
             let problem = await DoctorPort.udpProblem(host: listen.host, port: listen.port)
         {
-            findings.append(Self.portFinding("UDP \(listen)", listen.port, problem))
+            findings += portFindings("UDP \(listen)", listen.port, problem)
         }
         for address in setup.tcp where address.port != 0 {
             if let problem = await DoctorPort.tcpProblem(host: address.host, port: address.port) {
-                findings.append(Self.portFinding("TCP \(address)", address.port, problem))
+                findings += portFindings("TCP \(address)", address.port, problem)
             }
         }
         guard findings.isEmpty, let listen = setup.listen else { return findings }
@@ -189,12 +196,15 @@ public struct Doctor: Sendable {
         return [DoctorFinding("ports", .ok, "UDP \(listen) can be had\(tunnels)")]
     }
 
-    private static func portFinding(_ what: String, _ port: UInt16, _ problem: String) -> DoctorFinding {
+    /// A port that cannot be had; none of one that only the service may have.
+    func portFindings(_ what: String, _ port: UInt16, _ problem: String) -> [DoctorFinding] {
+        let isForbidden = port < 1_024 && problem.contains("denied")
+        if isForbidden, unitMayTakeLowPorts { return [] }
         let remedy =
-            port < 1_024 && problem.contains("denied")
+            isForbidden
             ? "take a port from 1024 on, or give the service CAP_NET_BIND_SERVICE (docs/packaging.md)"
             : "find who has it with ss -lpn, or change the address"
-        return DoctorFinding("ports", .fail, "\(what) cannot be had: \(problem)", remedy: remedy)
+        return [DoctorFinding("ports", .fail, "\(what) cannot be had: \(problem)", remedy: remedy)]
     }
 }
 

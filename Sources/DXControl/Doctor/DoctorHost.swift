@@ -17,6 +17,8 @@ public struct DoctorHost: Sendable {
     public var disk: @Sendable (String) -> Disk? = Disk.init(at:)
     /// How many files a process may open (RLIMIT_NOFILE, the hard limit: the gateway takes all it may).
     public var descriptorLimit: @Sendable () -> Int = Self.hardDescriptorLimit
+    /// The interfaces that have an IP address; nil where the system does not say.
+    public var addressedInterfaces: @Sendable () -> Set<String>? = Self.interfacesWithAddresses
     /// Whether the kernel sends and takes many datagrams at once.
     public var offloads: @Sendable () -> (gso: Bool, gro: Bool) = DoctorOffloads.probe
 
@@ -75,6 +77,22 @@ public struct DoctorHost: Sendable {
         return Int(clamping: limit.rlim_max)
     }
 
+    @Sendable private static func interfacesWithAddresses() -> Set<String>? {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        guard unsafe getifaddrs(&list) == 0 else { return nil }
+        defer { unsafe freeifaddrs(list) }
+        var names: Set<String> = []
+        var next = unsafe list
+        while let entry = unsafe next {
+            unsafe next = entry.pointee.ifa_next
+            guard let family = unsafe entry.pointee.ifa_addr?.pointee.sa_family,
+                family == sa_family_t(AF_INET) || family == sa_family_t(AF_INET6)
+            else { continue }
+            names.insert(unsafe String(cString: entry.pointee.ifa_name))
+        }
+        return names
+    }
+
     // MARK: Files
 
     /// A number in a file of proc or sys; nil when there is none.
@@ -116,7 +134,7 @@ public struct DoctorHost: Sendable {
     /// without a message bus it answers root alone, so root asks before it becomes somebody else.
     public func askService() -> String? {
         guard Self.facts(of: systemdMark) != nil else { return nil }
-        let properties = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
+        let properties = "LoadState,ActiveState,UnitFileState,Result,NRestarts,LimitNOFILE,AmbientCapabilities"
         let command = "LC_ALL=C \(systemctl) show dxgateway.service --property=\(properties) 2>/dev/null"
         guard let pipe = unsafe popen(command, "re") else { return nil }
         var said = [UInt8](repeating: 0, count: 4_096)

@@ -2,11 +2,8 @@ import DXTunnel
 
 /// Peers, and the paths to them.
 extension GatewayMetrics {
-    /// Those with series of their own, and those without.
-    private var split: (own: ArraySlice<PeerStatus>, rest: ArraySlice<PeerStatus>) {
-        let sorted = status.peers.sorted { $0.name < $1.name }
-        return (sorted.prefix(limit), sorted.dropFirst(limit))
-    }
+    /// Those with series of their own.
+    private var own: ArraySlice<PeerStatus> { status.peers.sorted { $0.name < $1.name }.prefix(limit) }
 
     func writePeers(_ text: inout OpenMetricsText) {
         text.family(
@@ -14,14 +11,15 @@ extension GatewayMetrics {
             [PeerStatus.State.connecting, .connected, .down].map { state in
                 Sample(status.peers.count { $0.state == state }, ("state", state.rawValue))
             })
-        let (own, rest) = split
+        let own = own
         func gauge(_ name: String, unit: String? = nil, _ help: String, _ value: (PeerStatus) -> Double?) {
             text.family(
                 name, .gauge, unit: unit, help,
                 own.compactMap { peer in value(peer).map { Sample(seconds: $0, ("peer", peer.name)) } })
         }
         gauge("dx_gateway_peer_connected", "1 while a session is up.") { $0.state == .connected ? 1 : 0 }
-        gauge("dx_gateway_peer_state_time_seconds", unit: "seconds", "Since when it is in that state, since 1970.") {
+        gauge("dx_gateway_peer_state_timestamp_seconds", unit: "seconds", "Since when it is in that state, since 1970.")
+        {
             Double($0.since.unixMilliseconds) / 1_000
         }
         gauge("dx_gateway_peer_open_streams", "Streams open.") { Double($0.openStreams) }
@@ -41,11 +39,7 @@ extension GatewayMetrics {
                 return Sample(seconds: Double(trip) / 1e6, ("peer", peer.name), ("path_kind", kind.rawValue))
             })
         func counter(_ name: String, unit: String? = nil, _ help: String, _ key: String) {
-            var samples = own.map { Sample($0.counters[key] ?? 0, ("peer", $0.name)) }
-            if !rest.isEmpty {
-                samples.append(Sample(rest.reduce(0 as UInt64) { $0 &+ ($1.counters[key] ?? 0) }, ("peer", Self.rest)))
-            }
-            text.family(name, .counter, unit: unit, help, samples)
+            text.family(name, .counter, unit: unit, help, own.map { Sample($0.counters[key] ?? 0, ("peer", $0.name)) })
         }
         counter(
             "dx_gateway_peer_stream_sent_bytes", unit: "bytes", "Stream bytes sent, without repeats.",
@@ -82,7 +76,7 @@ extension GatewayMetrics {
             })
         text.family(
             "dx_gateway_peer_paths", .gauge, "Paths to a peer, by kind and state.",
-            split.own.flatMap { peer in
+            own.flatMap { peer in
                 let paths = paths(of: peer)
                 return Self.kinds.flatMap { kind in
                     Self.states.compactMap { state -> Sample? in
@@ -112,13 +106,10 @@ extension GatewayMetrics {
 
     /// One count of all peers, by kind of path.
     private func trafficSamples(_ count: (PathCounts) -> UInt64) -> [Sample] {
-        let (own, rest) = split
-        func samples(_ name: String, _ traffic: [String: PathCounts]) -> [Sample] {
-            traffic.sorted { $0.key < $1.key }.map { Sample(count($0.value), ("peer", name), ("path_kind", $0.key)) }
+        own.flatMap { peer in
+            (peer.traffic ?? [:]).sorted { $0.key < $1.key }.map {
+                Sample(count($0.value), ("peer", peer.name), ("path_kind", $0.key))
+            }
         }
-        let others = rest.reduce(into: [String: PathCounts]()) { sum, peer in
-            sum.merge(peer.traffic ?? [:]) { $0.adding($1) }
-        }
-        return own.flatMap { samples($0.name, $0.traffic ?? [:]) } + samples(Self.rest, others)
     }
 }

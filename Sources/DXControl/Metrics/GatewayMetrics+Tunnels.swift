@@ -4,31 +4,18 @@ import DXTunnel
 extension GatewayMetrics {
     typealias Labels = [(String, String)]
 
-    private var split: (own: ArraySlice<TunnelStatus>, rest: ArraySlice<TunnelStatus>) {
-        let sorted = status.tunnels.sorted { ($0.name, $0.role.rawValue) < ($1.name, $1.role.rawValue) }
-        return (sorted.prefix(limit), sorted.dropFirst(limit))
+    /// Those with series of their own.
+    private var own: ArraySlice<TunnelStatus> {
+        status.tunnels.sorted { ($0.name, $0.role.rawValue) < ($1.name, $1.role.rawValue) }.prefix(limit)
     }
 
     private static func labels(_ tunnel: TunnelStatus) -> Labels {
         [("tunnel", tunnel.name), ("role", tunnel.role.rawValue)]
     }
 
-    /// One count of all tunnels; several of one tunnel are told apart by further labels. Of those without series of their own it is summed
-    /// up by role and these.
+    /// One count of all tunnels with series; several of one tunnel are told apart by further labels.
     private func counts(_ values: (TunnelStatus) -> [(labels: Labels, value: Double)]) -> [Sample] {
-        let (own, rest) = split
-        var result = own.flatMap { tunnel in
-            values(tunnel).map { Sample($0.value, Self.labels(tunnel) + $0.labels) }
-        }
-        var sums: [String: (labels: Labels, value: Double)] = [:]
-        for tunnel in rest {
-            for (labels, value) in values(tunnel) {
-                let all = [("tunnel", Self.rest), ("role", tunnel.role.rawValue)] + labels
-                sums[all.map(\.1).joined(separator: "\n"), default: (all, 0)].value += value
-            }
-        }
-        result += sums.sorted { $0.key < $1.key }.map { Sample($0.value.value, $0.value.labels) }
-        return result
+        own.flatMap { tunnel in values(tunnel).map { Sample($0.value, Self.labels(tunnel) + $0.labels) } }
     }
 
     private func count(_ value: (TunnelStatus) -> UInt64?) -> [Sample] {
@@ -46,7 +33,7 @@ extension GatewayMetrics {
                         ("state", state.rawValue))
                 }
             })
-        let own = split.own
+        let own = own
         text.family(
             "dx_gateway_tunnel_active", .gauge, "1 while connections are taken.",
             own.map { Sample($0.state == .active ? 1 : 0, Self.labels($0)) })
@@ -107,23 +94,46 @@ extension GatewayMetrics {
 
     // MARK: Destinations
 
-    /// Each destination of each tunnel that begins here.
-    var destinationPairs: [(tunnel: String, destination: DestinationStatus)] {
-        status.tunnels.sorted { $0.name < $1.name }.flatMap { tunnel in
-            (tunnel.destinations ?? []).map { (tunnel.name, $0) }
+    /// Each destination of each tunnel that begins here, and how many of them have no series: of a tunnel all have them or none, or one that
+    /// is cut off would look like one that has no other destination.
+    var destinationPairs: (own: [(tunnel: String, destination: DestinationStatus)], folded: Int) {
+        var pairs: [(tunnel: String, destination: DestinationStatus)] = []
+        var folded = 0
+        for tunnel in status.tunnels.sorted(by: { $0.name < $1.name }) {
+            let destinations = tunnel.destinations ?? []
+            if pairs.count + destinations.count > limit {
+                folded += destinations.count
+            } else {
+                pairs += destinations.map { (tunnel.name, $0) }
+            }
         }
+        return (pairs, folded)
     }
+
+    private static let destinationStates = [
+        DestinationStatus.State.ready, .recovering, .silent, .down, .leaving, .away,
+    ]
 
     func writeDestinations(_ text: inout OpenMetricsText) {
         text.family(
+            "dx_gateway_tunnel_destinations", .gauge, "Destinations of the tunnel, by state.",
+            own.flatMap { tunnel -> [Sample] in
+                guard let destinations = tunnel.destinations else { return [] }
+                return Self.destinationStates.map { state in
+                    Sample(
+                        destinations.count { $0.state == state }, ("tunnel", tunnel.name), ("state", state.rawValue))
+                }
+            })
+        text.family(
             "dx_gateway_tunnel_destination_ready", .gauge, "1 while new connections go there when it is its turn.",
-            destinationPairs.prefix(limit).map { pair in
+            destinationPairs.own.map { pair in
                 Sample(
                     pair.destination.state == .ready ? 1 : 0, ("tunnel", pair.tunnel),
                     ("destination", pair.destination.gateway))
             })
         text.family(
-            "dx_gateway_tunnel_failovers", .counter, "Times that a destination failed while another could serve.",
+            "dx_gateway_tunnel_failovers", .counter,
+            "Times that a destination that was in use failed while another could serve.",
             count { $0.failovers })
     }
 }

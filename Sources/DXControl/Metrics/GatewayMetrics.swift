@@ -3,23 +3,30 @@ import DXTunnel
 /// A gateway's figures as metrics, out of its status. `docs/metrics.md` lists every one.
 ///
 /// **Labels are bounded**: peers, tunnels, and pairs of a tunnel and a destination have series of their own up to `seriesLimit` each, in the
-/// order of their names. The counts of those beyond stand together under the name `(rest)`, which no gateway and no tunnel can have; their
-/// states are in the sums over all (`dx_gateway_peers`, `dx_gateway_tunnels`) alone. `dx_gateway_metrics_folded` says how many there are.
+/// order of their names. Those beyond are in the sums over all (`dx_gateway_peers`, `dx_gateway_tunnels`) alone: their counts added up would
+/// fall whenever one leaves the sum. `dx_gateway_metrics_folded` says how many there are.
 struct GatewayMetrics {
     typealias Sample = OpenMetricsText.Sample
 
     /// So many of each kind have series of their own: a thousand peers are some 30,000 series and 3 MB, which a collector takes in a second.
     static let seriesLimit = 1_000
-    /// What stands for the others.
-    static let rest = "(rest)"
 
     let status: GatewayStatus
     let limit: Int
+    private let startTime: Double
 
     /// The figures of a snapshot. Tests give another limit.
-    init(_ status: GatewayStatus, limit: Int = seriesLimit) {
+    ///
+    /// - Parameter startTime: what `startTime(of:)` said of an earlier snapshot of the same gateway; nil: as this one has it.
+    init(_ status: GatewayStatus, limit: Int = seriesLimit, startTime: Double? = nil) {
         self.status = status
         self.limit = limit
+        self.startTime = startTime ?? Self.startTime(of: status)
+    }
+
+    /// When the gateway was started, in seconds since 1970.
+    static func startTime(of status: GatewayStatus) -> Double {
+        Double(status.time.unixMilliseconds) / 1_000 - status.uptimeSeconds
     }
 
     /// The whole text.
@@ -41,9 +48,9 @@ struct GatewayMetrics {
             [
                 Sample(max(0, status.peers.count - limit), ("kind", "peers")),
                 Sample(max(0, status.tunnels.count - limit), ("kind", "tunnels")),
-                Sample(max(0, destinationPairs.count - limit), ("kind", "destinations")),
+                Sample(destinationPairs.folded, ("kind", "destinations")),
             ])
-        ProcessMetrics.write(to: &text)
+        ProcessMetrics.write(to: &text, open: status.descriptors?.used, resident: status.memory.residentBytes)
         return text.finished
     }
 
@@ -55,8 +62,8 @@ struct GatewayMetrics {
             "dx_gateway_identity", .info, "The gateway's name and id.",
             [Sample(1, ("gateway", status.name), ("gateway_id", status.id))])
         text.family(
-            "dx_gateway_start_time_seconds", .gauge, unit: "seconds", "When the gateway was started, since 1970.",
-            [Sample(seconds: Double(status.time.unixMilliseconds) / 1_000 - status.uptimeSeconds)])
+            "dx_gateway_start_timestamp_seconds", .gauge, unit: "seconds", "When the gateway was started, since 1970.",
+            [Sample(seconds: startTime)])
         text.gauge("dx_gateway_healthy", "1 while status names no problem.", status.isHealthy ? 1 : 0)
         text.gauge("dx_gateway_problems", "Problems that status names.", status.problems.count)
         text.gauge(
@@ -66,6 +73,9 @@ struct GatewayMetrics {
     }
 
     // MARK: Sessions and what is dropped
+
+    /// What status has beside dropped datagrams, and which are none: a file, and pauses of members.
+    private static let otherDrops: Set = ["reach_file_refused", "group_pauses"]
 
     private func writeSecurity(_ text: inout OpenMetricsText) {
         if let handshakes = status.handshakes {
@@ -80,7 +90,8 @@ struct GatewayMetrics {
         text.family(
             "dx_gateway_dropped_datagrams", .counter,
             "Datagrams and messages of peers dropped, by the reasons of status.",
-            status.drops.sorted { $0.key < $1.key }.map { Sample($0.value, ("reason", $0.key)) })
+            status.drops.filter { !Self.otherDrops.contains($0.key) }.sorted { $0.key < $1.key }
+                .map { Sample($0.value, ("reason", $0.key)) })
     }
 
     // MARK: Limits
@@ -121,7 +132,7 @@ struct GatewayMetrics {
         text.gauge("dx_gateway_group_revision", "The revision of the group's configuration.", group.revision)
         if let change = group.lastChange {
             text.family(
-                "dx_gateway_group_last_change_time_seconds", .gauge, unit: "seconds",
+                "dx_gateway_group_last_change_timestamp_seconds", .gauge, unit: "seconds",
                 "When the group's configuration was changed last, since 1970.",
                 [Sample(seconds: Double(change.unixMilliseconds) / 1_000)])
         }
@@ -140,14 +151,21 @@ struct GatewayMetrics {
 
     private func writeMatch(_ text: inout OpenMetricsText) {
         if let match = status.match {
-            func family(_ name: String, _ help: String, _ unit: String?, _ value: (MatchmakerStatus) -> Double?) {
+            // While a pin is changed one place is there with two pins: a series has the better figure of both.
+            let places = Dictionary(grouping: match.matchmakers, by: \.server).sorted { $0.key < $1.key }
+            func family(
+                _ name: String, _ help: String, _ unit: String?, best: (Double, Double) -> Double = min,
+                _ value: (MatchmakerStatus) -> Double?
+            ) {
                 text.family(
                     name, .gauge, unit: unit, help,
-                    match.matchmakers.compactMap { server in
-                        value(server).map { Sample(seconds: $0, ("matchmaker", server.server)) }
+                    places.compactMap { place, servers in
+                        let values = servers.compactMap(value)
+                        return values.dropFirst().reduce(values.first) { found, next in found.map { best($0, next) } }
+                            .map { Sample(seconds: $0, ("matchmaker", place)) }
                     })
             }
-            family("dx_gateway_matchmaker_registered", "1 while the gateway is registered there.", nil) {
+            family("dx_gateway_matchmaker_registered", "1 while the gateway is registered there.", nil, best: max) {
                 $0.state == .registered ? 1 : 0
             }
             family("dx_gateway_matchmaker_round_trip_seconds", "Round trip to the matchmaker.", "seconds") {
@@ -156,7 +174,7 @@ struct GatewayMetrics {
             family("dx_gateway_matchmaker_last_answer_age_seconds", "Time since its last answer.", "seconds") {
                 $0.lastAnswerSeconds
             }
-            family("dx_gateway_matchmaker_members", "Members of the group that are registered there.", nil) {
+            family("dx_gateway_matchmaker_members", "Members of the group that are registered there.", nil, best: max) {
                 $0.members.map(Double.init)
             }
         }

@@ -3,8 +3,8 @@ import Glibc
 
 /// What the process uses, by the names that dashboards know.
 enum ProcessMetrics {
-    /// Writes the families.
-    static func write(to text: inout OpenMetricsText) {
+    /// Writes the families; what is known of the process already is not looked up again.
+    static func write(to text: inout OpenMetricsText, open: Int? = nil, resident: Int? = nil) {
         var usage = rusage()
         if unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
             let seconds =
@@ -14,15 +14,15 @@ enum ProcessMetrics {
                 "process_cpu_seconds", .counter, unit: "seconds", "CPU time, user and system.",
                 [.init(seconds: seconds)])
         }
-        if let resident = residentByteCount {
+        if let resident = resident ?? residentByteCount {
             text.gauge("process_resident_memory_bytes", unit: "bytes", "Resident memory.", resident)
         }
-        if let start = startTime {
+        if let start {
             text.family(
                 "process_start_time_seconds", .gauge, unit: "seconds", "When the process was started, since 1970.",
                 [.init(seconds: start)])
         }
-        if let open = ProcessDescriptors.openCount {
+        if let open = open ?? ProcessDescriptors.openCount {
             text.gauge("process_open_fds", "File descriptors that are open.", open)
         }
         text.gauge("process_max_fds", "File descriptors that there may be.", ProcessDescriptors.limit)
@@ -35,8 +35,11 @@ enum ProcessMetrics {
         return numbers.count > 1 ? Int(numbers[1]).map { $0 * sysconf(Int32(_SC_PAGESIZE)) } : nil
     }
 
+    /// When the process was started; worked out once, as it would move with each look by what the clock was corrected.
+    private static let start = startTime()
+
     /// The start in ticks after boot (proc(5), stat, field 22), counted from when that was by the clock of now.
-    private static var startTime: Double? {
+    private static func startTime() -> Double? {
         guard let stat = try? FileText.read("/proc/self/stat", limit: 4_096),
             // The second field is the program's name in parentheses, and may hold anything.
             let fields = stat.split(separator: ")").last?.split(separator: " "), fields.count > 19,

@@ -26,7 +26,7 @@ public struct CommandFailure: Error {
     /// What became of asking a running program.
     public init(_ error: ControlClientError) {
         switch error {
-        case .notRunning: self.init(.notRunning, "\(error)")
+        case .notRunning, .ended: self.init(.notRunning, "\(error)")
         case .noPermission, .timedOut, .broken, .malformed, .refused: self.init(.failed, "\(error)")
         }
     }

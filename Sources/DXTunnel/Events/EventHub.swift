@@ -8,9 +8,10 @@ import NIOConcurrencyHelpers
 ///
 /// **Nobody waits for a listener**: each has a queue of its own, and one that does not read loses the oldest, which it is told. Events are
 /// rare; refusals, which strangers can bring about as often as they like, are counted and said at most every `pause`, and what was counted
-/// since is said when somebody listens or anything else happens. Without listeners an event costs a place in the ring.
+/// since is said when somebody listens or anything else happens. They take a part of the ring at most, so that they do not drive out what
+/// strangers cannot bring about. Without listeners an event costs a place in the ring.
 ///
-/// Limits: `ringCount` events, `mostListeners`, `queueCount` for each of them, `mostTallies` reasons of refusals between two pauses.
+/// Limits: `ringCount` events, `refusalCount` of them refusals, `mostListeners`, `queueCount` for each of them, `mostTallies` reasons of refusals between two pauses.
 final class EventHub: Sendable {
     /// An event in its place.
     struct Entry: Sendable, Hashable {
@@ -19,6 +20,8 @@ final class EventHub: Sendable {
         /// When it happened.
         let time: Timestamp
         let event: GatewayEvent
+        /// So many refusals before it gave their places to later ones.
+        var omitted: UInt64 = 0
     }
 
     /// What a listener gets.
@@ -30,6 +33,8 @@ final class EventHub: Sendable {
 
     /// A hundred bytes each: some dozens of kilobytes, and more than happens in an hour of a calm network.
     static let ringCount = 256
+    /// A quarter of it.
+    static let refusalCount = ringCount / 4
     /// A dashboard or two, and somebody at a terminal; each is a connection of the control socket.
     static let mostListeners = 8
     /// As many as the ring has, which is what comes first.
@@ -104,9 +109,21 @@ final class EventHub: Sendable {
         guard !state.isOver else { return }
         state.last &+= 1
         let entry = Entry(number: state.last, time: .now(), event: event)
+        if case .connectionsRefused = event { makeRoomForRefusal(&state) }
         if state.ring.count >= ringCount { state.ring.removeFirst() }
         state.ring.append(entry)
         for listener in state.listeners.values { listener.yield(.entry(entry)) }
+    }
+
+    /// The oldest refusal goes when there are as many as may be.
+    private static func makeRoomForRefusal(_ state: inout State) {
+        let refusals = state.ring.indices.filter {
+            if case .connectionsRefused = state.ring[$0].event { true } else { false }
+        }
+        guard refusals.count >= refusalCount, let oldest = refusals.first else { return }
+        let gone = state.ring.remove(at: oldest)
+        // There is a later one: the newest refusal.
+        state.ring[oldest].omitted &+= gone.omitted &+ 1
     }
 
     // MARK: Listeners

@@ -78,7 +78,9 @@ struct EventCursor: Sendable {
 
     /// The next event, and what is to be said before it of those that are missing.
     mutating func take(_ entry: EventHub.Entry) -> (lost: GatewayEventRecord?, record: GatewayEventRecord) {
-        let missing = entry.number > last &+ 1 ? entry.number &- last &- 1 : 0
+        // Refusals that gave their places to later ones are not missed.
+        let between = entry.number > last &+ 1 ? entry.number &- last &- 1 : 0
+        let missing = between &- min(between, entry.omitted)
         defer { (last, isFresh, isOfOtherRun) = (entry.number, false, false) }
         let record = GatewayEventRecord(entry.event, id: "\(run)-\(entry.number)", time: entry.time)
         if isOfOtherRun { return (GatewayEventRecord(lost: nil), record) }

@@ -20,7 +20,8 @@ public enum GatewayEvent: Sendable, Hashable {
     case pathDown(peer: String, address: String)
     /// At a destination: the target takes connections, or does not, or nobody knows.
     case targetHealth(tunnel: String, state: TargetHealthStatus.State, reason: String?)
-    /// At an origin: a destination can be expected to serve, or not any more.
+    /// At an origin: a destination says that its target is down, so that it cannot be expected to serve, or that it is so no more. What is
+    /// of the peer itself is said of the peer alone.
     case destinationHealth(tunnel: String, destination: String, isUsable: Bool, reason: String?)
     /// The gateway has other peers or tunnels; the revision of the group's configuration.
     case configurationChanged(revision: UInt64)

@@ -53,7 +53,7 @@ struct DestinationChoice: Sendable {
     }
 
     private(set) var standings: [Standing] = []
-    /// How often one failed since the start while another was usable, where new connections go since.
+    /// How often one to which new connections went failed since the start while another was usable, where they go since.
     private(set) var failovers: UInt64 = 0
     private var failback: Failback
     private var isSticky: Bool
@@ -114,20 +114,36 @@ struct DestinationChoice: Sendable {
     /// Something is heard of a destination.
     mutating func change(_ name: String, now: Instant, _ body: (inout Standing) -> Void) {
         guard let index = standings.firstIndex(where: { $0.name == name }) else { return }
+        change(at: index, now: now, body)
+    }
+
+    /// Something is heard of the destination at that place of `standings`.
+    ///
+    /// - Returns: whether it has come to be usable, or is so no more.
+    @discardableResult
+    mutating func change(at index: Int, now: Instant, _ body: (inout Standing) -> Void) -> Bool {
+        let before = standings[index]
         body(&standings[index])
-        switch (standings[index].usableSince, standings[index].isUsable) {
-        case (nil, true): standings[index].usableSince = now
-        case (_?, false):
-            standings[index].usableSince = nil
-            // One that goes in good order has not failed.
-            guard !standings[index].isLeaving else { return }
-            let isOld = standings[index].failedAt.map { $0 + Self.memory <= now } ?? true
-            standings[index].failureCount = isOld ? 1 : standings[index].failureCount + 1
-            standings[index].failedAt = now
-            standings[index].isBarred = true
-            if standings.contains(where: \.isUsable) { failovers &+= 1 }
-        case (nil, false), (_?, true): break
+        guard before.isUsable != standings[index].isUsable else { return false }
+        guard before.isUsable else {
+            standings[index].usableSince = now
+            return true
         }
+        standings[index].usableSince = nil
+        // One that goes in good order has not failed.
+        guard !standings[index].isLeaving else { return true }
+        let isOld = standings[index].failedAt.map { $0 + Self.memory <= now } ?? true
+        standings[index].failureCount = isOld ? 1 : standings[index].failureCount + 1
+        standings[index].failedAt = now
+        standings[index].isBarred = true
+        if tookConnections(before, now: now), standings.contains(where: \.isUsable) { failovers &+= 1 }
+        return true
+    }
+
+    /// Whether new connections went to a destination that is not usable any more, as it stood before: a spare one that fails while the
+    /// one before it serves moves nobody.
+    private func tookConnections(_ before: Standing, now: Instant) -> Bool {
+        isReady(before, now: now) && !standings.contains { $0.order < before.order && isReady($0, now: now) }
     }
 
     // MARK: Commands

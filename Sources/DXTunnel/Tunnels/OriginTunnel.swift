@@ -123,7 +123,7 @@ final class OriginTunnel {
 
     /// The channel to a peer is up: ask it for its listener block, if it is a destination.
     func onChannelUp(_ channel: PeerChannel) {
-        if destinations.contains(channel.peer.name) { channel.activate(self) }
+        if ends.contains(where: { $0.gateway == channel.peer.name }) { channel.activate(self) }
     }
 
     /// The destination has a listener block, whose streams are to be like that.
@@ -154,31 +154,35 @@ final class OriginTunnel {
     /// Whether a destination tells of its target, and so of whether a connection has come there.
     func tellsTarget(_ channel: PeerChannel) -> Bool { active.contains { $0.channel === channel && $0.target != nil } }
 
-    /// Brings together what is known of the destinations; opens and closes the listeners.
+    /// Brings together what is known of the destinations; opens and closes the listeners. Goes over all of them once: a label may lead to
+    /// hundreds, and each of these has it called.
     func refresh() {
         guard !isRemoved else { return }
         let now = core.currentTime()
-        for name in destinations {
-            let known = active.first { $0.channel.peer.name == name }
-            let wasUsable = choice[name]?.isUsable ?? false
-            defer { tellHealth(of: name, wasUsable: wasUsable) }
-            choice.change(name, now: now) { standing in
+        let active = Dictionary(active.map { ($0.channel.peer.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for index in choice.standings.indices {
+            let known = active[choice.standings[index].name]
+            let wasDown = choice.standings[index].target == .down
+            let isChanged = choice.change(at: index, now: now) { standing in
                 standing.isPresent = known.map { !$0.isSuspended } ?? false
                 standing.isHeard = known.map { !$0.channel.isDoubted } ?? true
                 standing.isLeaving = known?.channel.isPeerLeaving ?? false
                 standing.target = known?.target ?? .unknown
                 standing.reason = known?.reason
             }
+            // That a peer came, went or is silent is an event of its own, not one for each of its tunnels.
+            if isChanged, wasDown != (choice.standings[index].target == .down) {
+                tellHealth(of: choice.standings[index])
+            }
         }
         if isActive { open() } else { closeUnlessActive() }
     }
 
-    private func tellHealth(of destination: String, wasUsable: Bool) {
-        guard let standing = choice[destination], standing.isUsable != wasUsable else { return }
+    private func tellHealth(of standing: DestinationChoice.Standing) {
         let reason = standing.reason ?? ""
         core.events.post(
             .destinationHealth(
-                tunnel: name, destination: destination, isUsable: standing.isUsable,
+                tunnel: name, destination: standing.name, isUsable: standing.isUsable,
                 reason: reason.isEmpty ? nil : reason.onOneLine))
     }
 

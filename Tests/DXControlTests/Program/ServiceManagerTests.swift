@@ -21,7 +21,9 @@ import Testing
         #expect(plain != nil && plain?.watchdog == nil)
         let watched = ["NOTIFY_SOCKET": "@s", "WATCHDOG_USEC": "5000000"]
         #expect(manager(watched)?.watchdog == .seconds(5))
-        #expect(manager(watched)?.pause == .milliseconds(2_500))
+        #expect(manager(watched)?.pause == .milliseconds(1_250))
+        #expect(plain?.pause == .seconds(30))
+        #expect(manager(["NOTIFY_SOCKET": "@s", "WATCHDOG_USEC": "600000000"])?.pause == .seconds(30))
         #expect(manager(watched.merging(["WATCHDOG_PID": "7"]) { $1 })?.watchdog == .seconds(5))
         #expect(manager(watched.merging(["WATCHDOG_PID": "8"]) { $1 })?.watchdog == nil)
         for wrong in ["0", "-1", "x", "99999999999999999999"] {
@@ -54,7 +56,7 @@ import Testing
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(services: [reporter], logger: Logger(label: "test")))
         async let over: Void = group.run()
-        #expect(try await socket.next() == "READY=1\nSTATUS=look 3")
+        #expect(try await socket.next() == "READY=1\nWATCHDOG=1\nSTATUS=look 3")
         #expect(try await socket.next() == "WATCHDOG=1\nSTATUS=look 4")
         #expect(try await socket.next() == "WATCHDOG=1\nSTATUS=look 5")
         await group.triggerGracefulShutdown()
@@ -67,10 +69,24 @@ import Testing
     /// Nobody is there any more: nothing happens.
     @Test func aManagerThatIsGoneIsNoFailure() async throws {
         let manager = try #require(ServiceManager(environment: ["NOTIFY_SOCKET": "/nowhere/at/all"], process: 1))
-        manager.ready("fine")
+        #expect(await !manager.ready("fine"))
         let long = try #require(
             ServiceManager(environment: ["NOTIFY_SOCKET": "/" + String(repeating: "x", count: 300)], process: 1))
-        long.ready("fine")
+        #expect(await !long.ready("fine"))
+    }
+
+    /// A manager whose queue is full for a while: that the program is ready is not lost.
+    @Test func whatIsNotTakenIsToldAgain() async throws {
+        let directory = TemporaryDirectory()
+        let name = directory.file("notify")
+        let socket = try NotifySocket(name)
+        let manager = try #require(ServiceManager(environment: ["NOTIFY_SOCKET": name], process: getpid()))
+        var count = 0
+        while await manager.alive("\(count)") { count += 1 }
+        let telling = manager.tell("here")
+        defer { telling.cancel() }
+        for number in 0..<count { #expect(try await socket.next() == "WATCHDOG=1\nSTATUS=\(number)") }
+        #expect(try await socket.next() == "READY=1\nWATCHDOG=1\nSTATUS=here")
     }
 }
 

@@ -115,13 +115,29 @@ import Testing
         #expect(refusals.last == "web refused 4" && refusals.count == 5)
     }
 
+    /// Anybody may bring refusals about: what happened to peers stays, and who comes back is not told of losses for them.
+    @Test func refusalsDriveNothingElseOut() {
+        hub.post(silent(1), now: time(0))
+        for second in stride(from: 0, to: 10_000, by: 10) {
+            hub.noteRefusal(tunnel: "web", reason: .refused, now: time(Int64(second)))
+        }
+        hub.post(silent(2), now: time(10_000))
+        let kept = hub.recent(after: 0, now: .zero)
+        #expect(kept.count == EventHub.refusalCount + 2)
+        #expect(kept.first?.event == silent(1) && kept.last?.event == silent(2))
+        var cursor = EventCursor(run: hub.run, after: "abcd-0")
+        let lost = kept.compactMap { cursor.take($0).lost }
+        #expect(lost.isEmpty)
+    }
+
     /// However many tunnels there are, what is remembered has an end, and none is left out of the count.
     @Test func theOthersHaveNoName() {
         for number in 0..<(EventHub.mostTallies + 6) {
             hub.noteRefusal(tunnel: "t\(number)", reason: .refused, now: time(0))
         }
         hub.tick(1, now: time(11))
-        #expect(refusals.count == EventHub.mostTallies + 2)
+        // The first two gave their places to the last two.
+        #expect(refusals.count == EventHub.refusalCount)
         #expect(refusals.suffix(2) == [" refused 1", " refused 5"])
         // Later there is room again.
         hub.noteRefusal(tunnel: "late", reason: .refused, now: time(60))

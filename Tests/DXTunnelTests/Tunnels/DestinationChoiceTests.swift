@@ -66,6 +66,36 @@ import Testing
         #expect(choice.failovers == 1)
     }
 
+    /// A spare one that fails, and one that is not trusted again yet, had no connections that go elsewhere now; one of several of the
+    /// lowest order had.
+    @Test func whatMovesNobodyIsNoFailover() {
+        var choice = choice([
+            End(gateway: "a", order: 0), End(gateway: "b", order: 0), End(gateway: "c", order: 1),
+        ])
+        choice.change("c", now: time(1)) { $0.target = .down }
+        #expect(choice.failovers == 0)
+        choice.change("a", now: time(2)) { $0.isHeard = false }
+        #expect(choice.failovers == 1)
+        choice.change("a", now: time(3)) { $0.isHeard = true }
+        choice.change("a", now: time(4)) { $0.isHeard = false }
+        #expect(choice.failovers == 1)
+        choice.change("c", now: time(5)) { $0.target = .up }
+        choice.change("b", now: time(100)) { $0.isPresent = false }
+        #expect(choice.failovers == 2)
+    }
+
+    @Test func tellsWhetherOneCameToBeUsable() {
+        var choice = choice(pair)
+        let changed = [
+            choice.change(at: 1, now: time(1)) { $0.target = .down },
+            choice.change(at: 1, now: time(2)) { $0.isHeard = false },
+            choice.change(at: 1, now: time(3)) { $0.target = .up },
+            choice.change(at: 1, now: time(4)) { $0.isHeard = true },
+        ]
+        #expect(changed == [true, false, false, true])
+        #expect(choice["a"]?.isUsable == true && choice["b"]?.usableSince == time(4))
+    }
+
     @Test func aDestinationThatCameBackIsUsedAfterAWhile() {
         var choice = choice(pair)
         choice.change("a", now: time(10)) { $0.isHeard = false }

@@ -65,10 +65,14 @@ def events_tell_what_happens(run):
         follower = run.lab.start("a", [binary(), "events", "--follow", "--json", "--control", two.a.control], "events", run.directory / "events.log")
         stream = Stream(two.a.control)
         check(stream.answer.status == 200 and stream.answer.headers["Content-Type"].startswith("text/event-stream"), "an event stream")
-        begun = stream.until("destination_health")
-        check([each["event"] for each in begun] == ["peer_up", "destination_health"], f"{begun}")
+        begun = stream.until("peer_up")
+        check([each["event"] for each in begun] == ["peer_up"], f"{begun}")
         check(begun[0]["peer"] == two.b.name and begun[0]["path"] == "direct", f"{begun[0]}")
+        there = run.lab.start("b", [binary(), "events", "--follow", "--control", two.b.control], "events-b", run.directory / "events-b.log")
+        wait_until(lambda: "is connected" in there.output(), "dxgateway events listens at the other end", 60.0, alive=[there])
         two.b.kill9()
+        # It ended without a word, which is not how a gateway stops.
+        check(there.wait(60.0) == 3, f"dxgateway events of a gateway that was killed: {there.ending()}")
         two.b.start()
         two.wait_working(tunnel, echo_works)
         back = stream.until("peer_up")
@@ -77,10 +81,13 @@ def events_tell_what_happens(run):
         check(numbers == list(range(1, len(numbers) + 1)), f"{numbers}")
         # Who comes back goes on where it was.
         again = Stream(two.a.control, headers={"Last-Event-ID": begun[0]["id"]})
-        check(again.next()["id"] == begun[1]["id"], "it goes on after the last one")
+        check(again.next()["id"] == back[0]["id"], "it goes on after the last one")
         again.close()
         said = command("events", "--control", two.a.control).stdout
         check(f"{two.b.name} is connected" in said and f"{two.b.name} is disconnected" in said, said)
+        # Whoever has seen enough ends it, though nothing happens any more.
+        once = run.lab.start("a", ["sh", "-c", f"{binary()} events --follow --control {two.a.control} | grep -m1 disconnected"], "once", run.directory / "once.log")
+        check(once.wait(60.0) == 0, f"dxgateway events --follow | grep -m1: {once.ending()}")
         wait_until(lambda: follower.output().count('"event":"peer_up"') == 2, "dxgateway events saw it", 60.0, alive=[follower])
         stream.close()
         two.a.stop()
@@ -88,7 +95,7 @@ def events_tell_what_happens(run):
         two.a.start()
         two.wait_ready()
         # The gateway was started anew: that is said, and nothing of it is taken for the former one's.
-        renewed = Stream(two.a.control, headers={"Last-Event-ID": begun[1]["id"]})
+        renewed = Stream(two.a.control, headers={"Last-Event-ID": begun[0]["id"]})
         first = renewed.next()
         check(first["event"] == "lost" and "count" not in first, f"{first}")
         check(renewed.next()["id"].split("-")[0] != begun[0]["id"].split("-")[0], "another run")

@@ -23,6 +23,7 @@ final class UDPDestination {
     private(set) var drops = DatagramDrops()
     private var flows: IdleTable<Key, UDPTargetFlow>
     private var policer: DatagramPolicer?
+    private var recentlyRefused = RecentRefusals<Key>()
     private var timer: WakeupTimer<UDPDestination>?
     private let buffer: SharedReceiveBuffer
 
@@ -82,12 +83,12 @@ final class UDPDestination {
 
     private func begin(_ key: Key, on channel: PeerChannel, now: Instant) -> UDPTargetFlow? {
         if let refusal = refusal(over: channel, now: now) {
-            core.count(refusal)
-            refuse(.limit, channel, refusal == .connections ? "as many flows are in use as may be" : refusal.reason)
+            let reason = refusal == .connections ? "as many flows are in use as may be" : refusal.reason
+            if refuse(.limit, key, channel, reason) { core.count(refusal) }
             return nil
         }
         guard let target = tunnel.target?.host else {
-            refuse(.noTarget, channel, "the tunnel has no target")
+            refuse(.noTarget, key, channel, "the tunnel has no target")
             return nil
         }
         let ticket = AuditTicket(
@@ -125,7 +126,7 @@ final class UDPDestination {
             switch result {
             case .success(let endpoints):
                 if destination.connect(flow, to: endpoints, of: target) { return flow.sendHeld() }
-            case .failure(let error): destination.refuse(.noTarget, channel, "\(error)")
+            case .failure(let error): destination.refuse(.noTarget, flow.key, channel, "\(error)")
             }
             // The refusal has its record.
             flow.ticket = nil
@@ -137,7 +138,7 @@ final class UDPDestination {
     private func connect(_ flow: UDPTargetFlow, to endpoints: [Endpoint], of target: HostAddress) -> Bool {
         let allowed = endpoints.filter { core.localPolicy?.allowsTarget($0) ?? true }
         guard !allowed.isEmpty else {
-            refuse(.noTarget, flow.channel, "this gateway's local policy does not allow \(target)")
+            refuse(.noTarget, flow.key, flow.channel, "this gateway's local policy does not allow \(target)")
             return false
         }
         var reason = ""
@@ -147,12 +148,15 @@ final class UDPDestination {
                 return true
             } catch { reason = Self.words(error.errnoCode) }
         }
-        refuse(.noTarget, flow.channel, "target \(target): \(reason)")
+        refuse(.noTarget, flow.key, flow.channel, "target \(target): \(reason)")
         return false
     }
 
-    private func refuse(_ drop: DatagramDrop, _ channel: PeerChannel, _ reason: String) {
+    /// Counts a refused flow; false when it is a further datagram of one that was.
+    @discardableResult
+    private func refuse(_ drop: DatagramDrop, _ key: Key, _ channel: PeerChannel, _ reason: String) -> Bool {
         drops.count(drop)
+        guard recentlyRefused.isNew(key, now: core.currentTime()) else { return false }
         tunnel.usage.refuse(reason, as: RefusalReason(drop))
         core.auditRefusal(
             tunnel: tunnel.name, role: .destination, networkProtocol: .udp, peer: channel.peer.name,
@@ -160,6 +164,7 @@ final class UDPDestination {
         core.complain(
             "datagram refused", ["tunnel": tunnel.name, "origin": channel.peer.name, "reason": reason],
             limit: &channel.peer.complaints)
+        return true
     }
 
     fileprivate static func words(_ errnoCode: Int32) -> String { unsafe String(cString: strerror(errnoCode)) }
@@ -169,8 +174,7 @@ final class UDPDestination {
     /// The target's datagram for a flow's client.
     fileprivate func answered(_ datagram: RawSpan, _ flow: UDPTargetFlow) {
         let now = core.currentTime()
-        let key = Key(
-            channel: ObjectIdentifier(flow.channel), internalPort: flow.internalPort, number: flow.number)
+        let key = flow.key
         guard flows.use(key, now: now) === flow else { return }
         guard policer?.take(datagram.byteCount, now: now) ?? true else { return drops.count(.rate) }
         let drop = flow.channel.sendFlow(
@@ -225,6 +229,9 @@ final class UDPTargetFlow {
         didSet { channel.flows.heldByteCount &+= heldByteCount &- oldValue }
     }
     private(set) var isOver = false
+    fileprivate var key: UDPDestination.Key {
+        UDPDestination.Key(channel: ObjectIdentifier(channel), internalPort: internalPort, number: number)
+    }
 
     /// What waits for the target's name at most: a client that does not know that it has to wait sends no more at first.
     private static let mostHeld = 16

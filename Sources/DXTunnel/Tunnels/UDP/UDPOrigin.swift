@@ -57,6 +57,7 @@ final class UDPOrigin {
     private var policer: DatagramPolicer?
     private var timer: WakeupTimer<UDPOrigin>?
     private let buffer: SharedReceiveBuffer
+    private var recentlyRefused = RecentRefusals<Client>()
     /// Anyone who reaches a listener can have datagrams refused.
     private var complaints = ComplaintLimit()
 
@@ -205,18 +206,22 @@ final class UDPOrigin {
     }
 
     private func refuse(_ refusal: ConnectionRefusal, _ client: Client) {
-        core.count(refusal)
-        refuse(.limit, client, refusal == .connections ? "as many flows are in use as may be" : refusal.reason)
+        let reason = refusal == .connections ? "as many flows are in use as may be" : refusal.reason
+        if refuse(.limit, client, reason) { core.count(refusal) }
     }
 
-    private func refuse(_ drop: DatagramDrop, _ client: Client, _ reason: String) {
+    /// Counts a refused flow; false when it is a further datagram of one that was.
+    @discardableResult
+    private func refuse(_ drop: DatagramDrop, _ client: Client, _ reason: String) -> Bool {
         drops.count(drop)
+        guard recentlyRefused.isNew(client, now: core.currentTime()) else { return false }
         tunnel.usage.refuse(reason, as: RefusalReason(drop))
         core.auditRefusal(
             tunnel: tunnel.name, role: .origin, networkProtocol: .udp, client: "\(client.endpoint)", reason: reason)
         core.complain(
             "datagram refused", ["tunnel": tunnel.name, "client": "\(client.endpoint)", "reason": reason],
             limit: &complaints)
+        return true
     }
 
     // MARK: From destinations
