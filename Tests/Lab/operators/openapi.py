@@ -209,7 +209,7 @@ def rehearse(ask):
     check("rehearsal" not in ask("GET", "/v1/rehearse"), "a rehearsal before the first one")
     ask("POST", "/v1/rehearse", {"peer": "edge-b", "seconds": 5, "dry_run": True})
     ask("POST", "/v1/rehearse", {"peer": "edge-b", "seconds": 600}, expect=400)
-    ask("POST", "/v1/rehearse", {"peer": "edge-b", "seconds": 60, "force": True})
+    ask("POST", "/v1/rehearse", {"peer": "edge-b", "seconds": 50, "force": True})
     ask("GET", "/v1/rehearse")
     check(ask("DELETE", "/v1/rehearse")["stopped"], "it was stopped")
     wait_until(lambda: ask("GET", "/v1/rehearse")["rehearsal"]["phase"] == "over", "it is over", 120.0)
