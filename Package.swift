@@ -95,11 +95,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         // No tables for Foundation's ICU, which Yams brings: for the programs alone.
-        .target(name: "CUnicodeStub"),
+        .target(name: "CNoUnicodeTables"),
         .executableTarget(
             name: "dxgateway",
             dependencies: [
-                "CUnicodeStub", "DXControl", "DXTunnel", nioCore, nioPosix, logging, lifecycle,
+                "CNoUnicodeTables", "DXControl", "DXTunnel", nioCore, nioPosix, logging, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
@@ -107,7 +107,7 @@ let package = Package(
         .executableTarget(
             name: "dxmatchd",
             dependencies: [
-                "CUnicodeStub", "DXControl", "DXMatch", "DXMatchRedis", "DXMatchServer", "DXSecure", "DXSocket",
+                "CNoUnicodeTables", "DXControl", "DXMatch", "DXMatchRedis", "DXMatchServer", "DXSecure", "DXSocket",
                 "DXWire",
                 nioCore, nioPosix, logging,
                 lifecycle,

@@ -63,9 +63,11 @@ import Testing
         while levels.level == .trace { try await Task.sleep(for: .milliseconds(2)) }
         #expect(levels.level == .notice && levels.secondsLeft == nil)
         // One that was changed meanwhile stays as it is then.
+        let later = LogLevelSwitch(.notice)
         levels.set(.trace, for: .milliseconds(20))
+        later.set(.trace, for: .milliseconds(60))
         levels.set(.error)
-        try await Task.sleep(for: .milliseconds(100))
+        while later.level == .trace { try await Task.sleep(for: .milliseconds(2)) }
         #expect(levels.level == .error)
         levels.set(.debug, for: .seconds(3_600))
         #expect((3_500...3_600).contains(levels.secondsLeft ?? 0))

@@ -30,26 +30,26 @@ final class PeerChannel {
     var peerCapabilities: UInt64 = 0
 
     /// Paths that a newer session replaces.
-    private var replaced: [PathID] = []
+    var replaced: [PathID] = []
     /// Where several paths are kept: those that a newer session over the same two addresses replaces, by its number.
-    private var predecessors: [PathID: PathID] = [:]
+    var predecessors: [PathID: PathID] = [:]
     /// What there is of UDP flows.
     var flows = FlowState()
     /// The origins of UDP tunnels by the internal ports that the peer has for them.
     var flowOrigins: [UInt32: UDPOrigin] = [:]
     private(set) var owners: [StreamID: StreamOwner] = [:]
-    private var messageReader = TunnelMessageReader()
-    private var blocks: [UInt32: ListenerBlock] = [:]
-    private var requests: [UInt64: OriginTunnel] = [:]
-    private var nextRequest: UInt64 = 1
+    var messageReader = TunnelMessageReader()
+    var blocks: [UInt32: ListenerBlock] = [:]
+    var requests: [UInt64: OriginTunnel] = [:]
+    var nextRequest: UInt64 = 1
     /// When the silence that began at `since` is to be looked at again.
     var holdCheck: (since: Instant, at: Instant)?
-    private var echoes: [UInt64: (sentAt: Instant, promise: EventLoopPromise<Interval>)] = [:]
+    var echoes: [UInt64: (sentAt: Instant, promise: EventLoopPromise<Interval>)] = [:]
 
     /// Listener blocks that a peer may have at a time: one per tunnel, and a file with more than this is a mistake.
-    private static let maximumBlocks = 4_096
+    static let maximumBlocks = 4_096
     /// Pings on the way at a time.
-    private static let maximumEchoes = 64
+    static let maximumEchoes = 64
 
     init(
         core: GatewayCore, peer: PeerLink, localHalf: UInt64, remoteHalf: UInt64, bind: Bind, now: Instant
@@ -92,7 +92,7 @@ final class PeerChannel {
     }
 
     /// What this gateway has set up for a tunnel of the peer's.
-    private struct ListenerBlock {
+    struct ListenerBlock {
         let tunnel: DestinationTunnel
         /// What its streams are like.
         let features: ActivationTerms.Features
@@ -101,7 +101,7 @@ final class PeerChannel {
     // MARK: Commands of stream owners
 
     /// The time for the transport, which must not go back.
-    private var now: Instant { core.currentTime() }
+    var now: Instant { core.currentTime() }
 
     /// How many bytes a stream takes now.
     func writableByteCount(_ id: StreamID) -> Int { transport.writableByteCount(id) }
@@ -343,7 +343,7 @@ final class PeerChannel {
     func reviewDoubt() { if isDoubted, !isSilent { setDoubted(false) } }
 
     /// The peer is about to stop: new connections go elsewhere.
-    private(set) var isPeerLeaving = false
+    var isPeerLeaving = false
 
     /// Tells the peer that this gateway is about to stop, or not any more.
     func tellLeaving(_ isLeaving: Bool) { send(.leaving(isLeaving)) }
@@ -351,293 +351,7 @@ final class PeerChannel {
     /// Whether the path in use has not answered probes, one after the other.
     var isSilent: Bool { transport.pathSnapshots.contains { $0.isActive && $0.probeCount >= 2 } }
 
-    // MARK: Sessions
-
-    /// The session in use: where one path is kept, the one with the largest number.
-    var sessionInUse: ChannelSession? {
-        if keepsPaths, let session = transport.activePath.flatMap(session(of:)) { return session }
-        return sessions.max { $0.pathID < $1.pathID }
-    }
-
-    /// The session of a path.
-    func session(of id: PathID) -> ChannelSession? { sessions.first { $0.pathID == id } }
-
-    /// Takes a session as a path; true when another one is in use.
-    ///
-    /// Where several paths are kept, that is so unless it leads from and to the same addresses as another, whose successor it is then.
-    /// Where one is kept, the one with the largest id is used (both ends reckon the same), and the others are retired.
-    func attach(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) -> Bool {
-        let isDirect = !session.remote.isForwarded && !sessions.contains { $0.remote.isForwarded }
-        if keepsPaths, isDirect { return try attachBeside(session, now: now) }
-        try attachInstead(session, now: now)
-        return false
-    }
-
-    private func attachBeside(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) -> Bool {
-        let old = sessions.filter { other in
-            guard other.remote == session.remote else { return false }
-            guard let local = other.local, let own = session.local else { return true }
-            return local.hasSameAddress(as: own)
-        }.max { $0.pathID < $1.pathID }
-        if old == nil { makeRoom(now: now) }
-        let wasUsed = old.map { transport.activePath == $0.pathID } ?? false
-        try transport.addPath(
-            session.pathID, overheadByteCount: session.session.sealOverhead, inheriting: old?.pathID,
-            bounds: bounds(of: session), preference: peer.preference(of: session), ends: ends(of: session), now: now)
-        session.channel = self
-        sessions.append(session)
-        if let old, session.pathID > old.pathID {
-            predecessors[session.pathID] = old.pathID
-        } else if let old {
-            // Both ends may have begun one at once, and attach them in another order: of two the one with the larger number stays.
-            predecessors[session.pathID] = predecessors.updateValue(session.pathID, forKey: old.pathID)
-            if wasUsed { transport.activatePath(old.pathID, now: now) }
-        }
-        core.mark(self)
-        return transport.activePath != session.pathID
-    }
-
-    /// Whether a newer session takes its place, and it goes as soon as the peer uses that one.
-    func isReplaced(_ id: PathID) -> Bool { predecessors.values.contains(id) }
-
-    /// What a session leads over, for telling paths that share an address: ports say nothing of networks.
-    private func ends(of session: ChannelSession) -> PathEnds {
-        func number(_ endpoint: Endpoint) -> UInt64 { endpoint.high &* 0x9e37_79b9_7f4a_7c15 ^ endpoint.low }
-        return PathEnds(local: session.local.map(number), remote: number(session.remote))
-    }
-
-    /// A session leads over something else by now.
-    func noteEnds(of session: ChannelSession) { transport.setEnds(ends(of: session), of: session.pathID) }
-
-    /// Of several paths one that does not answer gives way to a new one.
-    private func makeRoom(now: Instant) {
-        guard sessions.count >= PathPlan.usualLimit,
-            let dead = transport.pathSnapshots.first(where: { $0.isDown && !$0.isActive })
-        else { return }
-        transport.abandonPath(dead.id, now: now)
-    }
-
-    private func attachInstead(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) {
-        let newest = sessions.max { $0.pathID < $1.pathID }
-        let isSuccessor = newest.map { session.pathID > $0.pathID } ?? true
-        let hasSameAddress = newest.map { $0.remote == session.remote } ?? false
-        try transport.addPath(
-            session.pathID, overheadByteCount: session.session.sealOverhead,
-            inheriting: hasSameAddress ? newest?.pathID : nil, bounds: bounds(of: session), now: now)
-        session.channel = self
-        if isSuccessor {
-            // The others go when the peer shows that it has the new one too (`retireOthers`), which it is asked for.
-            replaced = sessions.map(\.pathID)
-            if !replaced.isEmpty { transport.probePath(session.pathID, now: now) }
-        } else if let newest {
-            transport.activatePath(newest.pathID, now: now)
-            transport.retirePath(session.pathID, now: now)
-        }
-        sessions.append(session)
-        core.mark(self)
-    }
-
-    /// Through another member no more fits than the channel to it carries in a datagram.
-    private func bounds(of session: ChannelSession) -> PathBounds {
-        guard session.remote.isForwarded else { return PathBounds() }
-        let minimum = Constants.minimumForwardedDatagram
-        return PathBounds(
-            minimum: minimum, maximum: max(minimum, core.forwarding.capacity(towards: session.remote)),
-            allowsFragments: false)
-    }
-
-    /// The peer uses this session, the newest: the ones before it are not needed any more.
-    func retireOthers(than session: ChannelSession, now: Instant) {
-        // Renewed again and again, a session may be replaced before it was ever used.
-        var next = predecessors.removeValue(forKey: session.pathID)
-        while let old = next {
-            transport.retirePath(old, now: now)
-            next = predecessors.removeValue(forKey: old)
-        }
-        guard !replaced.isEmpty, session === sessions.max(by: { $0.pathID < $1.pathID }) else { return }
-        for id in replaced { transport.retirePath(id, now: now) }
-        replaced.removeAll()
-    }
-
-    /// Whether sessions wait for `retireOthers`.
-    var hasReplaced: Bool { !replaced.isEmpty || !predecessors.isEmpty }
-
-    private func detach(_ id: PathID) {
-        guard let index = sessions.firstIndex(where: { $0.pathID == id }) else { return }
-        let session = sessions.remove(at: index)
-        session.channel = nil
-        let older = predecessors.removeValue(forKey: id)
-        for (new, old) in predecessors where old == id { predecessors[new] = older }
-        if peer.channel === self { peer.noteTraffic() }
-        peer.pathEnded(id, now: now)
-        core.forget(session)
-    }
-
-    /// Lets all sessions go; the channel is over.
-    func dispose() {
-        for session in sessions {
-            session.channel = nil
-            core.forget(session)
-        }
-        sessions.removeAll()
-    }
-
-    private func onPathValidated(_ id: PathID) {
-        guard let session = session(of: id), let candidate = session.candidate else { return }
-        core.logger.info(
-            "peer moved to a new address",
-            metadata: ["peer": "\(peer.name)", "from": "\(session.remote)", "to": "\(candidate)"])
-        core.events.post(
-            .peerMoved(peer: peer.name, from: session.remote.description, to: candidate.description))
-        session.remote = candidate
-        session.local = session.candidateLocal
-        session.exit = core.exit(from: session.local)
-        session.candidate = nil
-        // It may have left what is cut, or come there.
-        if core.blackout(of: self) != nil { core.registerIDs(of: session) }
-        session.session.changeSendID()
-        peer.note(candidate, session.local)
-    }
-
-    // MARK: Control messages
-
-    private func send(_ message: TunnelMessage) {
-        do { try transport.sendControl(ByteBuffer(bytes: message.encoded), now: now) } catch {
-            core.complain(
-                "control message dropped", ["peer": peer.name, "error": "\(error)"], limit: &peer.complaints)
-        }
-        core.mark(self)
-    }
-
-    private func readControl() {
-        while let bytes = transport.readControl() { messageReader.append(bytes) }
-        do throws(DecodeError) {
-            while let message = try messageReader.next() { receive(message) }
-        } catch {
-            transport.close(.protocolViolation, reason: "malformed control message", now: now)
-        }
-        core.mark(self)
-    }
-
-    private func receive(_ message: TunnelMessage) {
-        switch message {
-        case .activate(let request, let name, let offer): receiveActivate(request, name, of: .tcp, offer)
-        case .activateUDP(let request, let name): receiveActivate(request, name, of: .udp, ActivationTerms())
-        case .activated(let request, let port, let terms):
-            guard let tunnel = requests.removeValue(forKey: request) else { return }
-            tunnel.onActivated(by: self, internalPort: port, features: terms.features)
-        case .refused(let request, _, let reason):
-            guard let tunnel = requests.removeValue(forKey: request) else { return }
-            core.complain(
-                "tunnel refused by its destination", ["tunnel": tunnel.name, "peer": peer.name, "reason": reason],
-                limit: &peer.complaints)
-            tunnel.onRefused(by: self, reason: reason)
-        case .deactivated(let port, let reason): core.deactivate(internalPort: port, on: self, reason: reason)
-        case .target(let port, let state, let reason):
-            for tunnel in core.origins where tunnel.onTarget(of: self, internalPort: port, state, reason) { break }
-        case .leaving(let isLeaving):
-            guard isPeerLeaving != isLeaving else { return }
-            isPeerLeaving = isLeaving
-            // It may say so as often as it likes.
-            if peer.complaints.take(now: now).isAllowed {
-                core.logger.info(
-                    isLeaving ? "peer is about to stop: new connections go elsewhere" : "peer stays",
-                    metadata: ["peer": "\(peer.name)"])
-            }
-            core.refreshOrigins()
-        case .echo(let token): send(.echoed(token: token))
-        case .echoed(let token):
-            guard let echo = echoes.removeValue(forKey: token) else { return }
-            echo.promise.succeed(now - echo.sentAt)
-        case .unknown: break
-        }
-    }
-
-    /// Asks the peer for the listener block of a tunnel.
-    func activate(_ tunnel: OriginTunnel) {
-        guard !requests.values.contains(where: { $0 === tunnel }) else { return }
-        guard tunnel.udp == nil || peerCapabilities & Bind.carriesFlows != 0 else {
-            // Asked for as any other it would be made one of TCP.
-            return tunnel.onRefused(by: self, reason: "its version of dxgateway knows no UDP tunnels")
-        }
-        requests[nextRequest] = tunnel
-        send(
-            tunnel.udp == nil
-                ? .activate(request: nextRequest, tunnel: tunnel.wireName, terms: tunnel.offer)
-                : .activateUDP(request: nextRequest, tunnel: tunnel.wireName))
-        nextRequest &+= 1
-    }
-
-    /// Makes a listener block if this gateway's own file lets the peer reach the tunnel; says no in the same words whether
-    /// the tunnel does not exist or is not for the peer.
-    private func receiveActivate(
-        _ request: UInt64, _ name: String, of networkProtocol: GatewayConfiguration.NetworkProtocol,
-        _ offer: ActivationTerms
-    ) {
-        guard let tunnel = core.destination(named: name, of: networkProtocol, for: peer) else {
-            core.drops.refusedActivations &+= 1
-            core.complain(
-                "activation refused: no such tunnel for this peer", ["tunnel": name, "peer": peer.name],
-                limit: &peer.complaints)
-            send(
-                .refused(
-                    request: request, code: .notAllowed,
-                    reason:
-                        "the destination has no \(networkProtocol == .udp ? "UDP " : "")tunnel of this name for this"
-                        + " origin"))
-            return
-        }
-        if let reason = tunnel.forbidden {
-            return send(.refused(request: request, code: .notAllowed, reason: reason))
-        }
-        let features: ActivationTerms.Features
-        switch tunnel.answer(to: offer) {
-        case .features(let found): features = found
-        case .impossible(let reason):
-            core.complain(
-                "activation refused", ["tunnel": tunnel.name, "peer": peer.name, "reason": reason],
-                limit: &peer.complaints)
-            return send(.refused(request: request, code: .unsupported, reason: reason))
-        }
-        guard blocks.count < Self.maximumBlocks else {
-            send(.refused(request: request, code: .limit, reason: "too many listener blocks"))
-            return
-        }
-        let wasActivated = blocks.contains { $0.value.tunnel === tunnel }
-        blocks = blocks.filter { $0.value.tunnel !== tunnel }
-        var port: UInt32
-        repeat { port = core.secretRandomPort() } while blocks[port] != nil || port == GroupStream.internalPort
-        blocks[port] = ListenerBlock(tunnel: tunnel, features: features)
-        tunnel.onActivated()
-        if !wasActivated {
-            core.logger.info("tunnel activated", metadata: ["tunnel": "\(tunnel.name)", "origin": "\(peer.name)"])
-        }
-        send(.activated(request: request, internalPort: port, terms: ActivationTerms(features: features)))
-        tellTarget(of: tunnel)
-    }
-
-    /// Tells the peer what is known of a tunnel's target, if it has a listener block for it.
-    func tellTarget(of tunnel: DestinationTunnel) {
-        guard let port = blocks.first(where: { $0.value.tunnel === tunnel })?.key else { return }
-        let state = tunnel.checker?.state ?? .unknown
-        let reason = state == .down ? tunnel.checker?.reason ?? "" : ""
-        send(.target(internalPort: port, state: state, reason: reason))
-    }
-
-    /// Whether the peer has a listener block for a tunnel.
-    func hasBlock(of tunnel: DestinationTunnel) -> Bool { blocks.contains { $0.value.tunnel === tunnel } }
-
-    /// Takes the peer's listener block for a tunnel away, if it has one.
-    func withdraw(_ tunnel: DestinationTunnel, reason: String) {
-        tunnel.udp?.endFlows(on: self)
-        for (port, block) in blocks where block.tunnel === tunnel {
-            blocks[port] = nil
-            send(.deactivated(internalPort: port, reason: reason))
-        }
-    }
-
-    /// The UDP tunnel of a listener block of this gateway's.
-    func flowDestination(_ internalPort: UInt32) -> UDPDestination? { blocks[internalPort]?.tunnel.udp }
+    // MARK: The end of tunnels
 
     /// Ends the flows over the channel, at both ends.
     private func endFlows() {
@@ -679,23 +393,6 @@ final class PeerChannel {
     /// Says that the tunnel is the reason, before the connection gives its stream up for none: what is said first counts. Not as
     /// refused: bytes may have reached the target.
     private func shutDown(_ id: StreamID) { abort(id, code: .shutdown) }
-
-    /// The peer said what makes no sense.
-    func breakOff(_ reason: String) {
-        transport.close(.protocolViolation, reason: reason, now: now)
-        core.mark(self)
-    }
-
-    /// Measures a round trip through both gateways.
-    func ping(_ promise: EventLoopPromise<Interval>) {
-        guard transport.isOpen, echoes.count < Self.maximumEchoes else {
-            promise.fail(GatewayError.notConnected(peer.name))
-            return
-        }
-        let token = core.random.next()
-        echoes[token] = (now, promise)
-        send(.echo(token: token))
-    }
 }
 
 @available(*, unavailable)

@@ -13,7 +13,7 @@ import Testing
         try Replay.run("FourPathsTests/everythingGoesOn(\(mode))", seeds: Replay.seeds(count: 4)) { seed, log in
             let cuts = Self.cuts(seed: seed)
             let networks = try TwoNetworks(
-                mode, Self.plan, seed: seed, log: log,
+                mode, .steadyBothWays(20_000_000, pause: .milliseconds(60), keys: 20_000), seed: seed, log: log,
                 first: .init(
                     megabitsPerSecond: 100, delay: .milliseconds(5), upward: [Blackhole(cuts.first)],
                     downward: [Blackhole(cuts.first)]),
@@ -30,24 +30,6 @@ import Testing
             try SimulationFailure.unless(silence < .seconds(2), "nobody read a byte for \(silence)")
             try SimulationFailure.unless(replacing.count > 0, "no session was made anew")
         }
-    }
-
-    /// A steady transfer each way of about 1 MB/s, and keystrokes.
-    private static var plan: TrafficPlan {
-        var steady = TrafficPlan.HalfPlan(byteCount: 20_000_000)
-        steady.writeSize = 8_192...65_536
-        steady.writePause = .milliseconds(60)
-        var keys = TrafficPlan.HalfPlan(byteCount: 20_000)
-        keys.writeSize = 40...80
-        keys.writePause = .milliseconds(50)
-        var words = TrafficPlan.StreamPlan(opener: .lower, forward: keys, backward: keys)
-        words.streamClass = .interactive
-        var plan = TrafficPlan()
-        plan.streams = [
-            .init(opener: .lower, forward: steady, backward: .init(byteCount: 0)),
-            .init(opener: .lower, forward: .init(byteCount: 0), backward: steady), words,
-        ]
-        return plan
     }
 
     /// One of the networks at a time, for as long as it takes to be noticed, with hardly a pause between.

@@ -53,21 +53,8 @@ import Testing
         try Replay.run("MultipathTests/noConnectionStandsStill(\(mode))", seeds: Replay.seeds(count: 4)) { seed, log in
             var random = RandomSource(seed: seed)
             let (first, second) = Self.alternatingCuts(&random, count: 12)
-            var steady = TrafficPlan.HalfPlan(byteCount: 44_000_000)
-            steady.writeSize = 8_192...65_536
-            steady.writePause = .milliseconds(40)
-            var keys = TrafficPlan.HalfPlan(byteCount: 44_000)
-            keys.writeSize = 40...80
-            keys.writePause = .milliseconds(50)
-            var words = TrafficPlan.StreamPlan(opener: .lower, forward: keys, backward: keys)
-            words.streamClass = .interactive
-            var plan = TrafficPlan()
-            plan.streams = [
-                .init(opener: .lower, forward: steady, backward: .init(byteCount: 0)),
-                .init(opener: .lower, forward: .init(byteCount: 0), backward: steady), words,
-            ]
             let networks = try TwoNetworks(
-                mode, plan, seed: seed, log: log,
+                mode, .steadyBothWays(44_000_000, pause: .milliseconds(40), keys: 44_000), seed: seed, log: log,
                 first: .init(
                     megabitsPerSecond: 100, delay: .milliseconds(5), upward: [Blackhole(first)],
                     downward: [Blackhole(first)]),

@@ -109,3 +109,23 @@ struct TwoNetworks {
         return (sent(pair.lower), sent(pair.upper))
     }
 }
+
+extension TrafficPlan {
+    /// A transfer each way of about 1 MB/s, as fast as its writer is, and keystrokes with their echo.
+    static func steadyBothWays(_ byteCount: UInt64, pause: Interval, keys keyByteCount: UInt64) -> TrafficPlan {
+        var steady = HalfPlan(byteCount: byteCount)
+        steady.writeSize = 8_192...65_536
+        steady.writePause = pause
+        var keys = HalfPlan(byteCount: keyByteCount)
+        keys.writeSize = 40...80
+        keys.writePause = .milliseconds(50)
+        var words = StreamPlan(opener: .lower, forward: keys, backward: keys)
+        words.streamClass = .interactive
+        var plan = TrafficPlan()
+        plan.streams = [
+            .init(opener: .lower, forward: steady, backward: .init(byteCount: 0)),
+            .init(opener: .lower, forward: .init(byteCount: 0), backward: steady), words,
+        ]
+        return plan
+    }
+}

@@ -276,8 +276,8 @@ extension GatewayTests {
             }
             _ = try await ends.pair?.edge.ping("cloud", timeout: .seconds(600))
             try await ends.client.channel.close()
-            // Several patiences: they must not decide anything, however long they take.
-            try await Task.sleep(for: .milliseconds(500))
+            // Several patiences by the loop's own clock, so that it has looked several times by then.
+            try await ends.client.channel.eventLoop.scheduleTask(in: .milliseconds(500)) {}.futureResult.get()
             let count = taken.withLockedValue { $0 }
             #expect(count > 0 && count < all.count)
             try await ends.server.channel.setOption(.autoRead, value: true).get()

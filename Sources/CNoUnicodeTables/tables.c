@@ -5,7 +5,7 @@
 //
 // The form is that of ICU's common data with a table of contents that has no entry (unicode/udata.h: UDataInfo; ucmndata.h).
 
-#include "CUnicodeStub.h"
+#include "CNoUnicodeTables.h"
 #include <stdint.h>
 
 struct no_tables {

@@ -1,4 +1,4 @@
 // The programs' Unicode tables: none (docs/decisions/0037). There is nothing to call.
-#ifndef C_UNICODE_STUB_H
-#define C_UNICODE_STUB_H
+#ifndef C_NO_UNICODE_TABLES_H
+#define C_NO_UNICODE_TABLES_H
 #endif
