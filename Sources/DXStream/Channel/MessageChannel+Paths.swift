@@ -70,6 +70,23 @@ extension MessageChannel {
         paths[index].probesPending = max(paths[index].probesPending, 1)
     }
 
+    /// Paths there are now, those that retire among them: 0 to `maximumPaths`.
+    public var pathCount: Int { paths.count }
+
+    /// Forgets the paths that retire at once: what is on the way there goes again over another (`pathRetired` for each).
+    public mutating func forgetRetiringPaths(now: Instant) {
+        advance(to: now)
+        while let index = paths.indices.first(where: { paths[$0].state == .retiring && $0 != activeIndex }), paths.count > 1 {
+            forgetPath(at: index, now: now)
+        }
+    }
+
+    /// Tells the peer not to use a path that this end has not taken (`docs/wire-format.md` §6.15). Nothing happens for one that it has.
+    public mutating func refusePath(_ id: PathID) {
+        guard phase == .open, !paths.isEmpty, index(of: id) == nil, !retirements.contains(id) else { return }
+        retirements.append(id)
+    }
+
     mutating func setActive(_ index: Int, now: Instant) {
         if let activeIndex, paths[activeIndex].state == .active {
             paths[activeIndex].state = .standby

@@ -399,6 +399,7 @@ final class PeerLink {
         let isFurther: Bool
         do throws(DXStream.ChannelError) { isFurther = try target.attach(session, now: now) } catch {
             lastError = "a session could not join the channel: \(error)"
+            target.refuse(session)
             return drop(session)
         }
         target.peerCapabilities = bind.capabilities
@@ -465,7 +466,9 @@ final class PeerLink {
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
         // One that does not answer is opened anew by the plan.
         let down = Set(channel.transport.pathSnapshots.filter(\.isDown).map(\.id))
-        let due = channel.sessions.filter { $0.session.needsRekey(now: now) && !down.contains($0.pathID) }
+        let due = channel.sessions.filter {
+            $0.session.needsRekey(now: now) && !down.contains($0.pathID) && !channel.isReplaced($0.pathID)
+        }
         guard attempts.isEmpty, binding.isEmpty, !due.isEmpty else { return }
         let since = rekeyWantedSince ?? now
         rekeyWantedSince = since

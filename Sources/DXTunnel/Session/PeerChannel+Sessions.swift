@@ -26,31 +26,33 @@ extension PeerChannel {
     }
 
     private func attachBeside(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) -> Bool {
-        let old = sessions.filter { other in
+        let alike = sessions.filter { other in
             guard other.remote == session.remote else { return false }
             guard let local = other.local, let own = session.local else { return true }
             return local.hasSameAddress(as: own)
-        }.max { $0.pathID < $1.pathID }
-        if old == nil { makeRoom(now: now) }
-        let wasUsed = old.map { transport.activePath == $0.pathID } ?? false
+        }
+        let newest = alike.max { $0.pathID < $1.pathID }
+        let used = alike.first { transport.activePath == $0.pathID }
+        makeRoom(forSuccessor: newest != nil, now: now)
         try transport.addPath(
-            session.pathID, overheadByteCount: session.session.sealOverhead, inheriting: old?.pathID,
-            bounds: bounds(of: session), preference: peer.preference(of: session), ends: ends(of: session), now: now)
+            session.pathID, overheadByteCount: session.session.sealOverhead,
+            inheriting: (used ?? newest)?.pathID, bounds: bounds(of: session), preference: peer.preference(of: session),
+            ends: ends(of: session), now: now)
         session.channel = self
         sessions.append(session)
-        if let old, session.pathID > old.pathID {
-            predecessors[session.pathID] = old.pathID
-        } else if let old {
+        let older = alike.lazy.map(\.pathID).filter { $0 < session.pathID }
+        if !older.isEmpty { predecessors[session.pathID] = Array(older) }
+        if let newest, newest.pathID > session.pathID {
             // Both ends may have begun one at once, and attach them in another order: of two the one with the larger number stays.
-            predecessors[session.pathID] = predecessors.updateValue(session.pathID, forKey: old.pathID)
-            if wasUsed { transport.activatePath(old.pathID, now: now) }
+            predecessors[newest.pathID, default: []].append(session.pathID)
+            if used === newest { transport.activatePath(newest.pathID, now: now) }
         }
         core.mark(self)
         return transport.activePath != session.pathID
     }
 
     /// Whether a newer session takes its place, and it goes as soon as the peer uses that one.
-    func isReplaced(_ id: PathID) -> Bool { predecessors.values.contains(id) }
+    func isReplaced(_ id: PathID) -> Bool { predecessors.values.contains { $0.contains(id) } }
 
     /// What a session leads over, for telling paths that share an address: ports say nothing of networks.
     private func ends(of session: ChannelSession) -> PathEnds {
@@ -61,12 +63,20 @@ extension PeerChannel {
     /// A session leads over something else by now.
     func noteEnds(of session: ChannelSession) { transport.setEnds(ends(of: session), of: session.pathID) }
 
-    /// Of several paths one that does not answer gives way to a new one.
-    private func makeRoom(now: Instant) {
-        guard sessions.count >= PathPlan.usualLimit,
+    /// Of several paths one that does not answer gives way to a new one; and where the channel takes no more at all, those that are about
+    /// to go are not waited for any longer: sessions that follow one another faster than that would stay out otherwise.
+    private func makeRoom(forSuccessor isSuccessor: Bool, now: Instant) {
+        if transport.pathCount >= MessageChannel.maximumPaths { transport.forgetRetiringPaths(now: now) }
+        guard !isSuccessor, sessions.count >= PathPlan.usualLimit,
             let dead = transport.pathSnapshots.first(where: { $0.isDown && !$0.isActive })
         else { return }
         transport.abandonPath(dead.id, now: now)
+    }
+
+    /// A session could not join: the peer, which may have taken it as a path, is told not to use it.
+    func refuse(_ session: ChannelSession) {
+        transport.refusePath(session.pathID)
+        core.mark(self)
     }
 
     private func attachInstead(_ session: ChannelSession, now: Instant) throws(DXStream.ChannelError) {
@@ -101,10 +111,10 @@ extension PeerChannel {
     /// The peer uses this session, the newest: the ones before it are not needed any more.
     func retireOthers(than session: ChannelSession, now: Instant) {
         // Renewed again and again, a session may be replaced before it was ever used.
-        var next = predecessors.removeValue(forKey: session.pathID)
-        while let old = next {
-            transport.retirePath(old, now: now)
-            next = predecessors.removeValue(forKey: old)
+        var old = predecessors.removeValue(forKey: session.pathID) ?? []
+        while let id = old.popLast() {
+            transport.retirePath(id, now: now)
+            old += predecessors.removeValue(forKey: id) ?? []
         }
         guard !replaced.isEmpty, session === sessions.max(by: { $0.pathID < $1.pathID }) else { return }
         for id in replaced { transport.retirePath(id, now: now) }
@@ -118,8 +128,12 @@ extension PeerChannel {
         guard let index = sessions.firstIndex(where: { $0.pathID == id }) else { return }
         let session = sessions.remove(at: index)
         session.channel = nil
-        let older = predecessors.removeValue(forKey: id)
-        for (new, old) in predecessors where old == id { predecessors[new] = older }
+        // What it would have replaced is replaced by what replaces it.
+        let older = predecessors.removeValue(forKey: id) ?? []
+        for (new, old) in predecessors where old.contains(id) {
+            let left = old.filter { $0 != id } + older.filter { !old.contains($0) }
+            predecessors[new] = left.isEmpty ? nil : left
+        }
         if peer.channel === self { peer.noteTraffic() }
         peer.pathEnded(id, now: now)
         core.forget(session)

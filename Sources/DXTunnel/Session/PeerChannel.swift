@@ -32,7 +32,7 @@ final class PeerChannel {
     /// Paths that a newer session replaces.
     var replaced: [PathID] = []
     /// Where several paths are kept: those that a newer session over the same two addresses replaces, by its number.
-    var predecessors: [PathID: PathID] = [:]
+    var predecessors: [PathID: [PathID]] = [:]
     /// What there is of UDP flows.
     var flows = FlowState()
     /// The origins of UDP tunnels by the internal ports that the peer has for them.
