@@ -77,6 +77,7 @@ public final class Host {
     ) throws(SimulationFailure) {
         sessions.append(Session(path: path, plain: session, remote: remote, local: local))
         if let local { otherAddresses.insert(local) }
+        if channel.pathCount >= MessageChannel.maximumPaths { channel.forgetRetiringPaths(now: now) }
         do throws(DXStream.ChannelError) {
             try channel.addPath(
                 path, overheadByteCount: PlainSession.overheadByteCount, inheriting: inheriting, preference: preference,
@@ -88,6 +89,12 @@ public final class Host {
     /// Stops using a session.
     public func retirePath(_ path: PathID, now: Instant) {
         channel.retirePath(path, now: now)
+        wake(now)
+    }
+
+    /// Does not take a session that the peer has.
+    func refuseSession(_ path: PathID, now: Instant) {
+        channel.refusePath(path)
         wake(now)
     }
 

@@ -122,6 +122,18 @@ public final class Pair {
         return path
     }
 
+    /// A session that the lower end takes as a path, and the upper one has no room for.
+    public func addRefusedSession(inheriting: PathID?) throws(SimulationFailure) {
+        let path = PathID(count: nextPathCount, role: .lower)
+        nextPathCount += 1
+        try lower.addSession(
+            PlainSession(
+                receiveID: ConnectionID(rawValue: random.next()), sendID: ConnectionID(rawValue: random.next()),
+                key: random.next(), dropsReplays: lower.dropsReplays),
+            path: path, remote: upper.address, inheriting: inheriting, now: now)
+        upper.refuseSession(path, now: now)
+    }
+
     /// Does something at a time, counted from the present. Both hosts run afterwards.
     public func after(_ delay: Interval, _ body: @escaping (Pair) throws -> Void) {
         network.after(delay) { [unowned self] in

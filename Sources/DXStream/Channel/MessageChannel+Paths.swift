@@ -76,7 +76,9 @@ extension MessageChannel {
     /// Forgets the paths that retire at once: what is on the way there goes again over another (`pathRetired` for each).
     public mutating func forgetRetiringPaths(now: Instant) {
         advance(to: now)
-        while let index = paths.indices.first(where: { paths[$0].state == .retiring && $0 != activeIndex }), paths.count > 1 {
+        while let index = paths.indices.first(where: { paths[$0].state == .retiring && $0 != activeIndex }),
+            paths.count > 1
+        {
             forgetPath(at: index, now: now)
         }
     }

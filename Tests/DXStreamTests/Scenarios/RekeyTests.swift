@@ -73,6 +73,44 @@ import Testing
         }
     }
 
+    /// Sessions that follow one another faster than the ones before them are forgotten: those make room, and nothing is lost.
+    @Test func followOneAnotherFasterThanTheyGo() throws {
+        try Replay.run("RekeyTests/followOneAnotherFasterThanTheyGo", seeds: Replay.seeds(count: 3)) { seed, log in
+            var setup = Pair.Setup()
+            setup.seed = seed
+            setup.log = log
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(3_000_000, from: .lower), .bulk(2_000_000, from: .upper)]
+            let pair = try pair(setup, plan)
+            for round in 1...40 {
+                pair.after(.milliseconds(Int64(2 * round))) { pair in
+                    let old = pair.upper.channel.activePath
+                    try Self.rekey(pair)
+                    if let old { pair.upper.retirePath(old, now: pair.now) }
+                }
+            }
+            try pair.runUntilDone()
+            try pair.run(for: .seconds(5))
+            for host in pair.hosts {
+                #expect(host.channel.pathSnapshots.map(\.id) == [PathID(count: 40, role: .lower)])
+            }
+        }
+    }
+
+    /// One end has no room for a session that the other one uses: it says so, and what went that way goes over the old one.
+    @Test func aSessionThatOneEndRefusesIsLeft() throws {
+        let plan = TrafficPlan.steadyBothWays(400_000, pause: .milliseconds(20), keys: 40_000)
+        let pair = try pair(Pair.Setup(), plan)
+        let used = pair.lower.channel.activePath
+        let old = try #require(used)
+        pair.after(.milliseconds(300)) { try $0.addRefusedSession(inheriting: old) }
+        try pair.run(for: .milliseconds(600))
+        let left = pair.lower.channel.activePath
+        #expect(left == old)
+        try pair.runUntilDone()
+        for host in pair.hosts { #expect(host.channel.pathSnapshots.map(\.id) == [old], "\(host.name)") }
+    }
+
     private static func rekey(_ pair: Pair) throws {
         let old = pair.lower.channel.activePath
         _ = try pair.addSession(inheriting: old)
