@@ -181,6 +181,25 @@ int dx_udp_port(int socket, bool is_v6) {
     return ntohs(is_v6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
+int dx_udp_local(int socket, dx_message *local) {
+    address_t address;
+    socklen_t size = sizeof address;
+    if (getsockname(socket, &address.any, &size) != 0) return -errno;
+    memset(local, 0, sizeof *local);
+    if (address.any.sa_family == AF_INET) {
+        local->low = ntohl(address.v4.sin_addr.s_addr);
+        local->port = ntohs(address.v4.sin_port);
+        return 0;
+    }
+    if (address.any.sa_family != AF_INET6) return -EAFNOSUPPORT;
+    local->is_v6 = true;
+    local->high = read_half(address.v6.sin6_addr.s6_addr);
+    local->low = read_half(address.v6.sin6_addr.s6_addr + 8);
+    local->port = ntohs(address.v6.sin6_port);
+    local->scope = address.v6.sin6_scope_id;
+    return 0;
+}
+
 static int ask_for_buffer(int socket, int forced, int plain, int bytes) {
     int got = 0;
     socklen_t size = sizeof got;

@@ -83,6 +83,14 @@ struct OpenSocket {
             receiveBufferByteCount: Int(buffers.receive), sendBufferByteCount: Int(buffers.send))
     }
 
+    /// A socket that is there.
+    init(descriptor: CInt, sendDescriptor: CInt, stripeCount: Int, capabilities: SocketCapabilities) {
+        self.descriptor = descriptor
+        self.sendDescriptor = sendDescriptor
+        self.stripeCount = stripeCount
+        self.capabilities = capabilities
+    }
+
     /// Binds and gives the port, or a negative errno.
     private static func bind(_ descriptor: CInt, to local: Endpoint) -> CInt {
         var name = unsafe dx_message()

@@ -1,4 +1,5 @@
 public import DXWire
+import Glibc
 public import NIOCore
 internal import NIOPosix
 
@@ -20,6 +21,8 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     private var rebinds: UInt64 = 0
     private var closedCounters = SocketStatistics()
     private var isClosed = false
+    /// Another start reads.
+    private var isYielded = false
     private var stripeCount = 1
     private var held = HeldMessages()
     private var isDelivering = false
@@ -28,6 +31,8 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     /// A socket that is read.
     private struct OpenChannel {
         var capabilities: SocketCapabilities
+        /// SwiftNIO's, and no number of anything once that has closed it.
+        var descriptor: CInt
         /// nil until SwiftNIO has the channel, and again after it closed it.
         var channel: (any Channel)?
         var reader: SocketReader<Handler>?
@@ -66,6 +71,49 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
         for socket in [opened.v4, opened.v6].compactMap({ $0 }) {
             start(socket, at: SocketPlace(family: socket.family), rebindDelay: Self.firstRebindDelay)
             startFurther(beside: socket)
+        }
+    }
+
+    /// Goes on with the sockets of another start of this program (`descriptors`). Takes the descriptors, and closes them all when this
+    /// throws. As `init(listen:configuration:on:handler:)` otherwise.
+    ///
+    /// Throws `BindError` when one is no bound UDP socket, or no family has one that sends.
+    public init(
+        inheriting inherited: [InheritedSocket], configuration: SocketConfiguration, on eventLoop: any EventLoop,
+        handler: Handler
+    ) throws(BindError) {
+        eventLoop.preconditionInEventLoop()
+        self.eventLoop = eventLoop
+        self.configuration = configuration
+        self.handler = handler
+        self.sender = DatagramSender(on: eventLoop, configuration: configuration) { [weak handler] now in
+            handler?.becameWritable(now: now)
+        }
+        let stripes = (inherited.map(\.stripe).max() ?? 0) + 1
+        var opened: [(OpenSocket, stripe: Int)] = []
+        var failure: BindError?
+        for socket in inherited {
+            do throws(BindError) {
+                opened.append(
+                    (
+                        try OpenSocket(inheriting: socket, configuration: configuration, stripeCount: stripes),
+                        socket.stripe
+                    ))
+            } catch { failure = error }
+        }
+        let families = Set(opened.filter { $0.stripe == 0 }.map(\.0.family))
+        if failure == nil, families.isEmpty || opened.contains(where: { !families.contains($0.0.family) }) {
+            failure = BindError(Endpoint(v4: 0, port: 0), EBADF)
+        }
+        if let failure {
+            for (socket, _) in opened { socket.close() }
+            isClosed = true
+            throw failure
+        }
+        stripeCount = stripes
+        for (socket, stripe) in opened {
+            start(
+                socket, at: SocketPlace(family: socket.family, stripe: stripe), rebindDelay: Self.firstRebindDelay)
         }
     }
 
@@ -163,6 +211,32 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
         return EventLoopFuture.andAllComplete(channels.compactMap { $0.channel?.close() }, on: eventLoop)
     }
 
+    // MARK: Another start goes on
+
+    /// The sockets, for another start of this program to go on with: duplicates, which whoever asks has to close.
+    public var descriptors: [InheritedSocket] {
+        eventLoop.preconditionInEventLoop()
+        var result: [InheritedSocket] = []
+        for (place, open) in sockets where open.channel != nil {
+            let duplicate = fcntl(open.descriptor, F_DUPFD_CLOEXEC, 0)
+            if duplicate >= 0 { result.append(InheritedSocket(stripe: place.stripe, descriptor: duplicate)) }
+        }
+        return result.sorted { ($0.stripe, $0.descriptor) < ($1.stripe, $1.descriptor) }
+    }
+
+    /// Reads no more: what comes is another start's to read. What is sent still goes out by these sockets.
+    public func stopReceiving() {
+        eventLoop.preconditionInEventLoop()
+        guard !isClosed else { return }
+        for (place, open) in sockets {
+            retire(open)
+            open.channel?.close(promise: nil)
+            sockets[place]?.channel = nil
+            sockets[place]?.reader = nil
+        }
+        isYielded = true
+    }
+
     private func retire(_ open: OpenChannel) {
         open.reader?.isRetired = true
         open.reader?.counters.add(to: &closedCounters)
@@ -186,7 +260,8 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
         guard let handler else { return socket.close() }
         let local = socket.capabilities.local
         var open = OpenChannel(
-            capabilities: socket.capabilities, channel: nil, reader: nil, opened: MonotonicClock.now(),
+            capabilities: socket.capabilities, descriptor: socket.descriptor, channel: nil, reader: nil,
+            opened: MonotonicClock.now(),
             rebindDelay: rebindDelay)
         if place.stripe == 0 {
             sender.attach(
@@ -276,7 +351,7 @@ public final class UDPEndpoint<Handler: DatagramHandler> {
     private var hasPort: Bool { configuration.sharingLoopCount > 1 || sockets.values.contains { $0.reader != nil } }
 
     private func rebind(_ local: Endpoint, at place: SocketPlace, nextDelay: Interval) {
-        guard !isClosed, let open = sockets[place], open.reader == nil else { return }
+        guard !isClosed, !isYielded, let open = sockets[place], open.reader == nil else { return }
         do {
             let socket = try OpenSocket(
                 local: local, configuration: configuration, joins: hasPort, isFurther: place.stripe > 0)

@@ -40,9 +40,10 @@ struct ControlOptions: ParsableArguments {
     /// Asks the gateway for something about its group.
     func group<Reply: Decodable>(
         _ method: ControlClient.GroupMethod, _ uri: String, _ body: (any Encodable & Sendable)? = nil,
-        as type: Reply.Type
+        as type: Reply.Type, within seconds: Int? = nil
     ) async throws -> (reply: Reply, json: String) {
-        let client = try client()
+        var client = try client()
+        if let seconds { client = ControlClient(path: client.path, timeoutSeconds: seconds) }
         do throws(ControlClientError) { return try await client.group(method, uri, body, as: type) } catch {
             throw CommandFailure(error)
         }

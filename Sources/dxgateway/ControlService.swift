@@ -10,6 +10,8 @@ struct ControlService: Service {
     let path: String?
     let target: GatewayControlTarget
     let logger: Logger
+    /// An earlier start serves there, until this one does.
+    var succeeds = false
 
     /// So long it is waited before it is tried again.
     private static let pause = Duration.seconds(10)
@@ -26,7 +28,7 @@ struct ControlService: Service {
         while true {
             var reason = "the system closed the socket"
             do {
-                let server = ControlServer(path: place, target: target, logger: logger) {
+                let server = ControlServer(path: place, target: target, logger: logger, succeeds: succeeds) {
                     hasServed.withLock { $0 = true }
                 }
                 try await server.run()

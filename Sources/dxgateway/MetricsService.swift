@@ -8,14 +8,20 @@ struct MetricsService: Service {
     private let place: MetricsPlace
     private let snapshot: SharedSnapshot<GatewayStatus>
     private let logger: Logger
+    /// An earlier start has the address for a moment.
+    private let succeeds: Bool
 
     /// So long an address is waited for, before it is tried again.
     private static let pause = Duration.seconds(10)
+    /// The same while an earlier start has it; and how long that may be: it answers what was asked, and ends its server within 5 s.
+    private static let successionPause = Duration.milliseconds(50)
+    private static let successionTime = Duration.seconds(8)
 
-    init(_ place: MetricsPlace, of snapshot: SharedSnapshot<GatewayStatus>, logger: Logger) {
+    init(_ place: MetricsPlace, of snapshot: SharedSnapshot<GatewayStatus>, logger: Logger, succeeds: Bool = false) {
         self.place = place
         self.snapshot = snapshot
         self.logger = logger
+        self.succeeds = succeeds
     }
 
     func run() async throws {
@@ -32,9 +38,14 @@ struct MetricsService: Service {
     private func serve(_ address: HostAddress, isAskedFor: Bool) async throws {
         let server = try MetricsServer(address: address, snapshot: snapshot, logger: logger)
         var isTold = false
+        let end = ContinuousClock.now + (succeeds ? Self.successionTime : .zero)
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             do { return try await server.run() } catch {
                 if Task.isShuttingDownGracefully || Task.isCancelled { return }
+                if ContinuousClock.now < end {
+                    try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.successionPause) }
+                    continue
+                }
                 if !isAskedFor, let error = error as? MetricsError, !error.wasServed {
                     // Nobody asked for this address: another gateway of this host has it, and figures of one are not to turn into those
                     // of another when that one stops.

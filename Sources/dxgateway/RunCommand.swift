@@ -14,6 +14,8 @@ struct RunCommand: AsyncParsableCommand {
             Logs go to standard error. On SIGTERM the peers are told and no new connections are taken; when those that are open
             have ended, or drain_timeout (30s) is over, the gateway ends. A second SIGTERM ends it at once.
 
+            dxgateway restart starts the program anew without a break, also another version of it.
+
             A gateway that is in a group (init, join) runs from its state directory, and the file, if there is one, holds
             nothing but listen, advertise, control, local_policy, limits, serve_match, lan, port_mapping,
             forward, health_commands, audit and metrics.
@@ -66,32 +68,68 @@ struct RunCommand: AsyncParsableCommand {
         }
         raiseFileLimit()
         let manager = ServiceManager(environment: ProgramEnvironment.variables, process: getpid())
+        let succession = Succession()
         do {
-            try await joinAtFirstBoot(logger, manager)
-            let (gateway, controlPath, metrics) = try makeGateway(logger)
+            if succession == nil { try await joinAtFirstBoot(logger, manager) }
+            let settings = try readSettings()
+            let inheritance = try await succession?.take(settings.terms)
+            let gateway = try settings.gateway(logger)
+            if let inheritance { try gateway.inherit(inheritance) }
             logger.info("gateway starting", metadata: ["name": "\(gateway.name)", "id": "\(gateway.id)"])
-            let control = ControlService(
-                path: controlPath, target: GatewayControlTarget(gateway, logs: levels), logger: logger)
-            let snapshot = SharedSnapshot { try await gateway.status() }
-            let reporter = ServiceManagerReporter(manager, logger: logger) { try await snapshot.value().line }
-            var group = ServiceGroupConfiguration(
-                services: [gateway, control, reporter, MetricsService(metrics, of: snapshot, logger: logger)],
-                logger: logger)
-            // Peers are told at once; what a client of the control socket holds open must not keep the ports.
-            group.maximumGracefulShutdownDuration = .seconds(5)
-            let release = releaseWhatStartingTook()
-            defer { release.cancel() }
-            let services = ServiceGroup(configuration: group)
-            let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-            let stopping = Task { await stopOnSignal(signals, gateway, services, logger) }
-            defer { stopping.cancel() }
-            try await services.run()
+            try await serve(
+                gateway, settings, Context(levels: levels, logger: logger, manager: manager, succession: succession))
             logger.info("gateway stopped")
-        } catch let failure as CommandFailure {
-            throw failure
         } catch {
-            throw CommandFailure(.failed, "\(error)")
+            await succession?.failed("\(error)")
+            guard let failure = error as? CommandFailure else { throw CommandFailure(.failed, "\(error)") }
+            throw failure
         }
+    }
+
+    /// What the program has beside its gateway.
+    private struct Context {
+        let levels: LogLevelSwitch
+        let logger: Logger
+        let manager: ServiceManager?
+        let succession: Succession?
+    }
+
+    /// Runs the gateway, and beside it what people and other programs ask it by, until a signal or another start ends it.
+    private func serve(_ gateway: Gateway, _ settings: RunSettings, _ context: Context) async throws {
+        let (logger, running) = (context.logger, RunningServices())
+        let restarter = Restarter(
+            gateway, terms: settings.terms, drainTime: settings.limits.restartTimeout, manager: context.manager,
+            logger: logger,
+            onSucceeded: { await running.succeeded(gateway, drain: $0, logger: logger) },
+            onLost: { await running.lost() })
+        let succeeds = context.succession != nil
+        let control = ControlService(
+            path: settings.controlPath,
+            target: GatewayControlTarget(gateway, logs: context.levels, restarts: restarter), logger: logger,
+            succeeds: succeeds)
+        let snapshot = SharedSnapshot { try await gateway.status() }
+        let reporter = ServiceManagerReporter(context.manager, logger: logger) { try await snapshot.value().line }
+        let metrics = MetricsService(settings.metrics, of: snapshot, logger: logger, succeeds: succeeds)
+        var besideOptions = ServiceGroupConfiguration(services: [control, reporter, metrics], logger: logger)
+        // Peers are told at once; what a client of the control socket holds open must not keep the ports.
+        besideOptions.maximumGracefulShutdownDuration = .seconds(5)
+        let beside = ServiceGroup(configuration: besideOptions)
+        var options = ServiceGroupConfiguration(
+            services: [
+                .init(service: gateway), .init(service: beside, successTerminationBehavior: .ignore),
+            ], logger: logger)
+        options.maximumGracefulShutdownDuration = .seconds(5)
+        let release = releaseWhatStartingTook()
+        defer { release.cancel() }
+        let services = ServiceGroup(configuration: options)
+        running.set(all: services, beside: beside)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let stopping = Task { await stopOnSignal(signals, gateway, services, logger) }
+        defer { stopping.cancel() }
+        let telling = context.succession?.tell(of: gateway)
+        defer { telling?.cancel() }
+        try await services.run()
+        if running.isLost { throw CommandFailure(.failed, "another start took over and could not run") }
     }
 }
 
@@ -111,38 +149,36 @@ extension RunCommand {
         try await boot.run(logger: logger)
     }
 
-    /// The gateway of the state directory, else of the configuration file; and where its control socket goes.
-    private func makeGateway(_ logger: Logger) throws -> (Gateway, controlPath: String?, MetricsPlace) {
+    /// What the files say: of the state directory, else of the configuration file. Nothing is locked or opened for it.
+    private func readSettings() throws -> RunSettings {
         let place = GatewayPlace(config: config, state: state)
         do {
-            if let state = place.state {
-                var settings = LocalSettings()
-                let file = place.configuration
-                if let file { settings = try GatewayConfigurationFile.settings(path: file) }
-                if let localPolicy {
-                    guard settings.policy == LocalPolicy() else {
-                        throw CommandFailure(
-                            .failed, "there is a local_policy in \(file ?? "the file") and a --local-policy: keep one")
-                    }
-                    settings.policy = try GatewayConfigurationFile.localPolicy(path: localPolicy)
+            guard let state = place.state else {
+                guard localPolicy == nil else {
+                    throw CommandFailure(
+                        .failed, "a gateway that is in no group has no other policy than its configuration file")
                 }
-                if noLan { settings.lan = false }
-                if forward { settings.forward = settings.forward ?? LocalSettings.Forward() }
-                // The system's own gateway is found in the system's place.
-                if settings.controlPath == nil, state != Self.defaultState {
-                    settings.controlPath = state + "/control.sock"
+                let loaded = try GatewayConfigurationFile(
+                    path: place.configuration ?? GatewayPlace.standardConfiguration)
+                return RunSettings(loaded.configuration)
+            }
+            var settings = LocalSettings()
+            let file = place.configuration
+            if let file { settings = try GatewayConfigurationFile.settings(path: file) }
+            if let localPolicy {
+                guard settings.policy == LocalPolicy() else {
+                    throw CommandFailure(
+                        .failed, "there is a local_policy in \(file ?? "the file") and a --local-policy: keep one")
                 }
-                let gateway = try Gateway(stateDirectory: state, settings: settings, logger: logger)
-                return (gateway, settings.controlPath, settings.metrics)
+                settings.policy = try GatewayConfigurationFile.localPolicy(path: localPolicy)
             }
-            guard localPolicy == nil else {
-                throw CommandFailure(
-                    .failed, "a gateway that is in no group has no other policy than its configuration file")
+            if noLan { settings.lan = false }
+            if forward { settings.forward = settings.forward ?? LocalSettings.Forward() }
+            // The system's own gateway is found in the system's place.
+            if settings.controlPath == nil, state != Self.defaultState {
+                settings.controlPath = state + "/control.sock"
             }
-            let loaded = try GatewayConfigurationFile(
-                path: place.configuration ?? GatewayPlace.standardConfiguration)
-            let gateway = try Gateway(configuration: loaded.configuration, logger: logger)
-            return (gateway, loaded.configuration.controlPath, loaded.configuration.metrics)
+            return RunSettings(state: state, settings)
         } catch let error as ConfigurationFileError {
             throw CommandFailure(.failed, "the configuration is refused\n\(error)")
         }

@@ -93,7 +93,7 @@ struct ConfigurationMistake: Sendable, CustomTestStringConvertible {
                 "edge.yaml:4:8: \"peers\" must be a list, not text; begin each element with \"- \", or write [] for"
                     + " none",
                 "edge.yaml:5:9: \"limits\" must have keys, not text; write memory, connections, connect_timeout,"
-                    + " socket_buffer, threads, liveness or drain_timeout",
+                    + " socket_buffer, threads, liveness, drain_timeout or restart_timeout",
             ]),
         ConfigurationMistake(
             "bad name", "name: edge 1\nidentity: edge-1.key\nveil: group.key\n",

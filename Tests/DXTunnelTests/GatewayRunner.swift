@@ -1,5 +1,6 @@
 import Logging
 import NIOConcurrencyHelpers
+import Testing
 
 @testable import DXTunnel
 
@@ -36,9 +37,12 @@ final class GatewayRunner: Sendable {
     /// threw.
     ///
     /// - Parameter serve: acceptors that are there before it runs, by tunnel.
-    func start(serve: [String: @Sendable (TunnelStream) -> Void] = [:]) async throws {
+    func start(
+        serve: [String: @Sendable (TunnelStream) -> Void] = [:], inheriting inheritance: Inheritance? = nil
+    ) async throws {
         let gateway = try Gateway(
             configuration: state.withLockedValue { $0.configuration }, logger: Self.logger, tuning: tuning)
+        if let inheritance { try gateway.inherit(inheritance) }
         for (name, acceptor) in serve { try await gateway.serve(name, accept: acceptor) }
         let failure = NIOLockedValueBox<(any Error)?>(nil)
         let task = Task {
@@ -57,6 +61,28 @@ final class GatewayRunner: Sendable {
         }
         let address = try HostAddress(listen)
         state.withLockedValue { $0.configuration.listen = address }
+    }
+
+    /// A start of the gateway that another has taken over from.
+    struct Predecessor {
+        let gateway: Gateway
+        let task: Task<Void, any Error>
+
+        /// Waits until its connections have ended, then has it end.
+        func drain() async throws {
+            #expect(try await gateway.drain(timeout: .seconds(600)) == 0)
+            task.cancel()
+            try await task.value
+        }
+    }
+
+    /// Has another start take over from the one that runs, which goes on with its connections.
+    func succeed() async throws -> Predecessor {
+        let (gateway, task) = state.withLockedValue { ($0.gateway, $0.task) }
+        let old = Predecessor(gateway: try #require(gateway), task: try #require(task))
+        let inheritance = try #require(Inheritance(try await old.gateway.bequeath()))
+        try await start(inheriting: inheritance)
+        return old
     }
 
     /// Stops it in good order; throws what `run` threw.

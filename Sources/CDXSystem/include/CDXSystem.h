@@ -78,6 +78,9 @@ int dx_udp_send(int socket, const dx_message *message, bool is_connected);
 // The port that the socket is bound to, or a negative errno.
 int dx_udp_port(int socket, bool is_v6);
 
+// The address and port that a socket of another start of this program is bound to, into `local`. 0 or a negative errno.
+int dx_udp_local(int socket, dx_message *local);
+
 // Asks for a kernel receive buffer of `bytes`: beyond the system's limit when privileged, up to it otherwise. Returns
 // what getsockopt tells then, or a negative errno.
 int dx_udp_receive_buffer(int socket, int bytes);
@@ -155,6 +158,26 @@ int dx_srv_read(const uint8_t *answer, size_t byte_count, dx_srv *found, int cap
 // ended it, or a negative errno: -ETIMEDOUT when it was ended because its time was over.
 int dx_command_run(
     const char *const *argv, const char *const *envp, int timeout_ms, char *output, size_t capacity, size_t *count);
+
+// Starts a program with an environment of its own, which gets `descriptor` as its descriptor 3, the standard descriptors of this one,
+// and nothing else. Returns its process id or a negative errno; whoever starts it waits for its end (dx_successor_ended).
+int dx_successor_start(const char *path, const char *const *argv, const char *const *envp, int descriptor);
+
+// Whether a program that dx_successor_start started has ended: 1 and how (its status, or 128 and the signal's number), 0 when it runs, or a
+// negative errno.
+int dx_successor_ended(int process, int *status);
+
+// A pair of connected sockets that keep the bounds of messages, do not block and are closed on exec. 0 or a negative errno.
+int dx_message_pair(int descriptors[2]);
+
+// Sends a message of at most 65,536 bytes and at most 200 descriptors over such a socket; waits for room at most timeout_ms. 0 or a
+// negative errno.
+int dx_message_send(int socket, const void *bytes, size_t byte_count, const int *descriptors, size_t count, int timeout_ms);
+
+// Takes a message, and the descriptors that came with it (closed on exec); waits for it at most timeout_ms. The bytes, 0 when the
+// other end is closed, or a negative errno: -ETIMEDOUT, -EMSGSIZE for what does not fit.
+long dx_message_receive(
+    int socket, void *bytes, size_t capacity, int *descriptors, size_t descriptor_capacity, size_t *count, int timeout_ms);
 
 // The columns and rows of the terminal behind a descriptor. 0, or a negative errno: -ENOTTY where there is none, or it does not say.
 int dx_terminal_size(int descriptor, unsigned *columns, unsigned *rows);

@@ -369,7 +369,7 @@ private struct GatewayReading {
             of: node, at: path,
             keys: [
                 .optional("memory"), .optional("connections"), .optional("connect_timeout"), .optional("socket_buffer"),
-                .optional("threads"), .optional("liveness"), .optional("drain_timeout"),
+                .optional("threads"), .optional("liveness"), .optional("drain_timeout"), .optional("restart_timeout"),
             ])
         let size = "a size such as 65536, 512KiB or 64MiB"
         limits.memoryBytes = reader.value(
@@ -388,6 +388,9 @@ private struct GatewayReading {
         limits.drainTimeout = reader.value(
             fields["drain_timeout"], at: path.key("drain_timeout"), fallback: limits.drainTimeout,
             form: "a time such as 10s or 2m", parse: Quantity.duration)
+        limits.restartTimeout = reader.value(
+            fields["restart_timeout"], at: path.key("restart_timeout"), fallback: limits.restartTimeout,
+            form: "a time such as 10m or 2h", parse: Quantity.duration)
         if let threads = fields["threads"] {
             limits.threads = reader.integer(threads, at: path.key("threads"), fallback: 0)
         }

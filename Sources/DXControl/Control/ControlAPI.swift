@@ -27,6 +27,9 @@ public protocol ControlTarget: Sendable {
     /// What cuts paths and peers for a rehearsal; nil when nothing does.
     var rehearsals: (any RehearsalControl)? { get }
 
+    /// What restarts the program without a break; nil when nothing does.
+    var restarts: (any RestartControl)? { get }
+
     /// What the program's loggers obey; nil when nothing can be changed.
     var logs: LogLevelSwitch? { get }
 }
@@ -49,6 +52,9 @@ extension ControlTarget {
 
     /// Nothing: for targets that are no gateways.
     public var rehearsals: (any RehearsalControl)? { nil }
+
+    /// Nothing: for programs that are restarted by whoever started them.
+    public var restarts: (any RestartControl)? { nil }
 
     /// Nothing: for programs whose logging is their own.
     public var logs: LogLevelSwitch? { nil }

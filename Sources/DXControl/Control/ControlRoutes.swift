@@ -52,6 +52,17 @@ struct ControlRoutes<Target: ControlTarget> {
             let body = try await read(DrainRequest.self, request, example: "{\"drain\": true}")
             return try await availability { DrainReply(openConnections: try await $0.setDraining(body.drain)) }
         }
+        router.post("/v1/restart") { [self] request, _ in
+            let body = try await read(RestartRequest.self, request, example: "{\"drain_seconds\": 600}")
+            try body.check()
+            guard let restarts = target.restarts else {
+                throw ControlError(
+                    code: .notFound, message: "the program is not restarted by this", hint: "restart what started it")
+            }
+            do {
+                return try Self.json(try await restarts.restart(drain: body.drainSeconds.map { .seconds($0) }))
+            } catch { throw GatewayControlTarget.controlError(error) }
+        }
         router.post("/v1/tunnels/:name/failback") { [self] _, context in
             let name = try context.parameters.require("name")
             return try await availability { target in

@@ -16,13 +16,19 @@ public struct ControlServer: Service {
     private let path: String
     private let makeRouter: @Sendable () -> Router<BasicRequestContext>
     private let logger: Logger
+    private let succeeds: Bool
     private let onListening: @Sendable () async -> Void
 
     /// A server for a gateway at `path`. `onListening` is called once clients can connect.
+    ///
+    /// - Parameter succeeds: it takes the place of another start's, which still serves.
     public init(
-        path: String, target: some ControlTarget, logger: Logger, onListening: @escaping @Sendable () async -> Void = {}
+        path: String, target: some ControlTarget, logger: Logger, succeeds: Bool = false,
+        onListening: @escaping @Sendable () async -> Void = {}
     ) {
-        self.init(path: path, logger: logger, onListening: onListening) { ControlRoutes(target: target).makeRouter() }
+        self.init(path: path, logger: logger, succeeds: succeeds, onListening: onListening) {
+            ControlRoutes(target: target).makeRouter()
+        }
     }
 
     /// A server for a matchmaker at `path`.
@@ -36,18 +42,20 @@ public struct ControlServer: Service {
 
     /// A server of other routes, for tests.
     init(
-        path: String, logger: Logger, onListening: @escaping @Sendable () async -> Void = {},
+        path: String, logger: Logger, succeeds: Bool = false,
+        onListening: @escaping @Sendable () async -> Void = {},
         _ makeRouter: @escaping @Sendable () -> Router<BasicRequestContext>
     ) {
         self.path = path
         self.makeRouter = makeRouter
         self.logger = logger
+        self.succeeds = succeeds
         self.onListening = onListening
     }
 
     /// Serves until cancelled or gracefully shut down. Throws `ControlSocketError` when the socket cannot be had.
     public func run() async throws {
-        let file = try await ControlSocketFile.claim(path)
+        let file = try await ControlSocketFile.claim(path, succeeds: succeeds)
         let outcome = Outcome()
         // The framework reports each start and request at info level; that is debugging to a gateway's operator.
         var frameworkLogger = logger

@@ -32,7 +32,9 @@ struct ControlSocketFile {
     private let bindDirectory: String
 
     /// Makes ready to bind: checks that no living gateway holds the path, makes its directory (0700) when missing.
-    static func claim(_ path: String) async throws(ControlSocketError) -> ControlSocketFile {
+    ///
+    /// - Parameter succeeds: the living one is an earlier start of this program, whose socket is replaced in one step.
+    static func claim(_ path: String, succeeds: Bool = false) async throws(ControlSocketError) -> ControlSocketFile {
         func refusal(_ message: String, _ remedy: String) -> ControlSocketError {
             ControlSocketError(path: path, message: message, remedy: remedy)
         }
@@ -45,7 +47,7 @@ struct ControlSocketFile {
             guard facts.is_socket else {
                 throw refusal("is a file of another kind", "move it away, or set another control: path")
             }
-            if let reason = await occupant(path) {
+            if !succeeds, let reason = await occupant(path) {
                 throw refusal(reason, "stop that one, or set another control: path")
             }
         }

@@ -5,13 +5,18 @@ public struct GatewayControlTarget: ControlTarget {
     private let gateway: Gateway
     /// What the program's loggers obey.
     public let logs: LogLevelSwitch?
+    /// What restarts the program without a break.
+    public let restarts: (any RestartControl)?
 
     /// Answers from `gateway`.
     ///
-    /// - Parameter logs: what the program's loggers obey; nil: the API cannot change it.
-    public init(_ gateway: Gateway, logs: LogLevelSwitch? = nil) {
+    /// - Parameters:
+    ///   - logs: what the program's loggers obey; nil: the API cannot change it.
+    ///   - restarts: what restarts the program; nil: the API cannot.
+    public init(_ gateway: Gateway, logs: LogLevelSwitch? = nil, restarts: (any RestartControl)? = nil) {
         self.gateway = gateway
         self.logs = logs
+        self.restarts = restarts
     }
 
     /// A snapshot of the gateway.

@@ -57,6 +57,9 @@ public struct ServiceManager: Sendable {
     /// So long it waits before it says again that it is ready.
     private static let readyPause = Duration.seconds(1)
 
+    /// Another start of the program is the one to watch from now on.
+    public func handOver(to process: Int32) async { await send("MAINPID=\(process)") }
+
     /// It is about to end.
     public func stopping(_ status: String) async { await send("STOPPING=1\nSTATUS=\(Self.line(status))") }
 

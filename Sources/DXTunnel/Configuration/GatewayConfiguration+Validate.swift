@@ -454,6 +454,11 @@ private struct Validation {
                 .outOfRange, path.key("drain_timeout"), "\(limits.drainTimeout) is outside 0 to 1 hour",
                 "write a time in that range, as 30s")
         }
+        if limits.restartTimeout < .zero || limits.restartTimeout > .seconds(86_400) {
+            add(
+                .outOfRange, path.key("restart_timeout"), "\(limits.restartTimeout) is outside 0 to 24 hours",
+                "write a time in that range, as 30s")
+        }
         if limits.connectTimeout < .seconds(1) || limits.connectTimeout > .seconds(300) {
             add(
                 .outOfRange, path.key("connect_timeout"), "\(limits.connectTimeout) is outside 1 to 300 seconds",

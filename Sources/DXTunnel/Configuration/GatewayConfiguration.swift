@@ -257,6 +257,8 @@ public struct GatewayConfiguration: Sendable, Hashable {
         public var liveness: Duration = .seconds(60)
         /// How long open connections have when the gateway is told to stop, 0 to one hour.
         public var drainTimeout: Duration = .seconds(30)
+        /// How long open connections may go on in the earlier start when the gateway is restarted without a break, 0 s to 24 h.
+        public var restartTimeout: Duration = .seconds(3_600)
 
         /// Limits from their parts, each with a default.
         public init(

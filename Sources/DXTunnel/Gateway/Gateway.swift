@@ -30,6 +30,9 @@ public final class Gateway: Service {
     private let loops = NIOLockedValueBox<[Running]>([])
     private let serving = NIOLockedValueBox<MatchService?>(nil)
     private let acceptors = NIOLockedValueBox<[String: StreamAcceptor]>([:])
+    private let inheritance = NIOLockedValueBox<Inheritance?>(nil)
+    /// The next start has ended.
+    private let ending = AsyncStream.makeStream(of: Void.self)
 
     /// What the gateway is configured to be now; changes when it follows a group.
     private var configuration: GatewayConfiguration { configured.withLockedValue { $0 } }
@@ -153,7 +156,7 @@ public final class Gateway: Service {
             // Those that came while it started.
             let acceptors = acceptors.withLockedValue { $0 }
             _ = try await onEachLoop { $0.acceptors = acceptors }
-            try? await gracefulShutdown()
+            await shutdownOrSuccessorsEnd()
             loops.withLockedValue { $0 = [] }
             await stop(running)
         } catch {
@@ -191,12 +194,63 @@ public final class Gateway: Service {
         return running
     }
 
+    // MARK: Restarting
+
+    /// To be taken over from when the gateway starts.
+    func setInheritance(_ new: Inheritance) throws {
+        guard new.loopCount == plan.loopCount else {
+            throw GatewayError.system(
+                "it had \(new.loopCount) event loops and would have \(plan.loopCount): stop it and start it again")
+        }
+        inheritance.withLockedValue { $0 = new }
+    }
+
+    /// Ends what is not any event loop's and can be once only: another start does it now.
+    func giveUpShared() async {
+        await serving.withLockedValue { service in
+            defer { service = nil }
+            return service
+        }?.stop()
+        group?.directory.release()
+    }
+
+    /// Without the next start, which has the sockets, nothing comes any more.
+    private func shutdownOrSuccessorsEnd() async {
+        await withTaskGroup { group in
+            group.addTask { try? await gracefulShutdown() }
+            group.addTask { [ending] in for await _ in ending.stream { return } }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Gives each event loop what the start before left it.
+    private func inherit(_ running: [Running]) async throws {
+        let inheritance = inheritance.withLockedValue { held in
+            defer { held = nil }
+            return held
+        }
+        for (number, loop) in running.enumerated() {
+            let (core, eventLoop) = (loop.core, loop.gate.eventLoop)
+            try await eventLoop.submit { [ending] in
+                core.value.inheritance = inheritance
+                core.value.onSuccessorEnded = { ending.continuation.yield() }
+            }.get()
+            guard let relay = inheritance?.relay(of: number) else { continue }
+            try await eventLoop.flatSubmit {
+                DatagramRelay.open(relay, on: eventLoop) { core.value.relay = nil }
+                    .map { core.value.relay = $0.value }
+            }.get()
+        }
+    }
+
     /// Opens the sockets, one event loop after the other, as the kernel counts them in that order.
     private func start(_ running: [Running]) async throws {
         var listen = try await listenAddress(on: running[0].gate.eventLoop)
         let listeners = try await listenEndpoints(on: running[0].gate.eventLoop)
         let lastPort = lastPort
         let neighbours = running.map { LoopNeighbour($0.core, gate: $0.gate) }
+        try await inherit(running)
         for (number, loop) in running.enumerated() {
             listen = try await loop.gate.eventLoop.submit { [listen] in
                 let core = loop.core.value
@@ -311,6 +365,14 @@ public final class Gateway: Service {
         try await run(body, on: try running()[0])
     }
 
+    /// Runs `body` on the event loop of that number, with a promise for its answer.
+    func onLoop<Result: Sendable>(
+        _ number: Int, _ body: @escaping @Sendable (GatewayCore, EventLoopPromise<Result>) -> Void
+    ) async throws -> Result {
+        let loop = try running()[number]
+        return try await loop.gate.submit(closed: GatewayError.notRunning) { body(loop.core.value, $0) }
+    }
+
     private func run<Result: Sendable>(
         _ body: @escaping @Sendable (GatewayCore) throws -> Result, on loop: Running
     ) async throws -> Result {
@@ -359,21 +421,28 @@ public final class Gateway: Service {
         }
         let grace = Duration.nanoseconds((graces.max() ?? .zero).nanoseconds)
         while true {
-            let left = try await unfinishedCount()
+            let left = try await openConnections()
             let passed = clock.now - start
-            if left == 0, passed >= min(grace, limit) { return 0 }
-            if passed >= limit { return left }
+            // A start before this one gets its datagrams through this one, and has a time of its own.
+            let isNeeded = try await onEachLoop { $0.isSucceeded && $0.relay != nil }.contains(true)
+            if left == 0, !isNeeded, passed >= min(grace, limit) {
+                // One that was taken over from waits until its peers are with the other start.
+                guard passed < min(Self.movePatience, limit), try await onEachLoop({ $0.hasPeersLeft }).contains(true)
+                else { return 0 }
+            }
+            if passed >= limit, !isNeeded { return left }
             try await Task.sleep(for: .milliseconds(20))
         }
     }
 
+    /// A peer that has not come to the other start in that time does not depend on this one either.
+    private static let movePatience = Duration.seconds(10)
+
     /// Begins to drain and does not wait, or takes connections again; how many are open.
     public func setDraining(_ isDraining: Bool) async throws -> Int {
         _ = try await onEachLoop { $0.setDraining(isDraining) }
-        return try await unfinishedCount()
+        return try await openConnections()
     }
-
-    private func unfinishedCount() async throws -> Int { try await onEachLoop { $0.unfinishedCount }.reduce(0, +) }
 
     /// Uses the destinations of a tunnel that have failed again, as soon as they are well.
     ///

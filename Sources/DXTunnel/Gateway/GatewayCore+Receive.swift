@@ -37,6 +37,7 @@ extension GatewayCore: DatagramHandler {
             }
         }
         guard let session = found else {
+            if let relay, relay.takesKnown(datagram.bytes, from: source, local: local, ecn: ecn) { return }
             return receiveVeiled(datagram.bytes, from: source, local: local, ecn: ecn, now: now)
         }
         let size = datagram.byteCount
@@ -86,6 +87,8 @@ extension GatewayCore: DatagramHandler {
         // At once: the first datagram of a new session may be the next of this batch.
         case .taken: drainSecureEvents(now: now)
         case .dropped(.notVeiled):
+            // Of an earlier start of this gateway, perhaps.
+            if let relay { return relay.take(datagram, from: source, local: local, ecn: ecn) }
             // The kernel gives session data to its loop, but not while a socket is being opened again.
             var reader = ByteReader(datagram)
             guard !isHandedOver, let owner = try? reader.readUInt8(), neighbours[owner] != nil else { return }
@@ -111,19 +114,11 @@ extension GatewayCore: DatagramHandler {
     }
 
     /// A datagram that came to another event loop's socket.
-    func receiveHandedOver(_ datagram: LoopNeighbour.Datagram) {
-        guard socket != nil else { return }
-        var bytes = datagram.bytes
-        isHandedOver = true
-        var span = bytes.mutableSpan
-        var raw = unsafe span.mutableBytes
-        received(&raw, from: datagram.source, local: datagram.local, ecn: datagram.ecn, now: currentTime())
-        isHandedOver = false
-        turn()
-    }
+    func receiveHandedOver(_ datagram: LoopNeighbour.Datagram) { receiveHandedOver([datagram]) }
 
     func batchEnded(now: Instant) {
         _ = tick(now)
+        relay?.flush()
         turn()
     }
 

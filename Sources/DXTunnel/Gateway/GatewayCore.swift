@@ -34,6 +34,14 @@ final class GatewayCore {
     /// Whether there are file descriptors for new connections.
     var descriptors: DescriptorBudget
     private(set) var isStopping = false
+    /// Whether another start of the gateway takes over.
+    var succession = Succession.none
+    /// What an earlier start left; nil when there was none, and when it is settled.
+    var inheritance: Inheritance?
+    /// Gives the earlier start what is its sessions'; nil when there is none.
+    var relay: DatagramRelay?
+    /// Called when the next start has ended, which takes the sockets with it.
+    var onSuccessorEnded: (@Sendable () -> Void)?
     /// It takes no new connections, and its peers know.
     private(set) var isDraining = false
     /// Changed by `apply` alone, once the gateway runs.
@@ -209,7 +217,11 @@ final class GatewayCore {
         settings.sharingLoopCount = share.plan.loopCount
         settings.joinsPort = share.number > 0
         settings.stripeCount = tuning.stripeCount
-        if let lastPort {
+        if let inherited = inheritance?.sockets(of: share.number) {
+            do throws(BindError) {
+                socket = try UDPEndpoint(inheriting: inherited, configuration: settings, on: eventLoop, handler: self)
+            } catch { throw .listen("\(error)") }
+        } else if let lastPort {
             // Others know this gateway there. A port that somebody else has by now is no reason not to run.
             socket = try? UDPEndpoint(
                 listen: listen.withPort(lastPort), configuration: settings, on: eventLoop, handler: self)
@@ -229,6 +241,7 @@ final class GatewayCore {
         let now = currentTime()
         watchNetwork()
         for peer in peers { peer.start(now: now) }
+        settleInheritance()
         turn()
     }
 
@@ -238,8 +251,10 @@ final class GatewayCore {
         guard isDraining != draining, !isStopping else { return }
         if draining { rehearsal?.end(.draining) }
         isDraining = draining
-        for peer in peers { peer.channel?.tellLeaving(draining) }
         refreshOrigins()
+        // Another start has the new connections, or will have them as soon as the peers are with it.
+        guard succession != .yielded else { return }
+        for peer in peers { peer.channel?.tellLeaving(draining) }
         // One of several event loops says so.
         if share.number == 0 { events.post(.draining(draining)) }
         logger.notice(draining ? "draining: new connections go elsewhere" : "not draining any more")
@@ -248,7 +263,7 @@ final class GatewayCore {
     /// Connections that are open, at either end, and streams of which the peers do not have everything yet.
     var unfinishedCount: Int {
         let open = origins.reduce(0) { $0 + $1.usage.open } + destinations.reduce(0) { $0 + $1.usage.open }
-        return max(open, peers.reduce(0) { $0 + ($1.channel?.connectionCount ?? 0) })
+        return max(open, peers.reduce(0) { $0 + $1.channels.reduce(0) { $0 + $1.connectionCount } })
     }
 
     /// How long a connection that a peer began before it heard may take to show here.
@@ -297,6 +312,10 @@ final class GatewayCore {
         wantsMore.removeAll()
         lastSession = nil
         let checked = networkCheck?.stop() ?? eventLoop.makeSucceededVoidFuture()
+        relay?.close()
+        relay = nil
+        inheritance = nil
+        onSuccessorEnded = nil
         group = nil
         match?.stop()
         match = nil
@@ -493,7 +512,7 @@ final class GatewayCore {
 
     /// What this gateway tells others that it can (`docs/wire-format.md` §4).
     var capabilities: UInt64 {
-        let always = Bind.carriesFlows | (pathRules.multipath == .off ? 0 : Bind.keepsPaths)
+        let always = Bind.carriesFlows | Bind.followsSuccessor | (pathRules.multipath == .off ? 0 : Bind.keepsPaths)
         guard group != nil else { return always }
         return always | Bind.takesAdminRequests | Bind.takesIntroductions
             | (forwarding.isWilling ? Bind.forwards : 0)

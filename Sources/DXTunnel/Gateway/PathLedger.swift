@@ -50,12 +50,12 @@ struct PastChannels: Sendable {
     var streamBytesRetransmitted: UInt64 = 0
     var packetsDuplicate: UInt64 = 0
 
-    /// A channel is over.
-    mutating func add(_ statistics: ChannelStatistics) {
-        streamBytesSent &+= statistics.streamBytesSent
-        streamBytesReceived &+= statistics.streamBytesReceived
-        streamBytesRetransmitted &+= statistics.streamBytesRetransmitted
-        packetsDuplicate &+= statistics.packetsDuplicate
+    /// A channel is over, of which so much was counted before.
+    mutating func add(_ statistics: ChannelStatistics, since counted: ChannelStatistics = ChannelStatistics()) {
+        streamBytesSent &+= statistics.streamBytesSent &- counted.streamBytesSent
+        streamBytesReceived &+= statistics.streamBytesReceived &- counted.streamBytesReceived
+        streamBytesRetransmitted &+= statistics.streamBytesRetransmitted &- counted.streamBytesRetransmitted
+        packetsDuplicate &+= statistics.packetsDuplicate &- counted.packetsDuplicate
     }
 }
 

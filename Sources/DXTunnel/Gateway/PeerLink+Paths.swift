@@ -15,7 +15,9 @@ extension PeerLink: PathHost {
 
     /// Begins a handshake over these two addresses, beside the sessions that there are.
     func openPath(_ pair: PathPlan.Pair, _ use: PathRules.Use) -> Bool {
-        guard let channel, channel.keepsPaths, !core.isStopping, isWanted, !isForwarded else { return false }
+        guard let channel, channel.keepsPaths, !channel.isSucceeded, !core.isSucceeded, !core.isStopping, isWanted,
+            !isForwarded
+        else { return false }
         do throws(SecureError) {
             let session = try core.secure.connect(
                 to: id, at: pair.remote, from: pair.local, under: nil, now: core.currentTime())

@@ -20,6 +20,11 @@ extension PeerLink {
 
     /// Whether the session's gateway may be used: not the second one of two with one key.
     func judge(_ session: ChannelSession, _ bind: Bind, now: Instant) -> BootHistory.Verdict {
+        if let channel, channel.isSucceeded {
+            // The one in use has said that it would come.
+            boots.follow(bind.bootID)
+            return .use
+        }
         let wasKnown = boots.twin != nil
         let verdict = boots.judge(bind.bootID, from: session.remote, used: used, now: now)
         tellTwin(wasKnown)

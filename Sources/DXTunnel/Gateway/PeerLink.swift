@@ -14,17 +14,17 @@ final class PeerLink {
     private(set) var isWanted = true
     /// How this peer's channels behave.
     let channelConfiguration: ChannelConfiguration
-    private(set) var channel: PeerChannel?
+    var channel: PeerChannel?
     /// Channels that have ended and still tell the peer so.
-    private var ending: [PeerChannel] = []
+    var ending: [PeerChannel] = []
     /// Established sessions whose BIND has not come.
     private var binding: [ChannelSession] = []
     /// Handshakes that we began.
     private var attempts: [DTLSSession] = []
-    private var reconnect = ReconnectMachine()
+    var reconnect = ReconnectMachine()
     private var isResolving = false
     /// What the next channel's half will be; new for each channel that ends.
-    private var nextHalf: UInt64
+    var nextHalf: UInt64
     private var pathCount: UInt32 = 0
     private var nextRekeyCheck: Instant = .distantFuture
     /// Since when a successor of the present session is wanted.
@@ -38,8 +38,8 @@ final class PeerLink {
     private(set) var stateSince: Timestamp = .now()
     private(set) var hasFailed = false
     /// Counts of channels that have ended.
-    private(set) var pastBytes: (sent: UInt64, received: UInt64) = (0, 0)
-    private(set) var past = PastChannels()
+    var pastBytes: (sent: UInt64, received: UInt64) = (0, 0)
+    var past = PastChannels()
     /// What went over its paths, by kind.
     var ledger = PathLedger()
     var boots = BootHistory()
@@ -144,8 +144,9 @@ final class PeerLink {
         doubted = nil
         let cut = ending + [channel].compactMap { $0 }
         // Without sessions nothing can leave any more; the streams' owners are told all the same.
-        for channel in cut { channel.dispose() }
-        if let channel {
+        for channel in cut {
+            channel.dispose()
+            guard channel.end == nil else { continue }
             channel.transport.close(.shutdown, reason: "not a member any more", now: now)
             channel.drainEvents(now: now)
         }
@@ -177,6 +178,7 @@ final class PeerLink {
             old.transport.timeoutFired(now: core.currentTime())
             core.mark(old)
         }
+        endOutlastedAside(now: now)
         followWay(now: now)
         retryDirect(now: now)
         tryMember(now: now)
@@ -194,7 +196,9 @@ final class PeerLink {
             next = min(next, nextRekeyCheck, channel.livenessDeadline ?? .distantFuture)
             for session in channel.sessions { next = min(next, session.bind.nextTimeout ?? .distantFuture) }
         }
-        for old in ending { next = min(next, old.transport.nextTimeout ?? .distantFuture) }
+        for old in ending {
+            next = min(next, old.transport.nextTimeout ?? .distantFuture, old.livenessDeadline ?? .distantFuture)
+        }
         for session in binding {
             next = min(next, session.bind.nextTimeout ?? .distantFuture, session.since + Self.bindTimeout)
         }
@@ -209,6 +213,7 @@ final class PeerLink {
     }
 
     func call() {
+        guard !core.isSucceeded else { return }
         if isForwarded, !isStranded, isHeard {
             // The search at the matchmakers goes on, with pauses of its own.
         } else {
@@ -288,6 +293,7 @@ final class PeerLink {
     }
 
     private func onCallFailed(_ reason: String) {
+        if let channel, channel.isSucceeded { return callAgainLater() }
         if let channel {
             // The call was made because the channel was silent, and it still is. Open connections wait, for the network may come
             // back within the idle timeout; a peer that restarted ends them when it is found.
@@ -303,7 +309,7 @@ final class PeerLink {
 
     /// Calls again after a pause, when nothing else is under way.
     private func callAgainLater() {
-        guard !isHeard, attempts.isEmpty, binding.isEmpty, !core.isStopping,
+        guard !isHeard || isSucceeded, attempts.isEmpty, binding.isEmpty, !core.isStopping,
             isWanted, canBeCalled
         else { return }
         reconnect.onFailed(random: &core.random, now: core.currentTime())
@@ -334,7 +340,7 @@ final class PeerLink {
             // Meanwhile the peer is reached directly.
             if session.remote.isForwarded, isHeard, !isForwarded { return session.close() }
         }
-        guard binding.count < Self.maximumBinding, !core.isStopping else {
+        guard binding.count < Self.maximumBinding, !core.isStopping, !core.isSucceeded else {
             session.close()
             pathFailed(session, now: now)
             return callAgainLater()
@@ -343,7 +349,7 @@ final class PeerLink {
         let path = PathID(count: session.isInitiator ? pathCount : 0, role: session.isInitiator ? role : role.other)
         let own = Bind(
             isSeen: false, capabilities: core.capabilities, bootID: core.bootID,
-            channelHalf: channel?.localHalf ?? nextHalf,
+            channelHalf: ownHalf,
             pathID: session.isInitiator ? path : PathID(rawValue: 0), parameters: core.channelConfiguration.parameters)
         let entry = ChannelSession(session: session, bind: BindExchange(own: own), pathID: path, since: now)
         entry.exit = core.exit(from: entry.local)
@@ -368,8 +374,7 @@ final class PeerLink {
 
     func attach(_ session: ChannelSession, _ bind: Bind, now: Instant) {
         binding.removeAll { $0 === session }
-        let ownHalf = session.bind.own.channelHalf
-        guard ownHalf == channel?.localHalf ?? nextHalf else {
+        guard session.bind.own.channelHalf == ownHalf, !isOfPredecessor(bind) else {
             // The channel that our BIND spoke of ended meanwhile, and the peer may have joined to it.
             drop(session)
             reconnect.want(at: now)
@@ -385,7 +390,10 @@ final class PeerLink {
         case .ask: return ask(session, bind, now: now)
         case .refuse: return drop(session)
         }
-        if let channel, channel.remoteHalf != bind.channelHalf {
+        let half = ownHalf
+        if let channel, channel.isSucceeded {
+            part(channel)
+        } else if let channel, channel.remoteHalf != bind.channelHalf {
             core.logger.info("peer restarted: its old channel ends", metadata: ["peer": "\(name)"])
             channel.transport.close(.replaced, reason: "the peer began a new channel", now: now)
             channel.drainEvents(now: now)
@@ -395,7 +403,7 @@ final class PeerLink {
         let target =
             channel
             ?? PeerChannel(
-                core: core, peer: self, localHalf: ownHalf, remoteHalf: bind.channelHalf, bind: bind, now: now)
+                core: core, peer: self, localHalf: half, remoteHalf: bind.channelHalf, bind: bind, now: now)
         let isFurther: Bool
         do throws(DXStream.ChannelError) { isFurther = try target.attach(session, now: now) } catch {
             lastError = "a session could not join the channel: \(error)"
@@ -464,6 +472,8 @@ final class PeerLink {
 
     private func checkRekey(_ channel: PeerChannel, now: Instant) {
         nextRekeyCheck = now + core.tuning.rekeyCheckInterval
+        // A session that is begun now is another start's.
+        guard !channel.isSucceeded, !core.isSucceeded else { return }
         // One that does not answer is opened anew by the plan.
         let down = Set(channel.transport.pathSnapshots.filter(\.isDown).map(\.id))
         let due = channel.sessions.filter {
@@ -479,7 +489,7 @@ final class PeerLink {
 
     /// Begins a successor of the session in use.
     func renew() {
-        guard attempts.isEmpty, let session = channel?.sessionInUse else { return }
+        guard attempts.isEmpty, let channel, !channel.isSucceeded, let session = channel.sessionInUse else { return }
         renew(session)
     }
 
@@ -509,8 +519,8 @@ final class PeerLink {
     /// The transport ended.
     func onChannelEnded(_ channel: PeerChannel, _ reason: ChannelEnd, now: Instant) {
         core.onChannelDown(channel)
-        for peer in core.forwarding.peers(through: id) { peer.forwarderIsGone(now: now) }
         guard channel === self.channel else { return }
+        for peer in core.forwarding.peers(through: id) { peer.forwarderIsGone(now: now) }
         lastError = Self.words(for: reason)
         stateSince = .now()
         core.logger.info("peer disconnected", metadata: ["peer": "\(name)", "reason": "\(lastError ?? "")"])
@@ -525,25 +535,18 @@ final class PeerLink {
 
     private func end(_ channel: PeerChannel) {
         guard channel === self.channel else { return }
-        pastBytes.sent &+= channel.transport.statistics.bytesSent
-        pastBytes.received &+= channel.transport.statistics.bytesReceived
-        past.add(channel.transport.statistics)
-        noteTraffic()
-        ledger.channelEnded()
-        self.channel = nil
-        endPaths(now: core.currentTime())
-        endGoneSearch()
-        usedWay = nil
-        core.match?.punches.channelEnded(with: id, now: core.currentTime())
+        setAside(channel)
         nextHalf = core.random.next()
         nextRekeyCheck = .distantFuture
-        ending.append(channel)
-        core.mark(channel)
     }
 
     /// Lets channels go that have said all.
     func disposeEnded() {
-        for channel in ending where channel.transport.isClosed { channel.dispose() }
+        for channel in ending { endIfDone(channel) }
+        for channel in ending where channel.transport.isClosed {
+            countRest(of: channel)
+            channel.dispose()
+        }
         ending.removeAll { $0.transport.isClosed }
     }
 
@@ -564,7 +567,7 @@ final class PeerLink {
         for session in binding + (doubted?.sessions ?? []) { core.forget(session) }
         binding.removeAll()
         doubted = nil
-        if let channel {
+        for channel in channels {
             channel.transport.close(.shutdown, reason: "the gateway is stopping", now: now)
             core.mark(channel)
         }

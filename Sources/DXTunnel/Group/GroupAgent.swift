@@ -148,6 +148,7 @@ final class GroupAgent {
 
     /// Lets everything go; what is not on the disk yet is written first.
     func stop() -> EventLoopFuture<Void> {
+        guard !isStopped else { return core.eventLoop.makeSucceededVoidFuture() }
         isStopped = true
         tick?.cancel()
         endRequests()
@@ -175,7 +176,7 @@ final class GroupAgent {
 
     /// The channel to a member is up. The one with the lower id opens the stream.
     func onChannelUp(_ channel: PeerChannel) {
-        guard channel.peer.role == .lower, let key = keys[channel.peer.id] else { return }
+        guard !isStopped, channel.peer.role == .lower, let key = keys[channel.peer.id] else { return }
         var made: GroupStream?
         _ = try? channel.openStream(internalPort: GroupStream.internalPort, streamClass: .interactive, share: 256) {
             let stream = GroupStream(key, id: $0, on: channel, agent: self)
@@ -188,7 +189,8 @@ final class GroupAgent {
     /// A member opened the stream; nil when it may not. Each channel has one, or a member could make this gateway keep a part
     /// of a message for each of thousands.
     func accept(_ id: StreamID, on channel: PeerChannel) -> GroupStream? {
-        guard let key = keys[channel.peer.id], streams[key]?.channel !== channel, mayReceive(from: key) else {
+        guard !isStopped, let key = keys[channel.peer.id], streams[key]?.channel !== channel, mayReceive(from: key)
+        else {
             return nil
         }
         let stream = GroupStream(key, id: id, on: channel, agent: self)

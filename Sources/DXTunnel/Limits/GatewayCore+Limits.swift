@@ -7,7 +7,7 @@ extension GatewayCore {
     /// Bytes of tunnel data that this event loop holds: what its channels wait to send, to have acknowledged and to have read, and
     /// what its connections hold on the way to and from their applications.
     func measureHeldBytes() -> Int {
-        peers.reduce(0) { sum, peer in sum &+ (peer.channel?.measureHeldBytes() ?? 0) }
+        peers.reduce(0) { sum, peer in peer.channels.reduce(sum) { $0 &+ $1.measureHeldBytes() } }
     }
 
     /// Looks how much is held, and has windows fit. From figures that are there: no byte is counted on its way.
@@ -30,7 +30,7 @@ extension GatewayCore {
         // While it is short they follow what is held, too.
         guard steps < MemoryBudget.steps || steps != memory.windowSteps else { return }
         memory.windowSteps = steps
-        for channel in peers.compactMap(\.channel)
+        for channel in peers.flatMap(\.channels)
         where channel.transport.setMemoryPart(steps, of: MemoryBudget.steps, now: now) { mark(channel) }
     }
 

@@ -53,7 +53,7 @@ extension GatewayCore {
     func noteLateness(of deadline: Instant, now: Instant) {
         guard let late = SleepClock.late(deadline, now: now), !isStopping else { return }
         if late >= Self.awayTime { return woke(after: late) }
-        for peer in peers { peer.channel?.transport.resumed(now: now) }
+        for channel in peers.flatMap(\.channels) { channel.transport.resumed(now: now) }
     }
 }
 

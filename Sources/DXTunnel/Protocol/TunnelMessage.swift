@@ -20,6 +20,8 @@ enum TunnelMessage: Equatable, Sendable {
     case target(internalPort: UInt32, state: TargetHealth.State, reason: String)
     /// The gateway is about to stop, or is so no more: new connections had better go elsewhere.
     case leaving(Bool)
+    /// Another start of the gateway takes its place: sessions are that one's from now on, and this channel is left to its streams.
+    case succession
     /// A type of a newer version, skipped.
     case unknown
 
@@ -45,6 +47,7 @@ enum TunnelMessage: Equatable, Sendable {
         static let activateUDP: UInt64 = 10
         static let target: UInt64 = 16
         static let leaving: UInt64 = 17
+        static let succession: UInt64 = 18
     }
 
     /// The longest text field, in bytes of UTF-8.
@@ -77,6 +80,7 @@ enum TunnelMessage: Equatable, Sendable {
             let state = TargetHealth.State(rawValue: try reader.readVarInt()) ?? .unknown
             self = .target(internalPort: port, state: state, reason: try Self.readText(&reader))
         case Kind.leaving: self = .leaving(try reader.readVarInt() != 0)
+        case Kind.succession: self = .succession
         default: self = .unknown
         }
     }
@@ -130,6 +134,7 @@ enum TunnelMessage: Equatable, Sendable {
         case .leaving(let isLeaving):
             output.writeVarInt(Kind.leaving)
             output.writeVarInt(isLeaving ? 1 : 0)
+        case .succession: output.writeVarInt(Kind.succession)
         case .unknown: preconditionFailure("an unknown message is never sent")
         }
     }

@@ -49,6 +49,7 @@ extension PeerChannel {
                     metadata: ["peer": "\(peer.name)"])
             }
             core.refreshOrigins()
+        case .succession: peer.onSuccession(of: self)
         case .echo(let token): send(.echoed(token: token))
         case .echoed(let token):
             guard let echo = echoes.removeValue(forKey: token) else { return }

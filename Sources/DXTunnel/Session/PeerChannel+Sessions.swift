@@ -134,8 +134,11 @@ extension PeerChannel {
             let left = old.filter { $0 != id } + older.filter { !old.contains($0) }
             predecessors[new] = left.isEmpty ? nil : left
         }
-        if peer.channel === self { peer.noteTraffic() }
-        peer.pathEnded(id, now: now)
+        // The numbers of another channel's paths may be the same.
+        if isCurrent {
+            peer.noteTraffic()
+            peer.pathEnded(id, now: now)
+        }
         core.forget(session)
     }
 

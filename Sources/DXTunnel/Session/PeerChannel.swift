@@ -29,6 +29,11 @@ final class PeerChannel {
     /// What the peer's newest BIND says that it can (`docs/wire-format.md` §4).
     var peerCapabilities: UInt64 = 0
 
+    /// Another start of the peer takes over: this channel is left to its streams.
+    var isSucceeded = false
+    /// What it had carried when the channel of that start took its place, which is counted; nil before.
+    var counted: ChannelStatistics?
+
     /// Paths that a newer session replaces.
     var replaced: [PathID] = []
     /// Where several paths are kept: those that a newer session over the same two addresses replaces, by its number.
@@ -173,6 +178,9 @@ final class PeerChannel {
     /// Whether the stream still has an owner: it has not ended.
     func isOwned(_ id: StreamID) -> Bool { owners[id] != nil }
 
+    /// Whether it is the peer's channel: paths are looked for, and new streams go over it.
+    var isCurrent: Bool { peer.channel === self }
+
     /// Streams open now.
     var streamCount: Int { owners.count }
 
@@ -267,8 +275,8 @@ final class PeerChannel {
             if keepsPaths, let remote = session(of: id)?.remote {
                 core.events.post(.pathDown(peer: peer.name, address: remote.description))
             }
-            peer.pathEnded(id, now: now)
-        case .pathUp(let id): if let session = session(of: id) { peer.pathReturned(session, now: now) }
+            if isCurrent { peer.pathEnded(id, now: now) }
+        case .pathUp(let id): if isCurrent, let session = session(of: id) { peer.pathReturned(session, now: now) }
         case .pathValidated(let id): onPathValidated(id)
         case .pathRetired(let id): detach(id)
         case .closed(let end): onClosed(end, now: now)

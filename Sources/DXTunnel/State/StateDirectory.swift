@@ -59,6 +59,9 @@ final class StateDirectory: Sendable {
         for name in names where name.contains(PrivateFile.temporaryMark) { _ = unsafe unlink(file(name)) }
     }
 
+    /// Lets another process change what is in the directory; this one must not any more.
+    func release() { if lock >= 0 { flock(lock, LOCK_UN) } }
+
     deinit { if lock >= 0 { close(lock) } }
 
     /// Locks the file; false when somebody else keeps it. Whoever ends at this moment, and a child that this process was

@@ -15,6 +15,10 @@ final class TunnelListener {
     /// Where it is bound, with the real port.
     private(set) var local: ListenerPlace.Address
     private var reserved: CInt?
+    /// Of `reserved`: clients can connect already, and wait.
+    private var isListening = false
+    /// SwiftNIO's while `channel` is open.
+    private var descriptor: CInt = -1
     private var file: UnixSocketFile?
     private var channel: (any Channel)?
     private var isOpening = false
@@ -23,10 +27,22 @@ final class TunnelListener {
     /// How many connections may wait to be accepted: what a burst of 500 clients needs; the kernel caps it at somaxconn.
     private static let backlog: Int32 = 1_024
 
-    /// Takes the address. Throws `GatewayError.listen`.
-    init(_ place: ListenerPlace) throws(GatewayError) {
+    /// Takes the address, or goes on with the socket that an earlier start of the gateway had there. Throws `GatewayError.listen`.
+    init(
+        _ place: ListenerPlace, inherited: (descriptor: CInt, isListening: Bool)? = nil
+    ) throws(GatewayError) {
         self.place = place
         local = place.address
+        if let inherited {
+            reserved = inherited.descriptor
+            isListening = inherited.isListening
+            switch place.address {
+            case .tcp(let endpoint):
+                local = .tcp(endpoint.withPort(Self.boundPort(inherited.descriptor) ?? endpoint.port))
+            case .unix(let path): file = UnixSocketFile(at: path)
+            }
+            return
+        }
         switch place.address {
         case .tcp(let endpoint):
             let (descriptor, bound) = try Self.reserve(endpoint, text: place.text)
@@ -54,7 +70,6 @@ final class TunnelListener {
     ) {
         wantsOpen = true
         guard channel == nil, !isOpening else { return }
-        let descriptor: CInt
         do throws(GatewayError) { descriptor = try takeSocket() } catch { return failed("\(error)") }
         isOpening = true
         let bound = NIOLoopBound((self, failed), eventLoop: eventLoop)
@@ -82,6 +97,11 @@ final class TunnelListener {
 
     /// The socket to listen on.
     private func takeSocket() throws(GatewayError) -> CInt {
+        if isListening, let reserved {
+            self.reserved = nil
+            isListening = false
+            return reserved
+        }
         switch local {
         case .tcp(let endpoint):
             let descriptor: CInt
@@ -135,6 +155,29 @@ final class TunnelListener {
             else { return }
             listener.reserved = (try? Self.reserve(endpoint, text: ""))?.0
         }
+    }
+
+    /// Leaves the address to another start of the gateway: a duplicate of the socket, and whether clients can connect to it. nil where
+    /// there is none to leave.
+    func leave() -> (descriptor: CInt, isListening: Bool)? {
+        let isOpen = channel != nil
+        let left = reserved ?? (isOpen ? descriptor : nil)
+        let duplicate = left.map { fcntl($0, F_DUPFD_CLOEXEC, 0) } ?? -1
+        let result = duplicate >= 0 ? (duplicate, isOpen || isListening) : nil
+        // The name in the file system goes with the socket.
+        if result != nil { file = nil }
+        release()
+        return result
+    }
+
+    /// Clients that could connect before anybody accepted are refused, if nobody accepts yet.
+    func refuseWaiting() {
+        guard isListening, let waiting = reserved else { return }
+        isListening = false
+        reserved = nil
+        removeFile()
+        Glibc.close(waiting)
+        if case .tcp(let endpoint) = local { reserved = (try? Self.reserve(endpoint, text: ""))?.0 }
     }
 
     /// Gives the address up for good.

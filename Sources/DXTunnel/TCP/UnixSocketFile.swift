@@ -49,6 +49,19 @@ struct UnixSocketFile {
         return file
     }
 
+    /// The socket that is at a path; nil when there is none.
+    init?(at path: String) {
+        var facts = dx_path()
+        guard unsafe dx_path_facts(path, false, &facts) == 0, facts.is_socket else { return nil }
+        self.init(path: path, device: facts.device, inode: facts.inode)
+    }
+
+    private init(path: String, device: UInt64, inode: UInt64) {
+        self.path = path
+        self.device = device
+        self.inode = inode
+    }
+
     /// Whether the file at the path is still this one.
     private var isThere: Bool {
         var facts = dx_path()

@@ -93,7 +93,7 @@ final class DestinationTunnel {
         if !hasBlock { checker?.stop() }
     }
 
-    private var hasBlock: Bool { core.peers.contains { $0.channel?.hasBlock(of: self) ?? false } }
+    private var hasBlock: Bool { core.peers.contains { $0.channels.contains { $0.hasBlock(of: self) } } }
 
     /// The group says something else of it. Connections to another target, and of gateways that are origins no more, end;
     /// the others go on, under new limits.
@@ -101,7 +101,7 @@ final class DestinationTunnel {
         let newOrigins = Set(tunnel.origins.map(\.gateway))
         let isMoved = target != self.target
         let isOtherwise = (proxyProtocol, compression) != (tunnel.proxyProtocol, tunnel.compression)
-        for channel in core.peers.compactMap(\.channel) {
+        for channel in core.peers.flatMap(\.channels) {
             let isOut = !newOrigins.contains(channel.peer.name)
             guard isMoved || isOut || isOtherwise else { continue }
             channel.withdraw(
@@ -129,7 +129,7 @@ final class DestinationTunnel {
 
     /// The tunnel is no more.
     func remove() {
-        for channel in core.peers.compactMap(\.channel) {
+        for channel in core.peers.flatMap(\.channels) {
             channel.withdraw(self, reason: "the tunnel was removed")
             channel.endStreams(of: usage)
         }

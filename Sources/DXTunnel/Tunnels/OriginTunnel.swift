@@ -75,8 +75,21 @@ final class OriginTunnel {
     /// Takes a local address. Throws `GatewayError.listen`.
     func reserve(_ place: ListenerPlace) throws(GatewayError) {
         if let udp { return try udp.reserve(place) }
-        listeners.append(try TunnelListener(place))
+        listeners.append(try TunnelListener(place, inherited: core.inheritance?.listener(of: wireName, at: place)))
     }
+
+    /// Leaves the listeners to another start of the gateway; those of UDP are opened anew there.
+    func leaveListeners() -> [(place: ListenerPlace, descriptor: CInt, isListening: Bool)] {
+        let left = listeners.compactMap { listener in
+            listener.leave().map { (listener.place, $0.descriptor, $0.isListening) }
+        }
+        listeners.removeAll()
+        udp?.close()
+        return left
+    }
+
+    /// Clients that wait, at listeners of an earlier start, for a destination that has not come are refused.
+    func refuseWaiting() { for listener in listeners { listener.refuseWaiting() } }
 
     /// Where it listens, as text.
     var listenTexts: [String] {
@@ -86,8 +99,10 @@ final class OriginTunnel {
 
     /// The destinations that have activated it, are heard and not about to stop, in the order of their names.
     var activeNames: [String] { active.filter(Self.isOpen).map(\.channel.peer.name).sorted() }
+    /// Whether it was activated over a channel, and not over another of that peer since.
+    func isActivated(by channel: PeerChannel) -> Bool { active.contains { $0.channel === channel } }
     /// Whether a destination has activated it, and connections are taken.
-    var isActive: Bool { !core.isDraining && active.contains(where: Self.isOpen) }
+    var isActive: Bool { !core.isDraining && core.succession != .yielded && active.contains(where: Self.isOpen) }
     private static func isOpen(_ each: Activation) -> Bool { !each.isSuspended && !each.channel.isPeerLeaving }
     /// Whether connections are compressed, to one destination at least.
     var isCompressed: Bool { active.contains { $0.features.contains(.deflate) } }
@@ -132,6 +147,8 @@ final class OriginTunnel {
             return onRefused(by: channel, reason: "it asks for what this gateway has not offered")
         }
         forget(channel)
+        // What another start of the destination had is taken over with this.
+        for stale in active where stale.channel.peer === channel.peer { forget(stale.channel) }
         active.append(Activation(channel: channel, internalPort: internalPort, features: features))
         if let udp { channel.flowOrigins[internalPort] = udp }
         pauses[ObjectIdentifier(channel)] = nil
@@ -192,6 +209,9 @@ final class OriginTunnel {
     /// The destination will have none.
     func onRefused(by channel: PeerChannel, reason: String) {
         usage.lastError = "\(channel.peer.name): \(reason)"
+        for stale in active where stale.channel.peer === channel.peer && !stale.channel.isCurrent {
+            forget(stale.channel)
+        }
         onChannelDown(channel)
         if core.group != nil { askAgain(channel) }
     }
@@ -296,7 +316,7 @@ final class OriginTunnel {
         usage.update(tunnel, on: core.eventLoop)
         udp?.update(tunnel)
         let kept = tunnel.destinations.map(\.gateway)
-        for channel in core.peers.compactMap(\.channel)
+        for channel in core.peers.flatMap(\.channels)
         where destinations.contains(channel.peer.name) && !kept.contains(channel.peer.name) {
             forget(channel)
             channel.endStreams(of: usage)
@@ -324,7 +344,7 @@ final class OriginTunnel {
                 continue
             }
             listener.release()
-            for channel in core.peers.compactMap(\.channel) {
+            for channel in core.peers.flatMap(\.channels) {
                 channel.endStreams(of: usage, from: listener.place)
             }
         }
@@ -382,7 +402,7 @@ final class OriginTunnel {
         release()
         for activation in active { activation.channel.flowOrigins[activation.internalPort] = nil }
         active.removeAll()
-        for channel in core.peers.compactMap(\.channel) { channel.endStreams(of: usage) }
+        for channel in core.peers.flatMap(\.channels) { channel.endStreams(of: usage) }
         usage.cancel()
     }
 

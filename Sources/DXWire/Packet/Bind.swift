@@ -31,6 +31,8 @@ public struct Bind: Equatable, Sendable, BitwiseCopyable {
     public static let keepsPaths: UInt64 = 8
     /// Of `capabilities`: it knows UDP tunnels and carries their flows (`docs/wire-format.md` §6.13.2).
     public static let carriesFlows: UInt64 = 256
+    /// Of `capabilities`: it keeps a channel for its streams when another start of the sender takes over (`docs/wire-format.md` §7.2).
+    public static let followsSuccessor: UInt64 = 512
     /// The largest encoding, in bytes.
     public static let maximumByteCount = 1 + 3 + 8 + 8 + 8 + 8 + TransportParameters.maximumByteCount
 

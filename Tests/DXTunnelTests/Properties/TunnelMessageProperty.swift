@@ -55,7 +55,7 @@ enum TunnelMessageProperty {
         case .activate(_, let text, _), .activateUDP(_, let text), .refused(_, _, let text), .deactivated(_, let text),
             .target(_, _, let text):
             text.utf8.count > TunnelMessage.maximumTextByteCount
-        case .activated, .echo, .echoed, .leaving, .unknown: false
+        case .activated, .echo, .echoed, .leaving, .succession, .unknown: false
         }
     }
 

@@ -32,6 +32,7 @@ struct TunnelMessageVector: Sendable, CustomStringConvertible {
             .target(internalPort: 1, state: .down, reason: "dead"), "0b 10 00 00 00 01 02 04 64 65 61 64"),
         TunnelMessageVector(.leaving(true), "02 11 01"),
         TunnelMessageVector(.leaving(false), "02 11 00"),
+        TunnelMessageVector(.succession, "01 12"),
     ]
 
     /// As this version writes them where a tunnel has something special.

@@ -1,0 +1,123 @@
+import DXSocket
+import DXStream
+import DXWire
+import Glibc
+import Logging
+import NIOCore
+
+/// One start of the gateway follows another without a break (`docs/restart.md`): what the earlier one does on its event loops.
+extension GatewayCore {
+    /// How far an earlier start is.
+    enum Succession {
+        /// There is no other.
+        case none
+        /// The peers are told; everything else is as before.
+        case announced
+        /// Sockets, listeners and the group are the other's; this one is left to its connections.
+        case yielded
+    }
+
+    /// So long the peers have to say that they know; those that have not will take the other start for a restart after a crash.
+    private static let patience = Interval.seconds(1)
+
+    /// Another start takes over, or has.
+    var isSucceeded: Bool { succession != .none }
+
+    /// Whether peers have not left for the other start yet, as far as that is known.
+    var hasPeersLeft: Bool { succession == .yielded && peers.contains { $0.channel?.followsSuccessor ?? false } }
+
+    /// Tells the peers that another start takes over. The future completes when all have heard it, or cannot.
+    func announceSuccession() -> EventLoopFuture<Void> {
+        guard succession == .none, !isStopping else { return eventLoop.makeSucceededVoidFuture() }
+        succession = .announced
+        rehearsal?.end(.draining)
+        let heard = peers.compactMap(\.channel).filter(\.followsSuccessor).map { channel in
+            channel.send(.succession)
+            let promise = eventLoop.makePromise(of: Interval.self)
+            let expiry = eventLoop.scheduleTask(in: .nanoseconds(Self.patience.nanoseconds)) {
+                promise.fail(GatewayError.noAnswer(""))
+            }
+            promise.futureResult.whenComplete { _ in expiry.cancel() }
+            // What is asked after the message is answered after it was read.
+            channel.ping(promise)
+            return promise.futureResult
+        }
+        return EventLoopFuture.andAllComplete(heard, on: eventLoop)
+    }
+
+    /// Adds the event loop's sockets and listeners to what is left to the other start, and gives up what only one of the two can be: the
+    /// future completes when nothing of the group is to be written any more.
+    func yield(to bequest: inout Bequest) -> EventLoopFuture<Void> {
+        succession = .yielded
+        for socket in socket?.descriptors ?? [] {
+            bequest.sockets.append(
+                Bequest.Socket(loop: share.number, stripe: socket.stripe, place: bequest.add(socket.descriptor)))
+        }
+        for tunnel in origins {
+            for (place, descriptor, isListening) in tunnel.leaveListeners() {
+                bequest.listeners.append(
+                    Bequest.Listener(
+                        tunnel: tunnel.wireName, address: "\(place.address)", offset: place.offset,
+                        isListening: isListening, place: bequest.add(descriptor)))
+            }
+        }
+        socket?.stopReceiving()
+        for tunnel in destinations { tunnel.stopChecking() }
+        match?.stop()
+        match = nil
+        lan?.stop()
+        lan = nil
+        // A peer that does not know what a successor is has to find the gateway restarted.
+        for channel in peers.compactMap(\.channel) where !channel.followsSuccessor {
+            channel.transport.close(.shutdown, reason: "the gateway is restarting", now: currentTime())
+            mark(channel)
+        }
+        turn()
+        let checked = networkCheck?.stop() ?? eventLoop.makeSucceededVoidFuture()
+        return checked.and(group?.stop() ?? eventLoop.makeSucceededVoidFuture()).map { _ in }
+    }
+
+    /// The other start has ended, and with it what it read for this one.
+    func successorEnded() {
+        guard !isStopping else { return }
+        logger.warning("the start that took over has ended: so does this one")
+        onSuccessorEnded?()
+    }
+
+    /// Datagrams that came to the other start, or to another event loop's socket.
+    func receiveHandedOver(_ datagrams: [LoopNeighbour.Datagram]) {
+        guard socket != nil else { return }
+        isHandedOver = true
+        for datagram in datagrams {
+            var bytes = datagram.bytes
+            var span = bytes.mutableSpan
+            var raw = unsafe span.mutableBytes
+            received(&raw, from: datagram.source, local: datagram.local, ecn: datagram.ecn, now: currentTime())
+        }
+        isHandedOver = false
+        // Of a start before this one.
+        relay?.flush()
+        turn()
+    }
+
+    // MARK: The later start
+
+    /// So long clients wait, at listeners that an earlier start had open, for the destination to be found again.
+    private static let listenerPatience = TimeAmount.seconds(5)
+
+    /// Gives up what an earlier start left and nobody wants here, after a while.
+    func settleInheritance() {
+        guard let inheritance else { return }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: Self.listenerPatience) {
+            inheritance.closeRest()
+            bound.value.inheritance = nil
+            for tunnel in bound.value.origins { tunnel.refuseWaiting() }
+        }
+    }
+}
+
+extension PeerChannel {
+    /// Whether the peer keeps this channel for its connections when another start of this gateway takes over.
+    var followsSuccessor: Bool { peerCapabilities & Bind.followsSuccessor != 0 && transport.isOpen }
+}
