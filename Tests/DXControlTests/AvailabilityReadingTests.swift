@@ -48,8 +48,10 @@ import Testing
         #expect(try tunnel("failback: 0s").failback == .after(.zero))
         #expect(try tunnel("failback: 2m").failback == .after(.seconds(120)))
         #expect(try tunnel("hold: 1h").hold == .seconds(3_600))
-        let limits = try ConfigurationFolder().read(text("", further: "limits: {liveness: 20s, drain_timeout: 5m, restart_timeout: 2h}"))
-            .limits
+        let limits = try ConfigurationFolder().read(
+            text("", further: "limits: {liveness: 20s, drain_timeout: 5m, restart_timeout: 2h}")
+        )
+        .limits
         #expect(limits.liveness == .seconds(20) && limits.drainTimeout == .seconds(300))
         #expect(limits.restartTimeout == .seconds(7_200))
     }

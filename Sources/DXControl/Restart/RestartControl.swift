@@ -34,8 +34,9 @@ public struct RestartReply: Codable, Hashable, Sendable {
     public var schema = 1
     /// The process that runs now.
     public var pid: Int32
-    /// Its version, and the one before.
+    /// Its version.
     public var version: String
+    /// The version of the process before.
     public var versionBefore: String
     /// Connections that go on in the process before.
     public var openConnections: Int
