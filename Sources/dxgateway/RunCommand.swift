@@ -75,7 +75,10 @@ struct RunCommand: AsyncParsableCommand {
             let snapshot = SharedSnapshot { try await gateway.status() }
             let reporter = ServiceManagerReporter(manager, logger: logger) { try await snapshot.value().line }
             var group = ServiceGroupConfiguration(
-                services: [gateway, control, reporter, MetricsService(metrics, of: snapshot, logger: logger)],
+                services: [
+                    gateway, control, reporter,
+                    MetricsService(metrics, of: snapshot, events: gateway, logger: logger),
+                ],
                 logger: logger)
             // Peers are told at once; what a client of the control socket holds open must not keep the ports.
             group.maximumGracefulShutdownDuration = .seconds(5)

@@ -75,14 +75,14 @@ def unavailable():
 class Process:
     """A program started by a test: its output goes to a file, and it ends when told."""
 
-    def __init__(self, name, argv, log, environment=None, stdin=subprocess.DEVNULL):
+    def __init__(self, name, argv, log, environment=None, stdin=subprocess.DEVNULL, descriptors=()):
         self.name = name
         self.log = pathlib.Path(log)
         self.expected_dead = False
         with open(self.log, "ab") as output:
             self.popen = subprocess.Popen(
                 [str(a) for a in argv], stdin=stdin, stdout=output, stderr=subprocess.STDOUT,
-                env=None if environment is None else {**os.environ, **environment}, start_new_session=True)
+                env=None if environment is None else {**os.environ, **environment}, start_new_session=True, pass_fds=descriptors)
         self.pid = self.popen.pid
 
     def running(self):
