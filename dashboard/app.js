@@ -30,7 +30,7 @@ const peers = new Table(byId("peers"), {
   columns: [
     {title: "Peer", cell: (peer) => peer.name, sort: (peer) => peer.name},
     {title: "State", cell: (peer) => peer.state, sort: (peer) => peer.state, mark: (peer) => SIGNS[kindOf(peer)]},
-    {title: "Path", sort: pathWords, cell: pathWords},
+    {title: "Path", isLong: true, sort: pathWords, cell: pathWords},
     {title: "Round trip", isNumber: true, cell: (peer) => format.rtt(peer.rtt_us), sort: (peer) => peer.rtt_us ?? -1},
     {title: "Out / in", isNumber: true, cell: (peer) => ratePair(history.peer(peer).out, history.peer(peer).in),
       sort: (peer) => (history.peer(peer).out ?? 0) + (history.peer(peer).in ?? 0)},
@@ -108,7 +108,7 @@ function showTiles({counts, memory, group}) {
   const tiles = [
     ["Peers connected", `${counts.connected} of ${counts.peers}`], ["Tunnels that work", `${counts.working} of ${counts.tunnels}`],
     ["Connections open", format.count(counts.open)], ["Out", format.rate(out)], ["In", format.rate(into)],
-    ["Round trip, median", format.rtt(median)], ["Buffered", `${format.bytes(memory.used)} of ${format.bytes(memory.limit)}`]];
+    ["Round trip, median", format.rtt(median)], ["Buffered", `${format.bytes(memory.used)} of ${format.bytes(memory.limit).replace(/\.0+ /, " ")}`]];
   if (group) tiles.push(["Group", `${group.name}, revision ${group.revision}`]);
   keep(byId("tiles"), tiles, ([word]) => word, ([word]) => el("div", {}, el("dt", {text: word}), el("dd")),
     (tile, [, text]) => say(tile.children[1], text));
@@ -206,20 +206,17 @@ function askForToken() {
 // ---- again and again
 
 async function once() {
-  let answer;
+  let answer, next;
   try {
     answer = await fetch("/dashboard.json", {headers: headers(), cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS)});
-    if (answer.ok) {
-      const next = await answer.json();
-      heard();
-      show(next);
-      return sayFreshness();
-    }
+    if (answer.ok) next = await answer.json();
   } catch (error) {
-    if (error instanceof TypeError || error.name === "TimeoutError" || error.name === "AbortError" || error.name === "SyntaxError") {
-      return missed(error.name === "TimeoutError" ? "no answer within 8 s" : "no answer");
-    }
-    throw error;
+    return missed(error.name === "TimeoutError" ? "no answer within 8 s" : "no answer");
+  }
+  if (next) {
+    heard();
+    show(next);
+    return sayFreshness();
   }
   if (answer.status === 401) return askForToken();
   missed(answer.status === 429 ? "too many wrong tokens came from this network: it takes one a second" : `it answers ${answer.status}`);
@@ -227,7 +224,8 @@ async function once() {
 
 async function run() {
   for (;;) {
-    await once();
+    // A mistake of this page is told on the console, and does not end it.
+    await once().catch((error) => console.error(error));
     if (state === null && sessionStorage.getItem(TOKEN) !== null && goneSince === null) continue;
     await new Promise((resolve) => {
       const timer = setTimeout(resolve, document.hidden ? HIDDEN_PAUSE_MS : PAUSE_MS);

@@ -1,8 +1,8 @@
-// A table that can be sorted and filtered. Its rows are a part of what there is: fifty, and as many more as are asked for.
+// A table that can be sorted and filtered. Its rows are a part of what there is: twenty, and as many more as are asked for.
 
 import {byId, el, keep, say} from "/dashboard/dom.js";
 
-const STEP = 50;
+const STEP = 20;
 
 const compare = (a, b) => (typeof a === "number" || typeof b === "number" ? (a ?? -1) - (b ?? -1) : String(a).localeCompare(String(b)));
 
@@ -84,15 +84,15 @@ export class Table {
     keep(this.body, shown, this.key, () => this.makeRow(), (row, item) => this.fillRow(row, item));
     const total = this.items.length;
     say(this.shown, total === 0 ? `no ${this.what}` : found.length === total && shown.length === total
-      ? `${total} ${this.what}` : `${shown.length} of ${found.length} found, ${total} ${this.what} in all`);
+      ? `${total} ${total === 1 ? this.what.replace(/s$/, "") : this.what}` : `${shown.length} of ${found.length} found, ${total} ${this.what} in all`);
     this.more.hidden = shown.length === found.length;
     say(this.more, `Show ${Math.min(STEP, found.length - shown.length)} more`);
   }
 
   makeRow() {
     return el("tr", {role: "row"}, ...this.columns.map((column, index) => el(index === 0 ? "th" : "td", {
-      role: index === 0 ? "rowheader" : "cell", scope: index === 0 ? "row" : null, class: column.isNumber ? "number" : null,
-      "data-label": column.title})));
+      role: index === 0 ? "rowheader" : "cell", scope: index === 0 ? "row" : null,
+      class: column.isNumber ? "number" : column.isLong ? "long" : null, "data-label": column.title})));
   }
 
   fillRow(row, item) {

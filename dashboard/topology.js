@@ -13,7 +13,8 @@ export const KINDS = [
   {title: "down", holds: (peer) => peer.state === "down"},
 ];
 
-export const kindOf = (peer) => KINDS.find(({holds}) => holds(peer)).title;
+// A state or a path of a newer program than this page is shown by what is nearest.
+export const kindOf = (peer) => KINDS.find(({holds}) => holds(peer))?.title ?? (peer.state === "connected" ? "direct" : "down");
 
 const ROW = 46;
 const MOST = 24;

@@ -38,7 +38,7 @@ const peers = new Table(byId("peers"), {
   columns: [
     {title: "Peer", cell: (peer) => peer.name, sort: (peer) => peer.name},
     {title: "State", cell: (peer) => peer.state, sort: (peer) => peer.state, mark: (peer) => SIGNS[kindOf(peer)]},
-    {title: "Path", sort: pathWords, cell: pathWords},
+    {title: "Path", isLong: true, sort: pathWords, cell: pathWords},
     {title: "Round trip", isNumber: true, cell: (peer) => format.rtt(peer.rtt_us), sort: (peer) => peer.rtt_us ?? -1},
     {title: "Out / in", isNumber: true, cell: (peer) => ratePair(history.peer(peer).out, history.peer(peer).in),
       sort: (peer) => (history.peer(peer).out ?? 0) + (history.peer(peer).in ?? 0)},
@@ -116,7 +116,7 @@ function showTiles({counts, memory, group}) {
   const tiles = [
     ["Peers connected", `${counts.connected} of ${counts.peers}`], ["Tunnels that work", `${counts.working} of ${counts.tunnels}`],
     ["Connections open", format.count(counts.open)], ["Out", format.rate(out)], ["In", format.rate(into)],
-    ["Round trip, median", format.rtt(median)], ["Buffered", `${format.bytes(memory.used)} of ${format.bytes(memory.limit)}`]];
+    ["Round trip, median", format.rtt(median)], ["Buffered", `${format.bytes(memory.used)} of ${format.bytes(memory.limit).replace(/\.0+ /, " ")}`]];
   if (group) tiles.push(["Group", `${group.name}, revision ${group.revision}`]);
   keep(byId("tiles"), tiles, ([word]) => word, ([word]) => el("div", {}, el("dt", {text: word}), el("dd")),
     (tile, [, text]) => say(tile.children[1], text));
@@ -214,20 +214,17 @@ function askForToken() {
 // ---- again and again
 
 async function once() {
-  let answer;
+  let answer, next;
   try {
     answer = await fetch("/dashboard.json", {headers: headers(), cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS)});
-    if (answer.ok) {
-      const next = await answer.json();
-      heard();
-      show(next);
-      return sayFreshness();
-    }
+    if (answer.ok) next = await answer.json();
   } catch (error) {
-    if (error instanceof TypeError || error.name === "TimeoutError" || error.name === "AbortError" || error.name === "SyntaxError") {
-      return missed(error.name === "TimeoutError" ? "no answer within 8 s" : "no answer");
-    }
-    throw error;
+    return missed(error.name === "TimeoutError" ? "no answer within 8 s" : "no answer");
+  }
+  if (next) {
+    heard();
+    show(next);
+    return sayFreshness();
   }
   if (answer.status === 401) return askForToken();
   missed(answer.status === 429 ? "too many wrong tokens came from this network: it takes one a second" : `it answers ${answer.status}`);
@@ -235,7 +232,8 @@ async function once() {
 
 async function run() {
   for (;;) {
-    await once();
+    // A mistake of this page is told on the console, and does not end it.
+    await once().catch((error) => console.error(error));
     if (state === null && sessionStorage.getItem(TOKEN) !== null && goneSince === null) continue;
     await new Promise((resolve) => {
       const timer = setTimeout(resolve, document.hidden ? HIDDEN_PAUSE_MS : PAUSE_MS);
@@ -760,7 +758,8 @@ footer { margin-top: 1rem; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 0 0.9rem; }
 
 .banner { background: var(--bad-ground); color: var(--bad); border: 2px solid var(--bad); border-radius: 10px; padding: 0.7rem 1rem; margin: 0 0 0.9rem; font-weight: 600; }
-.stale main { opacity: 0.6; }
+/* What is from then is without colours: green would be read as now. */
+.stale main { opacity: 0.65; filter: grayscale(1); }
 
 /* Health */
 #health { display: flex; gap: 1rem; align-items: flex-start; border-left-width: 8px; }
@@ -867,11 +866,12 @@ dialog form { display: grid; gap: 0.6rem; }
   thead button { border: 1px solid var(--edge); padding: 0.2rem 0.5rem; min-height: 2.1rem; font-size: 0.85rem; }
   tbody tr { display: grid; grid-template-columns: 1fr 1fr; gap: 0.15rem 0.8rem; border: 1px solid var(--edge); border-radius: 8px; padding: 0.45rem 0.7rem; margin-bottom: 0.45rem; }
   tbody th, tbody td { padding: 0; border: 0; text-align: left; min-width: 0; overflow-wrap: anywhere; white-space: normal; }
+  tbody .number { text-align: left; white-space: normal; }
   tbody th { font-size: 1rem; align-self: center; }
   tbody td:has(.sign) { text-align: right; }
   tbody td:not(:has(.sign))::before { content: attr(data-label); display: block; color: var(--quiet); font-size: 0.76rem; line-height: 1.3; }
   tbody td.long { grid-column: 1 / -1; }
-  .sign { width: 1.15em; }
+  td .sign { width: 1.3em; text-align: left; }
   .events li { grid-template-columns: 1.3rem 1fr; }
   .events time { grid-column: 1 / -1; font-size: 0.82rem; }
 }
@@ -886,11 +886,11 @@ dialog form { display: grid; gap: 0.6rem; }
 
 """#),
         DashboardFile(path: "/dashboard/table.js", type: "text/javascript", text: #"""
-// A table that can be sorted and filtered. Its rows are a part of what there is: fifty, and as many more as are asked for.
+// A table that can be sorted and filtered. Its rows are a part of what there is: twenty, and as many more as are asked for.
 
 import {byId, el, keep, say} from "/dashboard/dom.js";
 
-const STEP = 50;
+const STEP = 20;
 
 const compare = (a, b) => (typeof a === "number" || typeof b === "number" ? (a ?? -1) - (b ?? -1) : String(a).localeCompare(String(b)));
 
@@ -972,15 +972,15 @@ export class Table {
     keep(this.body, shown, this.key, () => this.makeRow(), (row, item) => this.fillRow(row, item));
     const total = this.items.length;
     say(this.shown, total === 0 ? `no ${this.what}` : found.length === total && shown.length === total
-      ? `${total} ${this.what}` : `${shown.length} of ${found.length} found, ${total} ${this.what} in all`);
+      ? `${total} ${total === 1 ? this.what.replace(/s$/, "") : this.what}` : `${shown.length} of ${found.length} found, ${total} ${this.what} in all`);
     this.more.hidden = shown.length === found.length;
     say(this.more, `Show ${Math.min(STEP, found.length - shown.length)} more`);
   }
 
   makeRow() {
     return el("tr", {role: "row"}, ...this.columns.map((column, index) => el(index === 0 ? "th" : "td", {
-      role: index === 0 ? "rowheader" : "cell", scope: index === 0 ? "row" : null, class: column.isNumber ? "number" : null,
-      "data-label": column.title})));
+      role: index === 0 ? "rowheader" : "cell", scope: index === 0 ? "row" : null,
+      class: column.isNumber ? "number" : column.isLong ? "long" : null, "data-label": column.title})));
   }
 
   fillRow(row, item) {
@@ -1014,7 +1014,8 @@ export const KINDS = [
   {title: "down", holds: (peer) => peer.state === "down"},
 ];
 
-export const kindOf = (peer) => KINDS.find(({holds}) => holds(peer)).title;
+// A state or a path of a newer program than this page is shown by what is nearest.
+export const kindOf = (peer) => KINDS.find(({holds}) => holds(peer))?.title ?? (peer.state === "connected" ? "direct" : "down");
 
 const ROW = 46;
 const MOST = 24;

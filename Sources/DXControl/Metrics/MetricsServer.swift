@@ -2,7 +2,6 @@ public import DXMatchServer
 public import DXSocket
 public import DXTunnel
 import DXWire
-import Glibc
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -102,12 +101,10 @@ public struct MetricsServer: Service {
         hasIPv6 ? Endpoint(v6High: 0, low: 0, port: port) : Endpoint(v4: 0, port: port)
     }
 
-    /// A kernel may be without it, altogether.
+    /// Whether a listener can have an address of IPv6: a kernel may be without it, and a host may have it switched off.
     private static var hasIPv6: Bool {
-        let probe = socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard probe >= 0 else { return errno != EAFNOSUPPORT }
-        _ = close(probe)
-        return true
+        // As the listener will look it up, which without an address of IPv6 on any interface finds none.
+        (try? SocketAddress.makeAddressResolvingHost("::", port: 0)) != nil
     }
 
     /// Nothing but programs of this host reaches it.

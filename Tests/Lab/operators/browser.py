@@ -9,7 +9,6 @@ import time
 
 from harness.lab import Failure, check
 
-PACKAGES = ("chromium=chromium", "/usr/share/fonts/truetype/dejavu=fonts-dejavu-core")
 # So long an answer of the browser itself may take: a limit against hanging.
 PATIENCE = 60.0
 KEYS = {
@@ -18,11 +17,12 @@ KEYS = {
 
 
 class Browser:
-    """A browser with one page. What the page said, asked for and failed at is kept: `said`, `requests`, `failures`."""
+    """A browser with one page. What the page said, asked for and failed at is kept: `said`, `requests`, `statuses`."""
 
-    def __init__(self, run, host, name):
+    def __init__(self, run, host, name, *options):
         self.run, self.number = run, 0
-        self.said, self.requests, self.failures, self.statuses = [], [], [], []
+        self.said, self.requests, self.statuses = [], [], []
+        self._instead = {}
         self._waiting, self.session = b"", None
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
@@ -33,7 +33,7 @@ class Browser:
             "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe",
             "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
             "--disable-default-apps", "--no-default-browser-check", "--metrics-recording-only", "--hide-scrollbars", "--force-color-profile=srgb",
-            f"--user-data-dir={profile}", "about:blank"]
+            f"--user-data-dir={profile}", *options, "about:blank"]
         self.process = run.lab.start(
             host, ["bash", "-c", orders, "chromium", *arguments], name, run.directory / f"{name}.log", descriptors=(to_browser, from_browser))
         os.close(to_browser)
@@ -52,19 +52,25 @@ class Browser:
 
     def call(self, method, **parameters):
         """An order, and what it comes to."""
-        self.number += 1
-        order = {"id": self.number, "method": method, "params": parameters}
-        if self.session and not method.startswith("Target."):
-            order["sessionId"] = self.session
-        os.write(self._write, json.dumps(order).encode() + b"\0")
+        number = self._send(method, parameters)
         end = time.monotonic() + PATIENCE
         while True:
             message = self._next(end - time.monotonic())
             check(message is not None, f"the browser does not answer {method} ({self.process.ending()})")
-            if message.get("id") == self.number:
+            if message.get("id") == number:
                 check("error" not in message, f"{method}: {message.get('error')}")
                 return message["result"]
             self._note(message)
+
+    def _send(self, method, parameters):
+        self.number += 1
+        order = {"id": self.number, "method": method, "params": parameters}
+        if self.session and not method.startswith("Target."):
+            order["sessionId"] = self.session
+        rest = json.dumps(order).encode() + b"\0"
+        while rest:
+            rest = rest[os.write(self._write, rest):]
+        return self.number
 
     def _next(self, seconds):
         while b"\0" not in self._waiting:
@@ -89,6 +95,11 @@ class Browser:
             self.requests.append(about["request"]["url"])
         elif method == "Network.responseReceived":
             self.statuses.append((about["response"]["url"], about["response"]["status"]))
+        elif method == "Fetch.requestPaused":
+            text = next((text for end, text in self._instead.items() if about["request"]["url"].endswith(end)), "")
+            self._send("Fetch.fulfillRequest", {
+                "requestId": about["requestId"], "responseCode": 200, "body": base64.b64encode(text.encode()).decode(),
+                "responseHeaders": [{"name": "Content-Type", "value": "application/json"}]})
 
     # ---- a page
 
@@ -119,6 +130,17 @@ class Browser:
                 raise Failure(f"not within {seconds:g} s: {what}; the page shows: {shown!r}")
             time.sleep(0.05)
 
+    def instead(self, end, text):
+        """From now on requests of addresses that end so get this text in place of what the server says; None: the server's again."""
+        self._instead.pop(end, None)
+        if text is not None:
+            self._instead[end] = text
+        patterns = [{"urlPattern": f"*{each}"} for each in self._instead]
+        if patterns:
+            self.call("Fetch.enable", patterns=patterns)
+        else:
+            self.call("Fetch.disable")
+
     def press(self, key, shift=False):
         code, text = KEYS.get(key, (None, key))
         common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0} if code else {"key": key}
@@ -136,9 +158,10 @@ class Browser:
         self.call("Emulation.setEmulatedMedia",
                   features=[{"name": name.replace("_", "-"), "value": value} for name, value in features.items()])
 
-    def picture(self, path):
-        """The whole page, in a file."""
+    def picture(self, path, height=None):
+        """The whole page in a file, or so much of it from its top on."""
         path = pathlib.Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
+        clip = {"clip": {"x": 0, "y": 0, "width": self.evaluate("innerWidth"), "height": height, "scale": 1}} if height else {}
+        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, **clip)["data"]
         path.write_bytes(base64.b64decode(data))
