@@ -20,7 +20,7 @@ let goneSince = null;
 
 // ---- parts of the page
 
-const ratePair = (one, other) => `${format.rate(one)} / ${format.rate(other)}`;
+const ratePair = (one, other) => (one === null && other === null ? "–" : `${format.rate(one)} / ${format.rate(other)}`);
 
 const peers = new Table(byId("peers"), {
   id: "peers", what: "peers", key: (peer) => peer.name,
@@ -126,6 +126,7 @@ function showEvents(events) {
 
 function show(next) {
   state = next;
+  document.body.classList.remove("empty");
   history.add(next, clock());
   document.title = `${next.health.healthy ? "" : "! "}${next.name} – DX gateway`;
   say(byId("name"), next.name);

@@ -28,7 +28,7 @@ let goneSince = null;
 
 // ---- parts of the page
 
-const ratePair = (one, other) => `${format.rate(one)} / ${format.rate(other)}`;
+const ratePair = (one, other) => (one === null && other === null ? "–" : `${format.rate(one)} / ${format.rate(other)}`);
 
 const peers = new Table(byId("peers"), {
   id: "peers", what: "peers", key: (peer) => peer.name,
@@ -134,6 +134,7 @@ function showEvents(events) {
 
 function show(next) {
   state = next;
+  document.body.classList.remove("empty");
   history.add(next, clock());
   document.title = `${next.health.healthy ? "" : "! "}${next.name} – DX gateway`;
   say(byId("name"), next.name);
@@ -576,7 +577,7 @@ export class History {
 <link rel="stylesheet" href="/dashboard/style.css">
 <script type="module" src="/dashboard/app.js"></script>
 </head>
-<body>
+<body class="empty">
 <a class="skip" href="#health">To the state of the gateway</a>
 <header>
   <div class="who">
@@ -761,9 +762,13 @@ footer { margin-top: 1rem; }
 /* What is from then is without colours: green would be read as now. */
 .stale main { opacity: 0.65; filter: grayscale(1); }
 
+/* Nothing was heard yet. */
+.empty main > :not(#health) { display: none; }
+
 /* Health */
 #health { display: flex; gap: 1rem; align-items: flex-start; border-left-width: 8px; }
 #health h2 { font-size: 1.3rem; line-height: 2.25rem; margin: 0; }
+#health.waiting .mark { display: none; }
 #health.well { border-left-color: var(--good); background: var(--good-ground); }
 #health.ill { border-left-color: var(--bad); background: var(--bad-ground); }
 .mark { width: 2.25rem; height: 2.25rem; flex: none; fill: none; stroke-width: 2.4; stroke-linecap: round; stroke-linejoin: round; }

@@ -1,5 +1,6 @@
 import DXSecure
 import DXSocket
+public import DXTunnel
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -49,6 +50,13 @@ public struct MetricsTokenError: Error, Sendable, CustomStringConvertible {
 
     /// One line: which file, what is wrong, what to do.
     public var description: String { "the token for metrics cannot be read from \(path): \(reason)" }
+}
+
+extension MetricsAccess {
+    /// Throws why the token of its file cannot be read, where it names one.
+    public func checkToken() throws(MetricsTokenError) {
+        if let tokenFile { _ = try MetricsToken(file: tokenFile) }
+    }
 }
 
 /// Has whoever asks say the token, and those who guess wait.
