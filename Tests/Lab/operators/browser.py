@@ -22,7 +22,7 @@ class Browser:
     def __init__(self, run, host, name, *options):
         self.run, self.number = run, 0
         self.said, self.requests, self.statuses = [], [], []
-        self._instead = {}
+        self._instead, self._urls = {}, {}
         self._waiting, self.session = b"", None
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
@@ -93,8 +93,10 @@ class Browser:
             self.said.append(f"{about['entry']['level']}: {about['entry']['text']}")
         elif method == "Network.requestWillBeSent":
             self.requests.append(about["request"]["url"])
-        elif method == "Network.responseReceived":
-            self.statuses.append((about["response"]["url"], about["response"]["status"]))
+            self._urls[about["requestId"]] = about["request"]["url"]
+        elif method == "Network.responseReceivedExtraInfo":
+            # Of answers that the browser keeps from the page, too.
+            self.statuses.append((self._urls.get(about["requestId"]), about["statusCode"]))
         elif method == "Fetch.requestPaused":
             text = next((text for end, text in self._instead.items() if about["request"]["url"].endswith(end)), "")
             self._send("Fetch.fulfillRequest", {
