@@ -1071,7 +1071,7 @@ export class Topology {
     Object.assign(this, {place, choose, state: null});
     this.lines = svg("g", {"aria-hidden": "true"});
     this.middle = svg("g", {class: "self"}, svg("rect", {rx: 8}), svg("text", {"text-anchor": "middle"}));
-    this.nodes = svg("g", {role: "list"});
+    this.nodes = svg("g", {role: "group", "aria-label": "Peers"});
     this.picture = svg("svg", {role: "group", "aria-labelledby": "topology-title"}, this.lines, this.middle, this.nodes);
     place.append(this.picture);
     new ResizeObserver(() => this.draw()).observe(place);

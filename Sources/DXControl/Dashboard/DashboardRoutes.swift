@@ -24,8 +24,9 @@ struct DashboardRoutes: Sendable {
         for file in DashboardFiles.all {
             let bytes = ByteBuffer(string: file.text)
             router.get(RouterPath(file.path)) { _, _ in
+                // A browser opens six connections for its files: it is not to hold so many of the server's places afterwards.
                 Response(
-                    status: .ok, headers: [.contentType: "\(file.type); charset=utf-8"],
+                    status: .ok, headers: [.contentType: "\(file.type); charset=utf-8", .connection: "close"],
                     body: ResponseBody(byteBuffer: bytes))
             }
         }

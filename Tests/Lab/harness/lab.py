@@ -22,7 +22,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent.parent
 ROOT = HERE.parent.parent
 CLONE_NEWNET = 0x40000000
-TCP_LISTEN, TCP_SYN_SENT = "0A", "02"
+TCP_LISTEN, TCP_SYN_SENT, TCP_ESTABLISHED = "0A", "02", "01"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -327,6 +327,11 @@ class Lab:
         """The same, for IPv4 alone."""
         wanted = f":{port:04X}"
         return any(row[1].endswith(wanted) and row[3] == TCP_LISTEN for row in self._tcp_table(host, ("tcp",)))
+
+    def connections(self, host, port):
+        """How many TCP connections to this port of `host` are up?"""
+        wanted = f":{port:04X}"
+        return sum(row[1].endswith(wanted) and row[3] == TCP_ESTABLISHED for row in self._tcp_table(host))
 
     def connecting(self, host, port):
         """Has `host` a TCP connection to this port whose SYN nobody answered yet?"""

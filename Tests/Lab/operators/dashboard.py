@@ -76,6 +76,8 @@ def dashboard_tells_what_goes_on(run):
         browser.size(1280, 900)
         browser.open(HOME)
         says(browser, "edge-1 is healthy")
+        # A page of many files leaves the places of others free, long before they end by themselves (30 s).
+        wait_until(lambda: run.lab.connections("a", PORT) <= 1, "the browser holds one connection", 10.0)
         with traffic(two, tunnel):
             browser.until(f"/[kM]bit/.test({TILE.format('Out')}) && /[kM]bit/.test({TILE.format('In')})", "there are rates")
             points = "[...document.querySelectorAll('{} path.line[data-points]')].map(each => +each.dataset.points)"
