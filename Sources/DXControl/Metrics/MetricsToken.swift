@@ -16,16 +16,15 @@ final class MetricsToken: Sendable {
     init(file path: String) throws(MetricsTokenError) {
         var bytes: [UInt8]
         do { bytes = try PrivateFile.read(path, atMost: 1_024) } catch {
-            let words = error.reason == .missing ? "there is no such file; \(Self.making(path))" : "\(error)"
-            throw MetricsTokenError(path: path, reason: words)
+            let words = error.reason == .missing ? "\(path): no such file; \(Self.making(path))" : "\(error)"
+            throw MetricsTokenError(reason: words)
         }
         while let last = bytes.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") { bytes.removeLast() }
         let isWhole = Self.byteCounts.contains(bytes.count) && bytes.allSatisfy { (0x21...0x7e).contains($0) }
         secret = SecretBytes(moving: &bytes)
         guard isWhole else {
             throw MetricsTokenError(
-                path: path,
-                reason: "it must hold one line of 16 to 256 letters, digits and signs; \(Self.making(path))")
+                reason: "\(path): it must hold one line of 16 to 256 letters, digits and signs; \(Self.making(path))")
         }
     }
 
@@ -45,11 +44,11 @@ final class MetricsToken: Sendable {
 
 /// Why there is no token.
 public struct MetricsTokenError: Error, Sendable, CustomStringConvertible {
-    let path: String
+    /// Which file, what is wrong, what to do.
     let reason: String
 
-    /// One line: which file, what is wrong, what to do.
-    public var description: String { "the token for metrics cannot be read from \(path): \(reason)" }
+    /// One line.
+    public var description: String { "the token for metrics cannot be used: \(reason)" }
 }
 
 extension MetricsAccess {

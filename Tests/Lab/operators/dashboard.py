@@ -124,6 +124,45 @@ REACHABLE = """[...document.querySelectorAll('a[href], button, input, select, [t
   .filter(each => !each.closest('dialog, [hidden]') && each.getClientRects().length)"""
 
 
+RATES = """import('/dashboard/history.js').then(({History}) => {
+  const history = new History(), rates = [];
+  const say = (at, uptime, sent, id = 'x') => {
+    const peers = Object.entries(sent).map(([name, bytes]) => ({name, state: 'connected', rtt_us: 1000, sent: bytes, received: 0}));
+    history.add({id, uptime_seconds: uptime, peers, tunnels: []}, at);
+    rates.push(history.newest.out);
+  };
+  say(0, 10, {p: 1000});
+  say(2, 12, {p: 3000});
+  say(3, 12, {p: 3000});
+  say(4, 14, {p: 500, q: 9000});
+  say(6, 16, {p: 700, q: 9200});
+  say(8, 1, {p: 900});
+  say(10, 3, {p: 1900});
+  say(12, 5, {p: 9900}, 'y');
+  history.miss(14);
+  history.miss(16);
+  const count = history.samples.length;
+  say(608, 7, {p: 9902}, 'y');
+  return {rates, count, first: history.samples[0].at};
+})"""
+
+
+@test(cells=("clean",))
+def dashboard_tells_rates_of_what_it_saw(run):
+    """Of counters that begin anew, peers that come, a gateway that is started anew or another one no rate is told; ten minutes are kept"""
+    two, _ = pair(run)
+    with two:
+        browser = Browser(run, "a", "chromium")
+        wait_until(lambda: run.lab.listening("a", PORT), "the page", 60.0, alive=[two.a.process])
+        browser.open(HOME)
+        says(browser, "edge-1")
+        found = browser.evaluate(RATES)
+        # What was seen already counts once; of p and q each is told as soon as it has two counts.
+        check(found["rates"] == [None, 1000, 1000, None, 200, None, 500, None, 1], f"{found}")
+        check(found["count"] == 8 and found["first"] == 8, f"{found}")
+        return f"{len(found['rates'])} rates"
+
+
 @test(cells=("clean",))
 def dashboard_suits_keyboards_and_phones(run):
     """All can be reached and seen by Tab, works by Enter and arrows; no sideways scrolling at 360 px; dark and light; no motion"""
