@@ -26,7 +26,7 @@ struct ValidateCommand: ParsableCommand {
         abstract: "Say everything that is wrong with a configuration file, and start nothing.",
         discussion: """
             Each problem is one line: file:line:column: what is wrong; what to do. The key files that the file names
-            are checked too.
+            are checked too, and the file of its token.
 
               dxgateway config validate /etc/dx/gateway.yaml
             """)
@@ -64,6 +64,15 @@ struct ValidateCommand: ParsableCommand {
                             message: problem.message, remedy: problem.remedy)
                     }))
             throw ExitCode(ExitStatus.failed.rawValue)
+        }
+        if case .at(_, let access) = loaded.configuration.metrics {
+            // A gateway runs without its figures all the same.
+            do throws(MetricsTokenError) { try access.checkToken() } catch {
+                guard json else { throw CommandFailure(.failed, "\(error)") }
+                let problem = Result.Problem(file: file, message: "\(error)", remedy: "put the file of the token right")
+                try Output.json(Result(valid: false, problems: [problem]))
+                throw ExitCode(ExitStatus.failed.rawValue)
+            }
         }
         if json {
             try Output.json(Result(valid: true, id: loaded.gatewayID.text, problems: []))

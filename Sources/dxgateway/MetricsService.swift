@@ -3,10 +3,11 @@ import DXTunnel
 import Logging
 import ServiceLifecycle
 
-/// The page of figures beside a gateway (`docs/metrics.md`). What the gateway is for never ends for want of it.
+/// The page of figures and the dashboard beside a gateway (`docs/metrics.md`, `docs/dashboard.md`). What the gateway is for never ends for want of it.
 struct MetricsService: Service {
     private let place: MetricsPlace
     private let snapshot: SharedSnapshot<GatewayStatus>
+    private let events: any EventControl
     private let logger: Logger
     /// An earlier start has the address for a moment.
     private let succeeds: Bool
@@ -17,9 +18,13 @@ struct MetricsService: Service {
     private static let successionPause = Duration.milliseconds(50)
     private static let successionTime = Duration.seconds(8)
 
-    init(_ place: MetricsPlace, of snapshot: SharedSnapshot<GatewayStatus>, logger: Logger, succeeds: Bool = false) {
+    init(
+        _ place: MetricsPlace, of snapshot: SharedSnapshot<GatewayStatus>, events: any EventControl, logger: Logger,
+        succeeds: Bool = false
+    ) {
         self.place = place
         self.snapshot = snapshot
+        self.events = events
         self.logger = logger
         self.succeeds = succeeds
     }
@@ -27,20 +32,31 @@ struct MetricsService: Service {
     func run() async throws {
         switch place {
         case .off: break
-        case .standard: try await serve(MetricsPlace.standardAddress, isAskedFor: false)
-        case .at(let address): try await serve(address, isAskedFor: true)
+        case .standard: try await serve(MetricsPlace.standardAddress, MetricsAccess(), isAskedFor: false)
+        case .at(let address, let access): try await serve(address, access, isAskedFor: true)
         }
         try? await gracefulShutdown()
     }
 
     /// Serves until the end. The address may be there later: an interface that is not up yet, a program that ends; and the system may close
     /// the socket.
-    private func serve(_ address: HostAddress, isAskedFor: Bool) async throws {
-        let server = try MetricsServer(address: address, snapshot: snapshot, logger: logger)
+    private func serve(_ address: HostAddress, _ access: MetricsAccess, isAskedFor: Bool) async throws {
         var isTold = false
+        var isDashboardTold = false
         let end = ContinuousClock.now + (succeeds ? Self.successionTime : .zero)
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            do { return try await server.run() } catch {
+            do {
+                // Anew each time: the file of the token may be put right meanwhile.
+                let server = try MetricsServer(
+                    address: address, access: access, snapshot: snapshot, events: events, logger: logger)
+                if !server.hasDashboard, !isDashboardTold {
+                    isDashboardTold = true
+                    logger.notice(
+                        "no dashboard is served",
+                        metadata: ["reason": "others reach \(address), and there is no token: see docs/dashboard.md"])
+                }
+                return try await server.run()
+            } catch {
                 if Task.isShuttingDownGracefully || Task.isCancelled { return }
                 if ContinuousClock.now < end {
                     try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.successionPause) }

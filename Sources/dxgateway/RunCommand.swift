@@ -109,7 +109,8 @@ struct RunCommand: AsyncParsableCommand {
             succeeds: succeeds)
         let snapshot = SharedSnapshot { try await gateway.status() }
         let reporter = ServiceManagerReporter(context.manager, logger: logger) { try await snapshot.value().line }
-        let metrics = MetricsService(settings.metrics, of: snapshot, logger: logger, succeeds: succeeds)
+        let metrics = MetricsService(
+            settings.metrics, of: snapshot, events: gateway, logger: logger, succeeds: succeeds)
         var besideOptions = ServiceGroupConfiguration(services: [control, reporter, metrics], logger: logger)
         // Peers are told at once; what a client of the control socket holds open must not keep the ports.
         besideOptions.maximumGracefulShutdownDuration = .seconds(5)

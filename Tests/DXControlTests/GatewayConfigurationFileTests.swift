@@ -178,7 +178,37 @@ func idText(_ letter: Character) -> String { String(repeating: letter, count: 51
         #expect(configuration.metrics == place)
     }
 
-    @Test(arguments: ["maybe", "\"localhost:9478\"", "9478", "[]", "{}"]) func whereMetricsCannotBe(_ text: String)
+    @Test func whoMayReadMetrics() throws {
+        let folder = try ConfigurationFolder()
+        let head = "name: edge-1\nidentity: edge-1.key\nveil: group.key\nmetrics: "
+        let place = { try folder.read(head + $0 + "\n").metrics }
+        let everywhere = HostAddress(host: "", port: 9478)
+        let loopback = HostAddress(host: "127.0.0.1", port: 9)
+        // The token is beside the file, as its keys are.
+        let access = MetricsAccess(tokenFile: folder.directory.file("tok"), hosts: ["edge-1.example", "b"])
+        #expect(
+            try place("{address: \":9478\", token: tok, hosts: [Edge-1.example, b]}") == .at(everywhere, access))
+        #expect(
+            try place("{address: \":9478\", token: /etc/dx/t}")
+                == .at(everywhere, MetricsAccess(tokenFile: "/etc/dx/t")))
+        // Programs of this host need none.
+        #expect(try place("{address: \"127.0.0.1:9\"}") == .at(loopback))
+    }
+
+    @Test func metricsForOthersWantAToken() throws {
+        let problems = try ConfigurationFolder().problems(
+            "name: edge-1\nidentity: edge-1.key\nveil: group.key\nmetrics: {address: \":9478\"}\n")
+        #expect(problems.count == 1)
+        #expect(
+            problems.first?.contains("there is no token; add token: FILE, or use 127.0.0.1:9478") == true, "\(problems)"
+        )
+    }
+
+    @Test(arguments: [
+        "maybe", "\"localhost:9478\"", "9478", "[]", "{}", "{address: \"localhost:1\", token: t}",
+        "{address: \"127.0.0.1:1\", hosts: [\"a:1\"]}", "{address: \"127.0.0.1:1\", hosts: [\"\"]}",
+        "{address: \"127.0.0.1:1\", tokens: t}", "{address: \"127.0.0.1:1\", token: }",
+    ]) func whereMetricsCannotBe(_ text: String)
         throws
     {
         let problems = try ConfigurationFolder().problems(

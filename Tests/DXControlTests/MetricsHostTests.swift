@@ -19,4 +19,15 @@ import Testing
         #expect(!MetricsHost(isOnLoopback: true).allows(authority))
         #expect(MetricsHost(isOnLoopback: false).allows(authority))
     }
+
+    /// Names that the file gives it are its own, on loopback and beyond; then no other is.
+    @Test(arguments: [true, false]) func namesOfTheFileAreItsOwn(_ isOnLoopback: Bool) {
+        let guardian = MetricsHost(isOnLoopback: isOnLoopback, names: ["edge-1.example"])
+        for authority in ["edge-1.example:9478", "EDGE-1.example", "192.0.2.1:9478", "localhost"] {
+            #expect(guardian.allows(authority), "\(authority)")
+        }
+        for authority in ["evil.example:9478", "edge-1.example.evil.example", "example"] {
+            #expect(!guardian.allows(authority), "\(authority)")
+        }
+    }
 }

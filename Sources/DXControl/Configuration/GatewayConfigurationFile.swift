@@ -182,7 +182,7 @@ private struct GatewayReading {
             paths: reader.pathRules(fields, at: root))
         configuration.healthCommands = readHealthCommands(fields["health_commands"])
         if let audit = fields["audit"] { configuration.audit = readAudit(audit, at: root.key("audit")) }
-        configuration.metrics = readMetrics(fields["metrics"])
+        configuration.metrics = reader.metrics(fields["metrics"], at: root.key("metrics"), resolve: resolve)
         return configuration
     }
 
@@ -216,18 +216,6 @@ private struct GatewayReading {
                 parse: { Quantity.bytes($0).flatMap { AuditSettings.byteCounts.contains($0) ? $0 : nil } }))
     }
 
-    /// `false`, or where: an address, as nobody looks a name up for a listener.
-    private mutating func readMetrics(_ node: Node?) -> MetricsPlace {
-        guard let node else { return .standard }
-        return reader.value(
-            node, at: root.key("metrics"), fallback: .standard,
-            form: "true, false, or ADDRESS:PORT, [IPV6]:PORT or :PORT"
-        ) { text in
-            if let isServed = Bool(text) { return isServed ? .standard : .off }
-            return (try? ListenAddress(text: text)).flatMap { _ in try? .at(HostAddress(text)) }
-        }
-    }
-
     /// What a gateway of a group may say itself.
     mutating func readSettings(_ node: Node) -> LocalSettings {
         let fields = reader.fields(
@@ -256,7 +244,7 @@ private struct GatewayReading {
         if let forward = fields["forward"] { settings.forward = readForward(forward, at: root.key("forward")) }
         settings.paths = reader.pathRules(fields, at: root)
         if let audit = fields["audit"] { settings.audit = readAudit(audit, at: root.key("audit")) }
-        settings.metrics = readMetrics(fields["metrics"])
+        settings.metrics = reader.metrics(fields["metrics"], at: root.key("metrics"), resolve: resolve)
         settings.lan = readSwitch("lan", in: fields) ?? settings.lan
         settings.mapsPorts = readSwitch("port_mapping", in: fields) ?? settings.mapsPorts
         return settings

@@ -10,7 +10,8 @@ public struct EventText: CustomStringConvertible {
     /// `2027-01-31T12:00:00.000Z  what happened`.
     public var description: String { "\(record.time)  \(words)" }
 
-    private var words: String {
+    /// Without the time.
+    var words: String {
         let peer = record.peer ?? "?"
         let tunnel = record.tunnel.map { $0.isEmpty ? "other tunnels" : "tunnel \($0)" } ?? "?"
         let address = record.address.map { " at \($0)" } ?? ""

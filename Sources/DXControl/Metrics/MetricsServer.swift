@@ -2,6 +2,7 @@ public import DXMatchServer
 public import DXSocket
 public import DXTunnel
 import DXWire
+import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 public import Logging
@@ -11,13 +12,18 @@ import Synchronization
 
 /// Serves `GET /metrics` over HTTP: a page for whoever collects figures, in the format that it asks for.
 ///
-/// Whoever can connect may read it, so it belongs on loopback or behind a firewall: a matchmaker's has numbers only, a gateway's names its
-/// peers and tunnels, and neither has addresses, keys or secrets.
+/// Whoever can connect may read it, so it belongs on loopback, behind a firewall, or wants a token: a matchmaker's has numbers only, a
+/// gateway's names its peers and tunnels, and neither has addresses, keys or secrets. On loopback, and with a token anywhere, a gateway's
+/// dashboard is beside it (`docs/dashboard.md`).
 public struct MetricsServer: Service {
     private let address: Endpoint
     private let logger: Logger
     private let remedy: String
     private let page: @Sendable (OpenMetricsText.Format) async throws -> String
+    private let token: MetricsToken?
+    private let names: [String]
+    private let dashboard: DashboardRoutes?
+    private let onListening: @Sendable (UInt16) -> Void
 
     /// A few collectors, each with one connection. Whoever is on the host may connect: descriptors are for tunnels.
     private static let mostConnections = 16
@@ -32,11 +38,25 @@ public struct MetricsServer: Service {
         address: ListenAddress, logger: Logger, remedy: String = "name another address with --metrics",
         page: @escaping @Sendable (OpenMetricsText.Format) async throws -> String
     ) {
+        self.init(
+            address: address, token: nil, names: [], dashboard: nil, logger: logger, remedy: remedy, page: page,
+            onListening: { _ in })
+    }
+
+    private init(
+        address: ListenAddress, token: MetricsToken?, names: [String], dashboard: DashboardRoutes?, logger: Logger,
+        remedy: String, page: @escaping @Sendable (OpenMetricsText.Format) async throws -> String,
+        onListening: @escaping @Sendable (UInt16) -> Void
+    ) {
         self.address =
             switch address.host {
-            case .any: Endpoint(v6High: 0, low: 0, port: address.port)
+            case .any: Self.everyAddress(port: address.port, hasIPv6: Self.hasIPv6)
             case .address(let endpoint): endpoint
             }
+        self.token = token
+        self.names = names
+        self.dashboard = dashboard
+        self.onListening = onListening
         self.logger = logger
         self.remedy = remedy
         self.page = page
@@ -48,13 +68,19 @@ public struct MetricsServer: Service {
         self.init(address: address, logger: logger) { MatchMetrics.text(try await snapshot.value(), $0) }
     }
 
-    /// A server of a gateway's figures, out of snapshots that others may use too. Throws when the host is a name: nobody looks one up for
-    /// a listener.
-    public init(address: HostAddress, snapshot: SharedSnapshot<GatewayStatus>, logger: Logger) throws {
+    /// A server of a gateway's figures and its dashboard, out of snapshots that others may use too. Throws when the host is a name, as
+    /// nobody looks one up for a listener, and when the token cannot be read.
+    ///
+    /// - Parameter onListening: called with the port when clients can connect.
+    public init(
+        address: HostAddress, access: MetricsAccess = MetricsAccess(), snapshot: SharedSnapshot<GatewayStatus>,
+        events: any EventControl, logger: Logger, onListening: @escaping @Sendable (UInt16) -> Void = { _ in }
+    ) throws {
         // Kept from the first page: worked out anew it would move by what the clock was corrected.
         let start = Mutex<Double?>(nil)
         self.init(
-            address: try ListenAddress(text: "\(address)"), logger: logger,
+            address: try ListenAddress(text: "\(address)"), token: try access.tokenFile.map(MetricsToken.init(file:)),
+            names: access.hosts, dashboard: DashboardRoutes(snapshot: snapshot, events: events), logger: logger,
             remedy: "name another address with metrics: in the file, or false"
         ) {
             let status = try await snapshot.value()
@@ -63,17 +89,39 @@ public struct MetricsServer: Service {
                 return start
             }
             return GatewayMetrics(status, startTime: startTime).text($0)
+        } onListening: {
+            onListening($0)
         }
     }
 
-    private var isOnLoopback: Bool { address.addressText == "::1" || address.addressText.hasPrefix("127.") }
+    // MARK: Where
 
-    /// Serves until cancelled or gracefully shut down. Throws `MetricsError` when the address cannot be listened on, or not any more.
-    public func run() async throws {
-        let wasServed = Mutex(false)
-        let router = Router()
-        router.add(middleware: MetricsHost(isOnLoopback: isOnLoopback))
-        router.get("/metrics") { [page] request, _ in
+    /// All addresses of the host: those of IPv4 through a socket of IPv6, where there is IPv6.
+    static func everyAddress(port: UInt16, hasIPv6: Bool) -> Endpoint {
+        hasIPv6 ? Endpoint(v6High: 0, low: 0, port: port) : Endpoint(v4: 0, port: port)
+    }
+
+    /// Whether a listener can have an address of IPv6: a kernel may be without it, and a host may have it switched off.
+    private static var hasIPv6: Bool {
+        // As the listener will look it up, which without an address of IPv6 on any interface finds none.
+        (try? SocketAddress.makeAddressResolvingHost("::", port: 0)) != nil
+    }
+
+    /// Nothing but programs of this host reaches it.
+    public var isOnLoopback: Bool { address.addressText == "::1" || address.addressText.hasPrefix("127.") }
+
+    /// Whether the dashboard is served: beyond the loopback it wants a token.
+    public var hasDashboard: Bool { dashboard != nil && (isOnLoopback || token != nil) }
+
+    // MARK: Serving
+
+    private func makeRouter() -> Router<MetricsContext> {
+        let router = Router(context: MetricsContext.self)
+        router.add(middleware: MetricsHeaders())
+        router.add(middleware: MetricsHost(isOnLoopback: isOnLoopback, names: names))
+        let figures = router.group().add(middleware: MetricsOrigin())
+        if let token { figures.add(middleware: MetricsTokenGuard(token: token)) }
+        figures.get("/metrics") { [page] request, _ in
             let format = OpenMetricsText.Format(accept: request.headers[.accept])
             let text: String
             do { text = try await page(format) } catch { throw HTTPError(.serviceUnavailable, message: "\(error)") }
@@ -81,10 +129,22 @@ public struct MetricsServer: Service {
                 status: .ok, headers: [.contentType: format.contentType],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
         }
+        if hasDashboard {
+            dashboard?.addPage(to: router)
+            dashboard?.addFigures(to: figures)
+        } else if dashboard != nil {
+            DashboardRoutes.addRefusal(to: router)
+        }
+        return router
+    }
+
+    /// Serves until cancelled or gracefully shut down. Throws `MetricsError` when the address cannot be listened on, or not any more.
+    public func run() async throws {
+        let wasServed = Mutex(false)
         var frameworkLogger = logger
         frameworkLogger.logLevel = max(logger.logLevel, .warning)
         let application = Application(
-            router: router,
+            router: makeRouter(),
             // Collectors keep their connection: that must not hold up a shutdown for long.
             server: .http1(
                 configuration: HTTP1Channel.Configuration(
@@ -92,7 +152,7 @@ public struct MetricsServer: Service {
             configuration: ApplicationConfiguration(
                 address: .hostname(address.addressText, port: Int(address.port)), backlog: 16,
                 availableConnectionsDelegate: MaximumAvailableConnections(Self.mostConnections)),
-            onServerRunning: { [logger] channel in
+            onServerRunning: { [logger, onListening] channel in
                 // Else a client that cannot be accepted for want of descriptors would end the server.
                 try? await channel.eventLoop.submit {
                     try channel.pipeline.syncOperations.addHandler(AcceptPauseHandler(), position: .first)
@@ -100,6 +160,7 @@ public struct MetricsServer: Service {
                 wasServed.withLock { $0 = true }
                 let place = channel.localAddress.map { "\($0.ipAddress ?? "?"):\($0.port ?? 0)" } ?? "?"
                 logger.info("metrics ready", metadata: ["address": "\(place)"])
+                onListening(UInt16(clamping: channel.localAddress?.port ?? 0))
             },
             logger: frameworkLogger)
         do { try await application.run() } catch let error as IOError {

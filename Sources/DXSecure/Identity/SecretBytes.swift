@@ -43,4 +43,10 @@ public final class SecretBytes: @unchecked Sendable {
         let bytes = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: storage[..<count]))
         return body(bytes)
     }
+
+    /// Whether these are the same bytes. How long that takes tells their number at most.
+    public func isEqual(to other: RawSpan) -> Bool {
+        guard other.byteCount == count else { return false }
+        return unsafe other.withUnsafeBytes { unsafe CRYPTO_memcmp($0.baseAddress, storage.baseAddress, count) == 0 }
+    }
 }

@@ -22,7 +22,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent.parent
 ROOT = HERE.parent.parent
 CLONE_NEWNET = 0x40000000
-TCP_LISTEN, TCP_SYN_SENT = "0A", "02"
+TCP_LISTEN, TCP_SYN_SENT, TCP_ESTABLISHED = "0A", "02", "01"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -75,14 +75,14 @@ def unavailable():
 class Process:
     """A program started by a test: its output goes to a file, and it ends when told."""
 
-    def __init__(self, name, argv, log, environment=None, stdin=subprocess.DEVNULL):
+    def __init__(self, name, argv, log, environment=None, stdin=subprocess.DEVNULL, descriptors=()):
         self.name = name
         self.log = pathlib.Path(log)
         self.expected_dead = False
         with open(self.log, "ab") as output:
             self.popen = subprocess.Popen(
                 [str(a) for a in argv], stdin=stdin, stdout=output, stderr=subprocess.STDOUT,
-                env=None if environment is None else {**os.environ, **environment}, start_new_session=True)
+                env=None if environment is None else {**os.environ, **environment}, start_new_session=True, pass_fds=descriptors)
         self.pid = self.popen.pid
 
     def running(self):
@@ -327,6 +327,11 @@ class Lab:
         """The same, for IPv4 alone."""
         wanted = f":{port:04X}"
         return any(row[1].endswith(wanted) and row[3] == TCP_LISTEN for row in self._tcp_table(host, ("tcp",)))
+
+    def connections(self, host, port):
+        """How many TCP connections to this port of `host` are up?"""
+        wanted = f":{port:04X}"
+        return sum(row[1].endswith(wanted) and row[3] == TCP_ESTABLISHED for row in self._tcp_table(host))
 
     def connecting(self, host, port):
         """Has `host` a TCP connection to this port whose SYN nobody answered yet?"""

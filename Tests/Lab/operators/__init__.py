@@ -11,7 +11,7 @@ MATCHD = pathlib.Path(os.environ.get("DX_BIN", ROOT / ".build/release/dxgateway"
 # What these tests and the lab need (see scripts/packages for the notation).
 PACKAGES = (
     "ip=iproute2", "nft=nftables", "gcc=gcc", "/usr/include/stdio.h=libc6-dev", "promtool=prometheus",
-    "/usr/lib/python3/dist-packages/jsonschema=python3-jsonschema",
+    "/usr/lib/python3/dist-packages/jsonschema=python3-jsonschema", "chromium=chromium", "fonts-dejavu-core",
 )
 
-from . import events, metrics, openapi  # noqa: E402, F401
+from . import dashboard, events, metrics, openapi  # noqa: E402, F401

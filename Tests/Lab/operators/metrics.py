@@ -74,7 +74,9 @@ def judge(lab, host, port, prefix):
     check(series[0] == series[1], f"the formats differ: {sorted(series[0] ^ series[1])[:5]}")
     unlisted = families(old) - listed(prefix) - listed("process_")
     check(not unlisted, f"not in docs/metrics.md: {sorted(unlisted)}")
-    check(page(lab, host, port, path="/")[0] == 404, "there is a page beside the page")
+    # A gateway has a dashboard there (dashboard.py).
+    check(page(lab, host, port, path="/")[0] == (200 if port == GATEWAY else 404), "what is beside the page")
+    check(page(lab, host, port, path="/other")[0] == 404, "there is another page beside the page")
     # A name that somebody had lead to the loopback, for a browser to come by.
     check(page(lab, host, port, name="page.example")[0] == 421, "a page for whoever calls this host by another name")
     check(page(lab, host, port, name=f"localhost:{port}")[0] == 200, "no page for localhost")
