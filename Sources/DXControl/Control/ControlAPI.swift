@@ -27,6 +27,9 @@ public protocol ControlTarget: Sendable {
     /// What cuts paths and peers for a rehearsal; nil when nothing does.
     var rehearsals: (any RehearsalControl)? { get }
 
+    /// What traces channels; nil when nothing does.
+    var traces: (any TraceControl)? { get }
+
     /// What the program's loggers obey; nil when nothing can be changed.
     var logs: LogLevelSwitch? { get }
 }
@@ -49,6 +52,9 @@ extension ControlTarget {
 
     /// Nothing: for targets that are no gateways.
     public var rehearsals: (any RehearsalControl)? { nil }
+
+    /// Nothing: for targets that are no gateways.
+    public var traces: (any TraceControl)? { nil }
 
     /// Nothing: for programs whose logging is their own.
     public var logs: LogLevelSwitch? { nil }
