@@ -30,7 +30,8 @@ extension MessageChannel {
 
     /// A packet was built; `packet` is its plaintext with its header.
     @inline(never)
-    mutating func traceSent(_ packet: RawSpan, number: UInt64, byteCount: Int, traits: SentPacket.Traits, on index: Int) {
+    mutating func traceSent(_ packet: RawSpan, number: UInt64, byteCount: Int, traits: SentPacket.Traits, on index: Int)
+    {
         let facts = TracePacket(
             number: number, byteCount: byteCount, ecn: traits.contains(.isECNMarked) ? .ect0 : .notECT,
             isAckEliciting: traits.contains(.isAckEliciting), isMTUProbe: traits.contains(.isMTUProbe),

@@ -35,15 +35,16 @@ struct QlogText {
     /// A text that begins with the head.
     init(_ head: Head) {
         start = head.start
-        text.writeStaticString("\u{1E}{\"qlog_version\":\"0.3\",\"qlog_format\":\"JSON-SEQ\",\"title\":\"dxgateway trace\",")
-        text.writeStaticString("\"trace\":{\"title\":")
+        text.writeStaticString("\u{1E}{\"qlog_version\":\"0.3\",\"qlog_format\":\"JSON-SEQ\",")
+        text.writeStaticString("\"title\":\"dxgateway trace\",\"trace\":{\"title\":")
         text.writeJSON(string: "\(head.gateway) to \(head.peer)")
         text.writeStaticString(",\"vantage_point\":{\"name\":")
         text.writeJSON(string: head.gateway)
         // There is no client; two traces of one channel go together when one of them is called so.
         text.writeStaticString(",\"type\":")
         text.writeJSON(string: head.role == .lower ? "client" : "server")
-        text.writeStaticString("},\"common_fields\":{\"protocol_type\":[\"DX\"],\"time_format\":\"relative\",\"reference_time\":")
+        text.writeStaticString("},\"common_fields\":{\"protocol_type\":[\"DX\"],\"time_format\":\"relative\",")
+        text.writeStaticString("\"reference_time\":")
         text.writeJSON(number: head.wall.unixMilliseconds)
         text.writeStaticString("}}}\n")
     }
@@ -283,7 +284,8 @@ struct QlogText {
         event("recovery:metrics_updated", record) { $0.writeImmutableBuffer(members.text) }
     }
 
-    private static func bits(_ bytes: UInt64) -> Int { Int(clamping: bytes.multipliedReportingOverflow(by: 8).partialValue) }
+    /// A pacing rate is at most 10^12.
+    private static func bits(_ bytes: UInt64) -> Int { Int(clamping: bytes &* 8) }
 
     private static func name(_ phase: TracePhase) -> StaticString {
         switch phase {
