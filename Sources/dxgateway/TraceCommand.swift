@@ -60,6 +60,13 @@ struct TraceCommand: AsyncParsableCommand {
                 for await _ in signals { break }
                 return nil
             }
+            // Else it would be noticed with the next event, which may be a while in coming.
+            if path == "-" {
+                tasks.addTask {
+                    while Output.isRead, (try? await Task.sleep(for: Self.look)) != nil {}
+                    return nil
+                }
+            }
             // A task that never is the first to end.
             let progress = Task { if isShown { await showProgress(of: file) } }
             let first = await tasks.next() ?? nil
@@ -103,7 +110,9 @@ struct TraceCommand: AsyncParsableCommand {
         Output.status("")
     }
 
-    /// Between two looks.
+    /// How often it is looked whether anybody reads.
+    private static let look = Duration.seconds(1)
+    /// Between two looks at what there is.
     private static let pause = Duration.milliseconds(250)
 
     private func say(_ text: String, isResult: Bool, isShown: Bool) {

@@ -156,10 +156,11 @@ import Testing
             downward: .steady(megabitsPerSecond: 20, delay: .milliseconds(15), queue: .milliseconds(60), []),
             lower: Traffic(plan, role: .lower, seed: 1, start: setup.clock.now),
             upper: Traffic(plan, role: .upper, seed: 1, start: setup.clock.now))
-        #expect(pair.lower.channel.takeTrace() == nil && !pair.lower.channel.isTraced)
+        try Self.expectNone(pair.lower)
         try pair.runUntilDone()
         pair.lower.channel.startTrace(now: pair.now)
-        #expect(pair.lower.channel.isTraced)
+        let isTraced = pair.lower.channel.isTraced
+        #expect(isTraced)
         var noted = Noted()
         try noted.take(pair.lower)
         guard noted.records.count == 3, case .path(.present) = noted.records[0].event,
@@ -179,6 +180,12 @@ import Testing
         // The packet with the CLOSE is one too.
         #expect(isClosed && noted.sent.count == 1)
         pair.lower.channel.stopTrace()
-        #expect(pair.lower.channel.takeTrace() == nil && !pair.lower.channel.isTraced)
+        try Self.expectNone(pair.lower)
+    }
+
+    private static func expectNone(_ host: Host) throws {
+        let batch = host.channel.takeTrace()
+        let isTraced = host.channel.isTraced
+        try SimulationFailure.unless(batch == nil && !isTraced, "\(host.name) is traced")
     }
 }
