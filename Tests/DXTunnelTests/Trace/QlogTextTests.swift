@@ -1,6 +1,7 @@
 import DXStream
 import DXWire
 import FoundationEssentials
+import NIOCore
 import Testing
 
 @testable import DXTunnel
