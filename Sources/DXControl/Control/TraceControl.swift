@@ -15,8 +15,8 @@ extension Gateway: TraceControl {}
 
 /// `GET /v1/peers/{peer}/trace`: what the channel to a peer does, as qlog, while it does it (`docs/trace.md`).
 ///
-/// It ends after `seconds`, when the channel or the gateway does, and when the client goes. A client that takes nothing for long holds
-/// up nothing: what is noted meanwhile is bounded, and what is missing is said.
+/// It ends after `seconds`, when the channel or the gateway does, and when the client goes, or takes nothing for
+/// `EventRoutes.writePatience`. A client that is slow holds up nothing: what is noted meanwhile is bounded, and what is missing is said.
 struct TraceRoutes: Sendable {
     let traces: (any TraceControl)?
 

@@ -1,3 +1,4 @@
+internal import CDXSystem
 import FoundationEssentials
 import Glibc
 public import NIOCore
@@ -61,11 +62,11 @@ public actor TraceFile {
     /// Whether it could be made: for saying so before a gateway is asked.
     public nonisolated func check() throws(Problem) {
         guard let path else { return }
-        var facts = stat()
-        let exists = unsafe lstat(path, &facts) == 0
+        var facts = dx_path()
+        let exists = unsafe dx_path_facts(path, false, &facts) == 0
         if exists, !isForced { throw .exists(path) }
         // A device, a directory: what is meant to be replaced is a trace.
-        if exists, facts.st_mode & S_IFMT != S_IFREG { throw .failed(path, reason: "it is no file") }
+        if exists, !facts.is_file { throw .failed(path, reason: "it is no file") }
     }
 
     /// Takes what came, in pieces of any size.

@@ -56,12 +56,15 @@ struct TraceLog: Sendable {
 
     /// What was noted, and how much was missed after that; begins anew, in the same memory.
     mutating func take() -> TraceBatch {
+        // A copy of what there is: an array that shared this one's memory would take it along.
+        var taken: [TraceRecord] = []
+        taken.reserveCapacity(records.count)
+        taken.append(contentsOf: records)
         defer {
             records.removeAll(keepingCapacity: true)
             lost = 0
         }
-        // A copy of what there is, so that the room stays.
-        return TraceBatch(records: Array(records[...]), lost: lost)
+        return TraceBatch(records: taken, lost: lost)
     }
 }
 
