@@ -111,7 +111,8 @@ def trace_tells_what_was_counted(run):
         check(windows and windows[-1][1] == last["window"], f"the window ends at {windows[-1:]}, not {last['window']}")
         check(len({value for _, value in windows}) > 10, "the window hardly moved")
         smallest = min(value for _, value in trace.series("min_rtt"))
-        check(smallest >= 39, f"a round trip of {smallest} ms over a link of 40")
+        # 20 ms each way, less 2 ms of jitter.
+        check(36 <= smallest < 100, f"a round trip of {smallest} ms over a link of 40")
         raw = tracing.path.read_bytes()
         for text in (SECRET, SECRET.hex().encode(), b"192.0.2.", two.a.id.encode(), two.b.id.encode()):
             check(text not in raw, f"{text!r} is in the trace")
@@ -162,7 +163,9 @@ def traces_of_both_ends_agree(run):
             low = max(min(number for _, number in sent), min(number for _, number in received))
             high = max(number for _, number in received)
             between = {each for each in sent if low <= each[1] <= high}
-            early = {each for each in received if each[1] >= low} - sent
+            # The traces do not begin and end at one moment.
+            last = max(number for _, number in sent)
+            early = {each for each in received if low <= each[1] <= last} - sent
             check(not early, f"received without having been sent: {sorted(early)[:5]}")
             lost = {(event["group_id"], event["data"]["header"]["packet_number"]) for event in own.of("recovery:packet_lost")}
             missing = between - received
