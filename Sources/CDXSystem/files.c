@@ -15,5 +15,6 @@ int dx_path_facts(const char *path, bool follows_links, dx_path *out) {
     out->permissions = (uint32_t)status.st_mode & 07777;
     out->is_socket = S_ISSOCK(status.st_mode);
     out->is_directory = S_ISDIR(status.st_mode);
+    out->is_file = S_ISREG(status.st_mode);
     return 0;
 }

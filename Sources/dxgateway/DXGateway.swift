@@ -38,7 +38,7 @@ struct DXGateway: AsyncParsableCommand {
             DoctorCommand.self, PingCommand.self,
             DemoCommand.self, InitCommand.self, InviteCommand.self, JoinCommand.self, GroupCommand.self,
             MemberCommand.self, TunnelCommand.self, NcCommand.self, NetcheckCommand.self, ExplainCommand.self,
-            DrainCommand.self, RestartCommand.self, EventsCommand.self, LogCommand.self,
+            DrainCommand.self, RestartCommand.self, EventsCommand.self, TraceCommand.self, LogCommand.self,
             AuditCommand.self, RehearseCommand.self, CompletionsCommand.self,
         ])
 

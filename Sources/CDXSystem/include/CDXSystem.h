@@ -124,6 +124,7 @@ typedef struct dx_path {
     uint32_t owner, group;   // whose it is
     uint32_t permissions;    // the lowest 12 bits of its mode
     bool is_socket, is_directory;
+    bool is_file;
 } dx_path;
 
 // Looks at a path; a link at its end is followed when `follows_links`. Returns 0 or a negative errno.

@@ -30,6 +30,9 @@ public protocol ControlTarget: Sendable {
     /// What restarts the program without a break; nil when nothing does.
     var restarts: (any RestartControl)? { get }
 
+    /// What traces channels; nil when nothing does.
+    var traces: (any TraceControl)? { get }
+
     /// What the program's loggers obey; nil when nothing can be changed.
     var logs: LogLevelSwitch? { get }
 }
@@ -55,6 +58,9 @@ extension ControlTarget {
 
     /// Nothing: for programs that are restarted by whoever started them.
     public var restarts: (any RestartControl)? { nil }
+
+    /// Nothing: for targets that are no gateways.
+    public var traces: (any TraceControl)? { nil }
 
     /// Nothing: for programs whose logging is their own.
     public var logs: LogLevelSwitch? { nil }

@@ -19,6 +19,7 @@ struct ControlRoutes<Target: ControlTarget> {
         router.get("/v1/audit") { [self] request, _ in try await audit(request) }
         ControlAPIDocument.gateway.add(to: router)
         EventRoutes(events: target.events).add(to: router)
+        TraceRoutes(traces: target.traces).add(to: router)
         addWays(to: router)
         addLogs(to: router)
         addAvailability(to: router)

@@ -42,6 +42,9 @@ public struct GatewayControlTarget: ControlTarget {
     /// The gateway itself.
     public var rehearsals: (any RehearsalControl)? { gateway }
 
+    /// The gateway itself.
+    public var traces: (any TraceControl)? { gateway }
+
     /// One round trip to a peer.
     public func ping(peer: String) async throws -> Duration {
         do { return try await gateway.ping(peer) } catch { throw Self.controlError(error) }
@@ -76,6 +79,8 @@ public struct GatewayControlTarget: ControlTarget {
             case .exhausted: (.conflict, "\(error)", "dxgateway status says how much is in use")
             case .isUDP: (.conflict, "\(error)", "dxgateway tunnel show says where")
             case .tooManyListeners: (.conflict, "\(error)", "end one of them")
+            case .tracing: (.conflict, "\(error)", "end that trace first, or wait until it is over")
+            case .tooManyTraces: (.conflict, "\(error)", "end one of them")
             case .unknownPath:
                 (.notFound, "\(error)", "name an address of either end, with or without its port, or an interface")
             case .rehearsalRefused: (.conflict, "\(error)", "--force cuts it all the same")

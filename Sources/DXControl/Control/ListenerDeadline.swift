@@ -2,7 +2,7 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Ends a connection whose listener to events has stopped reading: one on which something waits to be written, and nothing was for a while.
+/// Ends a connection whose listener to events or reader of a trace has stopped reading: one on which something waits to be written, and nothing was for a while.
 /// Other answers are left alone: a connection through a tunnel may stand still for as long as its program likes.
 final class ListenerDeadline: ChannelOutboundHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPResponsePart
@@ -22,7 +22,8 @@ final class ListenerDeadline: ChannelOutboundHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if case .head(let head) = unwrapOutboundIn(data) {
-            isListener = head.headerFields[.contentType]?.hasPrefix(EventRoutes.contentType) ?? false
+            let type = head.headerFields[.contentType] ?? ""
+            isListener = type.hasPrefix(EventRoutes.contentType) || type.hasPrefix(TraceRoutes.contentType)
         }
         guard isListener else { return context.write(data, promise: promise) }
         let written = promise ?? context.eventLoop.makePromise()

@@ -50,7 +50,7 @@ public struct ChannelEnd: Sendable, Equatable {
     public var cause: Cause
 
     /// Who ended a channel.
-    public enum Cause: UInt8, Sendable {
+    public enum Cause: UInt8, Sendable, BitwiseCopyable {
         /// This end, by command.
         case local
         /// The peer, by a CLOSE frame.
@@ -80,7 +80,7 @@ public enum ChannelError: Error, Equatable, Sendable {
 }
 
 /// What became of a packet.
-public enum ReceiveOutcome: UInt8, Sendable {
+public enum ReceiveOutcome: UInt8, Sendable, BitwiseCopyable {
     /// Its frames were applied, and no later packet of its path had arrived before.
     case accepted
     /// Its frames were applied; a later packet of its path had overtaken it.

@@ -32,6 +32,7 @@ extension MessageChannel {
     mutating func end(_ end: ChannelEnd, sendsClose: Bool, now: Instant) {
         guard phase == .open else { return }
         events.append(.closed(end))
+        if trace != nil { traceChannel(.closed(end.code, end.cause)) }
         // What is still read is not kept.
         chunks = ChunkStore(maximumByteCount: 0)
         guard sendsClose, let activeIndex else {
@@ -73,6 +74,11 @@ extension MessageChannel {
         paths[index].statistics.packetsSent &+= 1
         paths[index].statistics.bytesSent &+= UInt64(size)
         counters.bytesSent &+= UInt64(size)
+        if trace != nil, let number = paths[index].sent.largestSent {
+            traceSent(
+                output.bytes.extracting(start..<output.byteCount), number: number, byteCount: size, traits: [],
+                on: index)
+        }
         return Transmit(
             path: paths[index].id, destination: .current, ecn: .notECT, byteCount: byteCount, datagramByteCount: size)
     }

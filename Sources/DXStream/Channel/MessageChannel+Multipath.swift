@@ -165,7 +165,10 @@ extension MessageChannel {
     /// too, at once.
     mutating func onMissedAnswer(_ index: Int, now: Instant) {
         let wasDown = paths[index].liveness.state == .down
-        if paths[index].liveness.onTimeout(now: now) { events.append(.pathDown(paths[index].id)) }
+        if paths[index].liveness.onTimeout(now: now) {
+            events.append(.pathDown(paths[index].id))
+            if trace != nil { tracePath(index, .down) }
+        }
         choosePath(now: now)
         if index == activeIndex {
             askTheOthers()
@@ -277,6 +280,7 @@ extension MessageChannel {
         case .question: if paths[index].sent.outstandingCount == 0 { paths[index].probesPending = 1 }
         case .up:
             events.append(.pathUp(paths[index].id))
+            if trace != nil { tracePath(index, .up) }
             choosePath(now: now)
         }
         if let due = standbyDeadline(index), due <= now, paths[index].liveness.deadline == nil {

@@ -34,6 +34,7 @@ extension MessageChannel {
         // A path that is kept beside others is measured, so that it is known what it is worth when it is needed.
         if keepsPaths { path.probesPending = 1 }
         paths.append(path)
+        if trace != nil { tracePath(paths.count - 1, .added(inheriting: old?.id)) }
         if !keepsPaths || activeIndex == nil || oldIndex == activeIndex {
             setActive(paths.count - 1, now: now)
         } else {
@@ -51,6 +52,7 @@ extension MessageChannel {
             setActive(other, now: now)
         }
         paths[index].state = .retiring
+        if trace != nil { tracePath(index, .retiring) }
         choosePath(now: now)
         paths[index].forgetAt = now + paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
     }
@@ -99,6 +101,7 @@ extension MessageChannel {
         }
         paths[index].state = .active
         activeIndex = index
+        if trace != nil { tracePath(index, .used) }
     }
 
     /// The session of a path opened a datagram, newer than all before, that came from a new address. Data goes on to the
@@ -125,12 +128,14 @@ extension MessageChannel {
     mutating func onPathValidated(_ index: Int, now: Instant) {
         restartMeasuring(index, now: now)
         events.append(.pathValidated(paths[index].id))
+        if trace != nil { tracePath(index, .validated) }
     }
 
     /// Forgets a path whose time has come: what was on the way is sent again elsewhere.
     mutating func forgetPath(at index: Int, now: Instant) {
         declareAllLost(on: index, now: now)
         let id = paths[index].id
+        if trace != nil { tracePath(index, .retired) }
         endedPaths.add(paths[index].statistics)
         paths.remove(at: index)
         if let active = activeIndex {

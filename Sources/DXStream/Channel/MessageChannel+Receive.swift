@@ -32,6 +32,7 @@ extension MessageChannel {
         guard number < 1 << 62 else { return violate(.protocolViolation, "packet numbers are used up", now: now) }
         guard !paths[index].received.isDuplicate(number) else {
             counters.packetsDuplicate &+= 1
+            if trace != nil { traceDropped(number: number, byteCount: datagramByteCount, .duplicate, on: index) }
             return .duplicate
         }
         noteHeard(index, now: now)
@@ -40,6 +41,10 @@ extension MessageChannel {
         paths[index].statistics.packetsReceived &+= 1
         paths[index].statistics.bytesReceived &+= UInt64(datagramByteCount)
         counters.bytesReceived &+= UInt64(datagramByteCount)
+        if trace != nil {
+            traceReceived(
+                packet, from: reader.position, number: number, byteCount: datagramByteCount, ecn: ecn, on: index)
+        }
         do throws(FrameFailure) {
             paths[index].validation.isHeardFromCandidate = isFromCandidate
             carriesData = false
@@ -57,6 +62,9 @@ extension MessageChannel {
             case .violation(let code, let reason): return violate(code, "\(reason)", now: now)
             case .refused:
                 counters.packetsRefused &+= 1
+                if trace != nil, let index = self.index(of: pathID) {
+                    traceDropped(number: number, byteCount: datagramByteCount, .refused, on: index)
+                }
                 return .refused
             }
         }
@@ -225,6 +233,7 @@ extension MessageChannel {
         streams[slot].streamClass = frame.streamClass
         streams[slot].share = frame.share
         counters.streamsAccepted &+= 1
+        if trace != nil { traceChannel(.stream(frame.id, .accepted)) }
         events.append(.streamOpened(frame))
         if streams[slot].send.phase != .sending { events.append(.stopped(frame.id, streams[slot].send.resetCode)) }
         let receive = streams[slot].receive

@@ -51,6 +51,7 @@ extension MessageChannel {
         let keep = paths[index].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) * 3
         paths[index].sent.forgetSettled(lostBefore: now - keep)
         paths[index].refreshPacing(now: now)
+        if trace != nil { traceMetrics(index) }
         wakeMovedWriters()
     }
 
@@ -83,6 +84,7 @@ extension MessageChannel {
             }
         case .lost:
             paths[index].statistics.packetsSpuriouslyLost &+= 1
+            if trace != nil { trace(.packetSpuriouslyLost(number: number), on: index) }
             if paths[index].loss.onSpurious(number, wasInEpisode: sent.traits.contains(.isInLossEpisode)) {
                 newly.undoesEpisode = true
             }
@@ -149,6 +151,7 @@ extension MessageChannel {
         paths[index].sent.setState(.lost, of: number)
         requeue(packet, on: index)
         guard packet.traits.contains(.isAckEliciting) else { return }
+        if trace != nil { traceLost(number, packet, on: index) }
         if packet.traits.contains(.isECNMarked) { paths[index].ecn.onLost(marked: 1) }
         if packet.traits.contains(.isMTUProbe) {
             paths[index].congestion.onDiscarded(bytes: Int(packet.byteCount))
@@ -192,6 +195,7 @@ extension MessageChannel {
                 requeue(packet, on: index)
                 if packet.traits.contains(.isAckEliciting) {
                     paths[index].congestion.onDiscarded(bytes: Int(packet.byteCount))
+                    if trace != nil { traceGivenUp(number, byteCount: Int(packet.byteCount), on: index) }
                 }
             }
             number &+= 1
@@ -209,6 +213,7 @@ extension MessageChannel {
                 requeue(packet, on: index)
                 if packet.traits.contains(.isAckEliciting) {
                     paths[index].congestion.onDiscarded(bytes: Int(packet.byteCount))
+                    if trace != nil { traceGivenUp(number, byteCount: Int(packet.byteCount), on: index) }
                 }
             }
             paths[index].sent.forgetFirst()

@@ -12,6 +12,7 @@ extension MessageChannel {
         declareAllLost(on: index, now: now)
         restartMeasuring(index, now: now)
         paths[index].rtt = roundTrip
+        if trace != nil { tracePath(index, .moved) }
         if index == activeIndex { paths[index].probesPending = max(paths[index].probesPending, 1) }
     }
 

@@ -26,6 +26,7 @@ extension MessageChannel {
         streams[slot].share = min(max(share, 1), 256)
         streams[slot].tellsAcceptance = tellsAcceptance
         counters.streamsOpened &+= 1
+        if trace != nil { traceChannel(.stream(id, .opened)) }
         requestService(slot)
         return id
     }
@@ -159,6 +160,7 @@ extension MessageChannel {
         grantedStreamWindow &-= stream.receive.window.size
         streams.remove(at: slot)
         events.append(.streamEnded(stream.id))
+        if trace != nil { traceChannel(.stream(stream.id, .ended)) }
         if stream.id.role != role {
             maximumStreams &+= 1
             // Told in steps of an eighth, so that it costs one frame for many streams.

@@ -105,6 +105,7 @@ extension MessageChannel {
             if time <= now {
                 detectLosses(on: index, now: now)
                 paths[index].refreshPacing(now: now)
+                if trace != nil { traceMetrics(index) }
             }
         } else if let time = paths[index].probeDeadline(maximumAckDelay: peerMaximumAckDelay), time <= now {
             onProbeTimeout(index, now: now)
@@ -120,7 +121,9 @@ extension MessageChannel {
         }
         paths[index].statistics.probeTimeouts &+= 1
         paths[index].loss.unansweredSince = now
+        if trace != nil { trace(.probeTimeout, on: index) }
         if keepsPaths { onMissedAnswer(index, now: now) } else { askOnTheOnlyPath(index) }
+        if trace != nil { traceMetrics(index) }
     }
 
     /// Nothing else can carry what is on the way.

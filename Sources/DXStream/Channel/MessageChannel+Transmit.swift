@@ -527,6 +527,11 @@ extension MessageChannel {
         if isFragmented { paths[index].statistics.packetsFragmented &+= 1 }
         paths[index].statistics.bytesSent &+= UInt64(size)
         counters.bytesSent &+= UInt64(size)
+        if trace != nil {
+            traceSent(
+                output.bytes.extracting(builder.start..<output.byteCount), number: number, byteCount: size,
+                traits: builder.traits, on: index)
+        }
         if number >= paths[index].nextSkip { skipNumber(on: index, now: now) }
         return Transmit(
             path: paths[index].id, destination: destination, ecn: isMarked ? .ect0 : .notECT, byteCount: byteCount,

@@ -80,6 +80,8 @@ public struct MessageChannel: ~Copyable {
     /// What interactive streams sent and is to go on a second path too.
     var mirrored: Deque<MirroredChunk> = []
     var lastNow: Instant
+    /// What is noted while somebody traces the channel.
+    var trace: TraceLog?
 
     /// Where the channel is in its life.
     enum Phase: UInt8 {

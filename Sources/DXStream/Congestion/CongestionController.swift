@@ -92,6 +92,8 @@ public struct CongestionController: Sendable, BitwiseCopyable {
         }
         return rate > 0 ? UInt64(rate) : nil
     }
+    /// The largest packet number sent at the last reduction; until it is acknowledged the window does not grow.
+    var recoveryEnd: UInt64? { state.recoveryEnd }
     /// Where BBR is in its cycle; means nothing while another algorithm is in use.
     var phase: BBR.Phase { bbr.phase }
     /// The part of packets that the path loses by chance, 0 to 0.1; 0 where BBR is not in use.

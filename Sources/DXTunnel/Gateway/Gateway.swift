@@ -27,6 +27,7 @@ public final class Gateway: Service {
     let audit: AuditLog?
     let rehearsals = RehearsalSlot()
     let eventHub = EventHub()
+    let traceSlots = TraceSlots()
     private let loops = NIOLockedValueBox<[Running]>([])
     private let serving = NIOLockedValueBox<MatchService?>(nil)
     private let acceptors = NIOLockedValueBox<[String: StreamAcceptor]>([:])

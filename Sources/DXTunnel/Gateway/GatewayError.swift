@@ -26,6 +26,10 @@ public enum GatewayError: Error, Hashable, Sendable {
     case exhausted(String, tunnel: String)
     /// As many follow the gateway's events as may: how many.
     case tooManyListeners(Int)
+    /// The channel to a peer is traced already.
+    case tracing(String)
+    /// As many channels are traced as may be: how many.
+    case tooManyTraces(Int)
     /// No path to a peer is meant by these words.
     case unknownPath(String)
     /// Nothing was cut, as open connections would come to harm: which. It may be forced.
@@ -55,6 +59,8 @@ extension GatewayError: CustomStringConvertible {
         case .isUDP(let name): "tunnel \(name) is of UDP: send datagrams to where it listens"
         case .noAnswer(let name): "\(name) did not answer"
         case .tooManyListeners(let count): "\(count) follow the gateway's events already"
+        case .tracing(let name): "the channel to \(name) is traced already"
+        case .tooManyTraces(let count): "\(count) channels are traced already"
         case .unknownPath(let text), .rehearsalRefused(let text): text
         case .rehearsalTooLong(let name, let silence, let longest):
             "connections with \(name) end after \(silence) s of silence: "

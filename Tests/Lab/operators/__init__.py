@@ -14,4 +14,4 @@ PACKAGES = (
     "/usr/lib/python3/dist-packages/jsonschema=python3-jsonschema", "chromium=chromium", "fonts-dejavu-core",
 )
 
-from . import dashboard, events, metrics, openapi  # noqa: E402, F401
+from . import dashboard, events, metrics, openapi, trace  # noqa: E402, F401

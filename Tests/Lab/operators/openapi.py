@@ -162,6 +162,14 @@ def gateway_keeps_its_document(run):
     stream.request("GET", "/v1/events?follow=false")
     check(stream.getresponse().headers["Content-Type"].startswith("text/event-stream"), "an event stream")
     strict.called.add(("GET", "/v1/events"))
+    # Its text is judged in trace.py; here how it refuses, and that it is what it says.
+    ask("GET", "/v1/peers/nobody/trace", expect=404)
+    ask("GET", "/v1/peers/edge-b/trace?seconds=0", expect=400)
+    traced = UnixConnection(states["a"] / "control.sock")
+    traced.request("GET", "/v1/peers/edge-b/trace?seconds=1")
+    answer = traced.getresponse()
+    check(answer.headers["Content-Type"] == "application/qlog+json-seq" and answer.read().startswith(b"\x1e{"), "a trace")
+    strict.called.add(("GET", "/v1/peers/{peer}/trace"))
     # What was agreed on.
     check(len(ask("GET", "/v1/config")["configuration"]["tunnels"]) == 1, "one tunnel")
     check(ask("GET", "/v1/config/export")["records"], "signed records")
