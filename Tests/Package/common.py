@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -55,6 +56,18 @@ def call(argv, ok=True, seconds=300.0):
     return done
 
 
+class Connection:
+    """An open connection whose other end sends everything back."""
+
+    def __init__(self, connection):
+        self.connection, self.pattern, self.offset = connection, Pattern(2), 0
+
+    def exchange(self):
+        self.pattern.send(self.connection, 65536, self.offset)
+        self.pattern.receive(self.connection, 65536, self.offset)
+        self.offset += 65536
+
+
 class Hub:
     """The gateway that the packaged one joins: outside of the roots, with a state of its own."""
 
@@ -78,9 +91,21 @@ class Hub:
     def wait_member(self, name):
         return wait_until(lambda: self.members().get(name), f"{name} has joined", 60.0)[0]
 
+    @contextlib.contextmanager
+    def connected(self, name):
+        """A connection through the tunnel of `exchange`, made once, that goes on for as long as it is wanted."""
+        with Server(self.lab, "a", 8000, echo), self.lab.connect("a", self.port(name), seconds=60.0) as connection:
+            open_one = Connection(connection)
+            open_one.exchange()
+            yield open_one
+
+    @staticmethod
+    def port(name):
+        return 20000 + sum(name.encode())
+
     def exchange(self, name):
         """A tunnel from the packaged gateway to hq, made once; bytes there and back, compared."""
-        port = 20000 + sum(name.encode())
+        port = self.port(name)
         with Server(self.lab, "a", 8000, echo):
             if f"from-{name}" not in {tunnel["definition"]["name"] for tunnel in self.ask("tunnel", "list")["tunnels"]}:
                 self.ask("tunnel", "add", f"from-{name}", "--origin", f"{name}@127.0.0.1:{port}", "--destination",
