@@ -95,6 +95,7 @@ class System:
 
     def __init__(self, directory, base, name, network):
         self.name, self.base, self.place = name, base, directory / name
+        self.typed = 0
         self.path, self.upper, self.network = self.place / "root", self.place / "upper", network
         for each in (self.path, self.upper, self.place / "work"):
             each.mkdir(parents=True)
@@ -131,7 +132,9 @@ class System:
         outside = "apt " in text or "apt-get " in text
         script = ('cd; s=/run/guide/$USER; [ ! -e $s.env ] || . $s.env; [ ! -e $s.cwd ] || cd "$(cat $s.cwd)"; eval "$1"; r=$?; '
                   'export -p >$s.env; pwd >$s.cwd; exit $r')
-        output = self.place / "typed"
+        # A file for each: what runs on in the background goes on writing to its own.
+        self.typed += 1
+        output = self.place / f"typed-{self.typed}"
         with open(output, "wb") as said:
             try:
                 done = subprocess.run(self.argv(["bash", "-c", script, "bash", text], user, outside), stdin=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ What the test needs beyond the words stands in comments, which readers do not se
     <!-- guide: put "TEXT" HOST COMMAND -->     TEXT, wherever it stands in later blocks, is what COMMAND prints there
     <!-- guide: put "TEXT" HOST printed COMMAND -->     or the gateway id that COMMAND printed when the page ran it
     <!-- guide: given HOST COMMAND -->          what the page takes for granted, as a web server that is there already
+    <!-- guide: clean HOST -->                  no file of the host is another one than in a clean Debian
     <!-- guide: after PAGE -->                  it goes on from where PAGE ends
     <!-- guide: world NAME -->                  in hosts of its own, which nothing was installed in
     <!-- guide: begin --> ... <!-- guide: end -->   only what lies between is run (the README)
@@ -168,7 +169,7 @@ class Page:
                     self.after = words[0]
                 elif verb == "world":
                     self.world = words[0]
-                elif verb in ("copy", "put", "given"):
+                elif verb in ("copy", "put", "given", "clean"):
                     self.steps.append(Step(number, verb, {}, directive[1], words=words))
                 else:
                     raise PageError(f"{where}: no directive {verb!r}")
@@ -197,6 +198,6 @@ class Page:
         for step in self.steps:
             if step.kind == "copy":
                 named |= {word.split(":")[0] for word in step.words}
-            elif step.kind in ("put", "given"):
+            elif step.kind in ("put", "given", "clean"):
                 named.add(step.words[1 if step.kind == "put" else 0])
         return sorted(named)

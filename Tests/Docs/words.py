@@ -1,7 +1,8 @@
 """Whether a command printed what a page shows.
 
 Blanks count as one. What differs from run to run stands for its kind: times, durations, sizes, gateway ids, hexadecimal ids,
-pins and keys, versions. In a line `…` is any text; alone in a line it is any number of lines. All else is compared letter by letter.
+pins and keys, versions, ports that the
+system chose, MTUs. In a line `…` is any text; alone in a line it is any number of lines. All else is compared letter by letter.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ KINDS = [
     (r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{16}\b", r"[0-9a-f]{16}"),
     (r"[A-Za-z0-9_/+-]{43,44}=?(?![A-Za-z0-9])", r"[A-Za-z0-9_/+-]{43,44}=?"),                # a key in base 64
     (r"(?<![\d.])\d+\.\d+\.\d+(?:-[a-z0-9.]+)?(?![\d.])", r"\d+\.\d+(?:\.\d+)?\S*"),          # a version
+    (r"(?<=[\d\]]):(?:3[3-9]\d{3}|[45]\d{4}|6[0-5]\d{3})\b", r":\d{5}"),                      # a port that the system chose
+    (r"\bMTU \d{4}\b", r"MTU \d{4}"),
     (r"…", r".*"),
     (r"\s+", r"\s+"),
 ]

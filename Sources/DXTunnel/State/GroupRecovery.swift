@@ -24,7 +24,8 @@ public struct GroupRecovery: Sendable {
     public func run() throws(StateProblem) -> GroupSummary {
         let state = try StateDirectory(locking: stateDirectory)
         let file = try state.group()
-        let root = try (rootKey ?? RootKey(reading: keyFile)).identity
+        let root: Identity
+        if let rootKey { root = rootKey.identity } else { root = try RootKey(reading: keyFile).identity }
         guard root.publicKey == file.rootKey else {
             throw StateProblem(
                 keyFile, "is not the root key of this group", "name the file that init --recovery-out wrote")
