@@ -80,8 +80,10 @@ class Internet:
         ip("-n", made, "addr", "add", f"{inside}.10/24", "dev", "eth0")
         ip("-n", made, "link", "set", "eth0", "up")
         ip("-n", made, "route", "add", "default", "via", f"{inside}.1")
+        # Nothing comes in to the router itself: what it refuses must not take a port that the device has outside.
         rules = "add table ip nat; add chain ip nat out { type nat hook postrouting priority 100; }; " \
-                "add rule ip nat out oifname wan masquerade"
+                "add rule ip nat out oifname wan masquerade; " \
+                "add chain ip nat in { type filter hook input priority 0; policy drop; }"
         ip("netns", "exec", router, "sh", "-c", f"echo 1 >/proc/sys/net/ipv4/ip_forward && nft '{rules}'")
         return made
 
@@ -220,6 +222,8 @@ def debian(directory):
     subprocess.run([ROOT / "Tests/Lab/debian-root", base, *PACKAGES], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["useradd", "--root", base, "--create-home", "--shell", "/bin/bash", "--uid", "1000", OPERATOR], check=True)
     (base / "etc/sudoers.d" / OPERATOR).write_text(f"{OPERATOR} ALL=(ALL) NOPASSWD: ALL\n")
+    # These roots do not outlive a test: nothing has to be on the disk.
+    (base / "etc/dpkg/dpkg.cfg.d/unsafe").write_text("force-unsafe-io\n")
     names = "".join(f"{address} {name}\n" for name, address in NAMES.items())
     (base / "etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{names}")
     subprocess.run(["chroot", base, "apt-get", "-qq", "update"], check=True)
