@@ -132,7 +132,7 @@ class System:
     def type(self, text, user=OPERATOR, seconds=300.0):
         """What the operator types, in a shell that goes on where the last line left it: (exit status, what it printed)."""
         outside = "apt " in text or "apt-get " in text
-        script = ('cd; s=/run/guide/$USER; [ ! -e $s.env ] || . $s.env; [ ! -e $s.cwd ] || cd "$(cat $s.cwd)"; eval "$1"; r=$?; '
+        script = ('cd; s=/run/guide/$USER; [ ! -e $s.env ] || . $s.env; [ ! -e $s.cwd ] || cd "$(cat $s.cwd)"; set -a; eval "$1"; r=$?; '
                   'export -p >$s.env; pwd >$s.cwd; exit $r')
         # A file for each: what runs on in the background goes on writing to its own.
         self.typed += 1
