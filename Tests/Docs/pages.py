@@ -5,7 +5,7 @@ In a page a fenced block says in its info string, behind the language, what the 
     host=A[,B]   the host, or hosts, on which the block's commands are run, one after the other
     as=root      as root; otherwise as an operator who may use sudo
     until        each command is repeated until it prints what the page shows: of commands that only look
-    exit=N       the last command ends with N; otherwise 0
+    exit=N[,M]   the last command ends with N, or M; otherwise with 0
     file=PATH    no commands: the block is the text of that file of the host, in the operator's home unless absolute
     check=KIND   the block is also a manifest that `manifests.py` validates
     shown=REASON no commands for the runner; the reasons are those of `guide.SHOWN`
