@@ -82,17 +82,18 @@ struct ControlOptions: ParsableArguments {
     func client() throws -> ControlClient {
         let locator = ControlLocator(control: control, state: state, environment: ProgramEnvironment.variables)
         switch locator.locate() {
-        case .found(let path): return ControlClient(path: path)
+        case .found(let path):
+            if control == nil, let state, unsafe access(path, F_OK) != 0, errno == ENOENT {
+                throw GatewayService.silence("there is no socket \(path)", state: state)
+            }
+            return ControlClient(path: path)
         case .several(let paths):
             throw CommandFailure(
                 .failed,
                 "several gateways may run here: choose one with --control\n"
                     + paths.map { "  --control \($0)" }.joined(separator: "\n"))
         case .none(let searched):
-            throw CommandFailure(
-                .notRunning,
-                "no gateway is running: there is no socket \(searched.joined(separator: " or "));"
-                    + " start one with dxgateway run, or name its socket with --control")
+            throw GatewayService.silence("there is no socket \(searched.joined(separator: " or "))", state: nil)
         }
     }
 }

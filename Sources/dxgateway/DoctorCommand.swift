@@ -52,7 +52,7 @@ struct DoctorCommand: AsyncParsableCommand {
             options.control == nil && options.state ?? StateOption.standard == StateOption.standard
             && config ?? GatewayPlace.standardConfiguration == GatewayPlace.standardConfiguration
         if isStandard { subject.service = DoctorHost().askService() }
-        if let owned = subject.stateDirectory { DoctorUser.become(ownerOf: owned) }
+        if let owned = subject.stateDirectory { StateOwner.become(of: owned) }
         await ask(&subject)
         let findings = await ProgressLine.during("looking at this host and its network") {
             await Doctor(subject).run()
@@ -122,15 +122,5 @@ struct GatewayPlace {
         self.state = state ?? (config == nil && isMember ? StateOption.standard : nil)
         let isThere = unsafe access(Self.standardConfiguration, F_OK) == 0
         configuration = config ?? (isThere ? Self.standardConfiguration : nil)
-    }
-}
-
-/// The user as whom the doctor looks.
-private enum DoctorUser {
-    /// As root: becomes the owner of a directory, for good. What root may do says nothing of what the gateway may.
-    static func become(ownerOf directory: String) {
-        guard geteuid() == 0, let facts = DoctorHost.facts(of: directory), facts.owner != 0 else { return }
-        _ = setgroups(0, nil)
-        guard setgid(facts.group) == 0, setuid(facts.owner) == 0 else { return }
     }
 }

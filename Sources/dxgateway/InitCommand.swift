@@ -1,6 +1,7 @@
 import ArgumentParser
 import DXControl
 import DXTunnel
+import Glibc
 
 struct InitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -8,7 +9,7 @@ struct InitCommand: ParsableCommand {
         abstract: "Make a group, with this gateway as its first member and admin.",
         discussion: """
             The group's root key says who its admins are. Kept in a place of its own, it brings the group back when the
-            last admin's disk is gone.
+            last admin's disk is gone. Root makes the group as the user who owns the state directory.
 
               dxgateway init --group plant --name hq --recovery-out /media/usb/plant.root.key
               dxgateway run
@@ -43,12 +44,22 @@ struct InitCommand: ParsableCommand {
     func run() throws {
         let matchmakers = try match.map(MatchmakerArgument.read)
         let summary: GroupSummary
-        do throws(StateProblem) {
-            summary = try GroupCreation(
-                group: group, gateway: name, stateDirectory: place.state, recoveryFile: recoveryOut,
-                matchmakers: matchmakers
-            ).run()
-        } catch {
+        do {
+            // In the directory of another user root's own file is written by root, once the group is there.
+            let isOther = StateOwner.isOther(of: place.state)
+            if isOther, let recoveryOut { try RootKey.refuseExisting(recoveryOut) }
+            summary = try StateOwner.perform(in: place.state) {
+                try GroupCreation(
+                    group: group, gateway: name, stateDirectory: place.state,
+                    recoveryFile: isOther ? nil : recoveryOut, matchmakers: matchmakers
+                ).run()
+            }
+            if isOther, let recoveryOut, let made = summary.rootKeyFile {
+                let root = try StateOwner.perform(in: place.state) { try RootKey(reading: made) }
+                try root.write(to: recoveryOut)
+                try StateOwner.perform(in: place.state) { _ = unsafe unlink(made) }
+            }
+        } catch let failure as CommandFailure { throw failure } catch {
             throw CommandFailure(.failed, "\(error)")
         }
         if json { return try Output.json(GroupReport(group: summary)) }
@@ -90,9 +101,12 @@ struct GroupRecoverCommand: ParsableCommand {
 
     func run() throws {
         let summary: GroupSummary
-        do throws(StateProblem) {
-            summary = try GroupRecovery(stateDirectory: place.state, keyFile: key).run()
-        } catch { throw CommandFailure(.failed, "\(error)") }
+        do {
+            let root = try RootKey(reading: key)
+            summary = try StateOwner.perform(in: place.state) {
+                try GroupRecovery(stateDirectory: place.state, keyFile: key, rootKey: root).run()
+            }
+        } catch let failure as CommandFailure { throw failure } catch { throw CommandFailure(.failed, "\(error)") }
         if json { return try Output.json(GroupReport(group: summary)) }
         Output.line("\(summary.thisGateway?.name ?? "this gateway") is an admin of the group \(summary.group)")
     }
@@ -114,6 +128,7 @@ struct GroupShowCommand: ParsableCommand {
 
     func run() throws {
         let summary: GroupSummary
+        StateOwner.become(of: place.state)
         do throws(StateProblem) { summary = try GroupSummary(stateDirectory: place.state) } catch {
             throw CommandFailure(.failed, "\(error)")
         }
@@ -139,6 +154,12 @@ struct StateOption: ParsableArguments {
 
     /// The system's own gateway's.
     static let standard = "/var/lib/dx/gateway"
+
+    /// What runs a gateway from a state directory: the service, where it is the service's.
+    static func runCommand(_ state: String) -> String {
+        state == standard && GatewayService.isInstalled
+            ? "sudo systemctl start dxgateway" : "dxgateway run --state \(state)"
+    }
 }
 
 /// A group as JSON.

@@ -9,7 +9,8 @@ struct JoinCommand: AsyncParsableCommand {
         abstract: "Join a group with a token that dxgateway invite printed.",
         discussion: """
             A token on the command line can be seen by other users of this machine; - reads it from standard input and
-            @FILE from a file. If joining fails, ask again: the token stays this gateway's.
+            @FILE from a file. If joining fails, ask again: the token stays this gateway's. Root joins as the user who owns the
+            state directory.
 
               dxgateway join - --name edge-1 < token.txt
               dxgateway join @/etc/dx/token
@@ -32,15 +33,17 @@ struct JoinCommand: AsyncParsableCommand {
     func run() async throws {
         let summary: GroupSummary
         do {
+            let text = try text()
+            StateOwner.become(of: place.state)
             let joining = GroupJoining(
-                token: try text(), name: name, stateDirectory: place.state, patience: .seconds(patience))
+                token: text, name: name, stateDirectory: place.state, patience: .seconds(patience))
             summary = try await ProgressLine.during("joining (up to \(patience) s)") { try await joining.run() }
         } catch let failure as CommandFailure { throw failure } catch {
             throw CommandFailure(.failed, "\(error)")
         }
         if json { return try Output.json(GroupReport(group: summary)) }
         Output.line("joined the group; state in \(summary.state)")
-        Output.line("run it:  dxgateway run --state \(summary.state)")
+        Output.line("run it:  \(StateOption.runCommand(summary.state))")
     }
 
     private func text() throws -> String {

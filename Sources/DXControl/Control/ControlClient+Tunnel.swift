@@ -4,7 +4,7 @@ import NIOHTTP1
 
 extension ControlClient {
     /// Opens a connection through a tunnel that begins at the gateway, and carries bytes both ways until the target has said
-    /// all.
+    /// all; what `input` waits for then is left to itself.
     ///
     /// - Parameters:
     ///   - destination: the member to connect to; the best one when nil.
@@ -23,15 +23,20 @@ extension ControlClient {
         head.headers.add(name: "transfer-encoding", value: "chunked")
         let request = head
         try await connection.executeThenClose { inbound, outbound in
-            try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask {
+            // Not waited for: when the target has said all, its input may be a terminal at which nobody types.
+            let sending = Task {
+                do {
                     try await outbound.write(.head(request))
                     while let part = try await input() { try await outbound.write(.body(.byteBuffer(part))) }
                     try await outbound.write(.end(nil))
+                } catch {
+                    // Without the rest the target must not take what it has for all there is.
+                    connection.channel.close(promise: nil)
+                    throw error
                 }
-                try await receive(inbound, output: output)
-                tasks.cancelAll()
             }
+            defer { sending.cancel() }
+            try await receive(inbound, output: output)
         }
     }
 

@@ -31,7 +31,7 @@ extension ControlClientError: CustomStringConvertible {
         case .notRunning(let path, let reason):
             "no gateway is running at \(path) (\(reason)); start one with dxgateway run, or name its socket with --control"
         case .noPermission(let path):
-            "the control socket \(path) belongs to another user; run this as the gateway's user"
+            "the control socket \(path) belongs to another user; run this as root (sudo), or as the gateway's user"
         case .timedOut(let path, let seconds):
             "the gateway at \(path) did not answer within \(seconds) s; see its log"
         case .ended(let path): "the gateway at \(path) ended without a word; see its log"

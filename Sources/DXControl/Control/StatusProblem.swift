@@ -56,6 +56,7 @@ struct StatusProblem: Sendable, Hashable {
     /// What to run for what is wrong with the gateway as a whole.
     private static func otherCommand(_ text: String, _ away: [PeerStatus]) -> String {
         if text.hasPrefix("no other member"), let peer = away.first { return "explain \(peer.name)" }
+        if text.hasPrefix("no matchmaker") { return "netcheck" }
         if text.hasPrefix("memory") { return "top" }
         return "doctor"
     }

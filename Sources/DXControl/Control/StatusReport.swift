@@ -118,7 +118,9 @@ public struct StatusReport: Sendable, CustomStringConvertible {
         add("dropped", 7, dropLines)
         if let group = status.group {
             let admin = group.admin ? "; an admin" : ""
-            let counts = "epoch \(group.epoch), \(group.members) members, \(group.neighbours) neighbours"
+            let members = group.members == 1 ? "1 member" : "\(group.members) members"
+            let neighbours = group.neighbours == 1 ? "1 neighbour" : "\(group.neighbours) neighbours"
+            let counts = "epoch \(group.epoch), \(members), \(neighbours)"
             add("group", 3, ["\(group.name), revision \(group.revision), \(counts)\(admin)"])
         }
         add("listens", 6, [status.listen.joined(separator: ", ")])

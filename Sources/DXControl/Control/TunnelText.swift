@@ -54,7 +54,8 @@ public enum TunnelText {
 
     /// How one end of a tunnel stands at this gateway, line by line.
     public static func lines(_ end: TunnelStatus) -> [String] {
-        let address = place(end) == "-" ? "the program" : place(end)
+        // One that cannot listen has no address either.
+        let address = place(end) != "-" ? place(end) : end.state == .failed ? "no address" : "the program"
         var lines = [
             "here: \(end.role.rawValue), \(state(end)), \(address), \(end.openConnections) open of \(end.totalConnections)"
                 + " connections" + (end.lastError.map { "; last error: \($0)" } ?? "")

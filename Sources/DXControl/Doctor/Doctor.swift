@@ -105,6 +105,16 @@ public struct Doctor: Sendable {
             }
             return [DoctorFinding("config", .ok, "\(path) is good")]
         } catch {
+            // The package's own file, before the host is in a group: nothing has to be added to it.
+            if subject.stateDirectory == nil, subject.status == nil,
+                (try? GatewayConfigurationFile.settings(path: path)) != nil
+            {
+                return [
+                    DoctorFinding(
+                        "config", .fail, "this host is in no group yet; \(path) is good for a gateway in one",
+                        remedy: "dxgateway join - < TOKENFILE enters a group, dxgateway init makes one")
+                ]
+            }
             let more = error.problems.count > 1 ? " (and \(error.problems.count - 1) more)" : ""
             return error.problems.prefix(1).map { problem in
                 let place = problem.position.map { "\(problem.file):\($0.line):\($0.column)" } ?? problem.file
@@ -160,10 +170,11 @@ public struct Doctor: Sendable {
                         remedy: "they come anew from other members; look for a failing disk")
                 ]
             }
+            let members = summary.members.count == 1 ? "1 member" : "\(summary.members.count) members"
             return [
                 DoctorFinding(
                     "state", .ok,
-                    "\(path) is whole: group \(summary.group), \(summary.members.count) members, epoch \(summary.epoch)"
+                    "\(path) is whole: group \(summary.group), \(members), epoch \(summary.epoch)"
                 )
             ]
         } catch {

@@ -96,7 +96,7 @@ extension GatewayCore {
                 state: tunnel.failureText != nil ? .failed : tunnel.isActive ? .active : .waiting,
                 listen: tunnel.listenTexts, openConnections: usage.open,
                 totalConnections: usage.total, refusedConnections: usage.refused, bytesToTarget: usage.bytesIn,
-                bytesToClient: usage.bytesOut, lastError: usage.lastError
+                bytesToClient: usage.bytesOut, lastError: tunnel.failureText ?? usage.lastError
             ).with(usage, isCompressed: tunnel.isCompressed).with(tunnel.udp?.drops, rate: tunnel.udp?.rate)
             status.destinations = tunnel.destinationStatus(now: currentTime())
             status.failovers = tunnel.choice.failovers

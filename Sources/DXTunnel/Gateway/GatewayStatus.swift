@@ -114,7 +114,8 @@ public struct GatewayStatus: Sendable, Hashable {
                 return "peer \(peer.name) is \(peer.state.rawValue) since \(peer.since)\(reason)"
             }
         let auditProblems = audit?.problem.map { ["audit records cannot be written: \($0)"] } ?? []
-        return groupProblems + peerProblems + tunnels.compactMap(\.problem) + limitProblems + auditProblems
+        return groupProblems + peerProblems + tunnels.compactMap(\.problem) + matchProblems + limitProblems
+            + auditProblems
     }
 
     /// The whole of it in a line, for service managers: whether it is healthy, else the first reason why not.
@@ -124,6 +125,15 @@ public struct GatewayStatus: Sendable, Hashable {
         let health = problems.first.map { "NOT healthy: \($0)" } ?? "healthy"
         return
             "\(health); \(connected) of \(peers.count) peers connected, \(open) connections in \(tunnels.count) tunnels"
+    }
+
+    /// Every matchmaker of the group says no, or is another one: who is not reached yet will not be. One that is silent is no problem by
+    /// itself: members that have found each other do without.
+    private var matchProblems: [String] {
+        guard let match, let first = match.matchmakers.first(where: \.isRefusing),
+            match.matchmakers.allSatisfy({ $0.state == .failing })
+        else { return [] }
+        return ["no matchmaker is of use: \(first.server): \(first.problem ?? "")"]
     }
 
     /// A limit is reached, and new connections are refused.

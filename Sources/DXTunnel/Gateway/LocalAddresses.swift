@@ -6,18 +6,20 @@ import Glibc
 enum LocalAddresses {
     /// The addresses of a socket that is bound to these: themselves, or of every interface where it is bound to all.
     static func reachable(_ bound: [Endpoint]) -> [Endpoint] {
-        var result: [Endpoint] = []
-        for endpoint in bound {
-            guard endpoint.isUnspecified else {
-                result.append(endpoint)
-                continue
-            }
-            let all = interfaces().map(\.address).filter { $0.family == endpoint.family }
-            // Loopback is of use only where there is nothing else, as in a test's network namespace.
-            let outer = all.filter { !$0.isLoopback }
-            result += (outer.isEmpty ? all : outer).map { $0.withPort(endpoint.port) }
+        reachable(bound, among: interfaces().map(\.address))
+    }
+
+    /// The same where interfaces have these addresses.
+    static func reachable(_ bound: [Endpoint], among addresses: [Endpoint]) -> [Endpoint] {
+        let families = bound.filter(\.isUnspecified).map(\.family)
+        // Loopback is of use only where there is nothing else by either IP version, as in a test's network namespace: others
+        // would call themselves there.
+        let hasOuter = addresses.contains { !$0.isLoopback && families.contains($0.family) }
+        return bound.flatMap { endpoint in
+            guard endpoint.isUnspecified else { return [endpoint] }
+            return addresses.filter { $0.family == endpoint.family && !($0.isLoopback && hasOuter) }
+                .map { $0.withPort(endpoint.port) }
         }
-        return result
     }
 
     /// The networks that this machine is in.

@@ -47,7 +47,7 @@ public struct GroupCreation: Sendable {
             throw StateProblem(
                 stateDirectory, "holds a group already", "name another directory with --state, or remove this one")
         }
-        if let recoveryFile { try refuseExisting(recoveryFile) }
+        if let recoveryFile { try RootKey.refuseExisting(recoveryFile) }
         state.removeLeftovers()
         let identity = try state.identity()
         do {
@@ -103,12 +103,5 @@ public struct GroupCreation: Sendable {
             precondition(admission == .added, "a new group's own records are held")
         }
         return GroupFile(document, member: member)
-    }
-
-    private func refuseExisting(_ path: String) throws(StateProblem) {
-        do { try KeyFiles.refuseExisting(path) } catch {
-            throw StateProblem(
-                path, "it exists already", "name another file, or remove it if it is of an init that did not finish")
-        }
     }
 }

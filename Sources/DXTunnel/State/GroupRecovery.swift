@@ -8,11 +8,14 @@ public struct GroupRecovery: Sendable {
     public var stateDirectory: String
     /// The file with the root key, as `GroupCreation` wrote it.
     public var keyFile: String
+    /// That key, where it was read already; nil: `run` reads it.
+    public var rootKey: RootKey?
 
     /// What to do; nothing happens yet.
-    public init(stateDirectory: String, keyFile: String) {
+    public init(stateDirectory: String, keyFile: String, rootKey: RootKey? = nil) {
         self.stateDirectory = stateDirectory
         self.keyFile = keyFile
+        self.rootKey = rootKey
     }
 
     /// Makes this gateway an admin. Doing it again changes nothing.
@@ -22,7 +25,7 @@ public struct GroupRecovery: Sendable {
         let state = try StateDirectory(locking: stateDirectory)
         let file = try state.group()
         let root: Identity
-        do { root = try Identity.read(from: keyFile) } catch { throw StateProblem(error) }
+        if let rootKey { root = rootKey.identity } else { root = try RootKey(reading: keyFile).identity }
         guard root.publicKey == file.rootKey else {
             throw StateProblem(
                 keyFile, "is not the root key of this group", "name the file that init --recovery-out wrote")

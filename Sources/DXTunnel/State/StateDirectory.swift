@@ -1,3 +1,4 @@
+import CDXSystem
 import DXSecure
 import DXWire
 import Glibc
@@ -46,6 +47,14 @@ final class StateDirectory: Sendable {
         if unsafe mkdir(path, Self.mode) != 0 && errno != EEXIST {
             throw StateProblem(
                 path, "cannot be made (\(Self.errorText()))", "make it with mkdir -m 700, or name another")
+        }
+        // Before anything is made in it: a lock of root's would be in its owner's way.
+        var facts = dx_path()
+        if unsafe dx_path_facts(path, true, &facts) == 0, facts.owner != geteuid() {
+            throw StateProblem(
+                path, "belongs to user \(facts.owner), and this runs as user \(geteuid())",
+                "run this as that user (sudo -u '#\(facts.owner)' dxgateway ...), or name another directory with --state"
+            )
         }
         let lockPath = path + "/" + Name.lock
         lock = unsafe open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600 as mode_t)

@@ -1,3 +1,5 @@
+import DXMatch
+
 /// How it stands between this gateway and one matchmaker.
 public struct MatchmakerStatus: Sendable, Hashable, Codable {
     /// In one word.
@@ -46,6 +48,9 @@ public struct MatchmakerStatus: Sendable, Hashable, Codable {
         self.state = state
         observed = []
     }
+
+    /// Whether something has to be changed before it is of use, here or there; false for one that is only silent.
+    var isRefusing: Bool { state == .failing && problem != nil && problem != "\(MatchClientProblem.noAnswer)" }
 
     /// What is wrong with one that says it has another pin.
     static func wrongPin(_ seen: String, configured: String) -> String {
