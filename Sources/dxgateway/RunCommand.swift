@@ -97,12 +97,12 @@ struct RunCommand: AsyncParsableCommand {
     /// Runs the gateway, and beside it what people and other programs ask it by, until a signal or another start ends it.
     private func serve(_ gateway: Gateway, _ settings: RunSettings, _ context: Context) async throws {
         let (logger, running) = (context.logger, RunningServices())
+        let succeeds = context.succession != nil
         let restarter = Restarter(
             gateway, terms: settings.terms, drainTime: settings.limits.restartTimeout, manager: context.manager,
-            logger: logger,
+            isSuccessor: succeeds, logger: logger,
             onSucceeded: { await running.succeeded(gateway, drain: $0, logger: logger) },
             onLost: { await running.lost() })
-        let succeeds = context.succession != nil
         let control = ControlService(
             path: settings.controlPath,
             target: GatewayControlTarget(gateway, logs: context.levels, restarts: restarter), logger: logger,
@@ -125,7 +125,7 @@ struct RunCommand: AsyncParsableCommand {
         let services = ServiceGroup(configuration: options)
         running.set(all: services, beside: beside)
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        let stopping = Task { await stopOnSignal(signals, gateway, services, logger) }
+        let stopping = Task { await stopOnSignal(signals, gateway, services, restarter, logger) }
         defer { stopping.cancel() }
         let telling = context.succession?.tell(of: gateway)
         defer { telling?.cancel() }
@@ -188,10 +188,12 @@ extension RunCommand {
 
 /// Drains the gateway at the first signal, then has it stop; stops it at once at the second.
 private func stopOnSignal(
-    _ signals: UnixSignalsSequence, _ gateway: Gateway, _ services: ServiceGroup, _ logger: Logger
+    _ signals: UnixSignalsSequence, _ gateway: Gateway, _ services: ServiceGroup, _ restarter: Restarter,
+    _ logger: Logger
 ) async {
     var draining: Task<Void, Never>?
     for await signal in signals {
+        await restarter.stop()
         guard draining == nil else {
             logger.notice("stopping at once", metadata: ["signal": "\(signal)"])
             draining?.cancel()

@@ -14,8 +14,25 @@ extension ControlClient {
     public func events(
         follow: Bool, after last: String? = nil, event: (GatewayEventRecord, String) async throws -> Void
     ) async throws {
+        var lines = EventStreamLines()
+        try await stream("/v1/events?follow=\(follow)", since: last) { bytes in
+            for text in try lines.append(bytes, path: path) {
+                // An event of a newer version may be of a kind that this one does not know.
+                guard let record = try? JSONDecoder().decode(GatewayEventRecord.self, from: Data(text.utf8)) else {
+                    continue
+                }
+                try await event(record, text)
+            }
+        }
+    }
+
+    /// Gives `part` an answer that goes on, as it comes, until it ends or `part` throws. Throws what `part` throws; else `ControlClientError`,
+    /// `ended` when the gateway ended in the middle.
+    func stream(
+        _ uri: String, since last: String? = nil, part: (ByteBuffer) async throws -> Void
+    ) async throws {
         let connection = try await connect()
-        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/v1/events?follow=\(follow)")
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: uri)
         head.headers.add(name: "host", value: "localhost")
         head.headers.add(name: "connection", value: "close")
         if let last { head.headers.add(name: "last-event-id", value: last) }
@@ -24,17 +41,8 @@ extension ControlClient {
         do {
             try await connection.executeThenClose { inbound, outbound in
                 try await outbound.write(contentsOf: [.head(request), .end(nil)])
-                var lines = EventStreamLines()
                 try await receive(inbound) { bytes in
-                    do {
-                        for text in try lines.append(bytes, path: path) {
-                            // An event of a newer version may be of a kind that this one does not know.
-                            guard
-                                let record = try? JSONDecoder().decode(GatewayEventRecord.self, from: Data(text.utf8))
-                            else { continue }
-                            try await event(record, text)
-                        }
-                    } catch {
+                    do { try await part(bytes) } catch {
                         failure = error
                         throw error
                     }

@@ -57,8 +57,14 @@ public struct ServiceManager: Sendable {
     /// So long it waits before it says again that it is ready.
     private static let readyPause = Duration.seconds(1)
 
-    /// Another start of the program is the one to watch from now on.
-    public func handOver(to process: Int32) async { await send("MAINPID=\(process)") }
+    /// Another start of the program is the one to watch from now on. Said until the manager takes it, for a minute at most: it would take
+    /// the end of this one for the program's.
+    public func handOver(to process: Int32) async {
+        let end = ContinuousClock.now + .seconds(60)
+        while !(await send("MAINPID=\(process)")), ContinuousClock.now < end {
+            guard (try? await Task.sleep(for: Self.readyPause)) != nil else { return }
+        }
+    }
 
     /// It is about to end.
     public func stopping(_ status: String) async { await send("STOPPING=1\nSTATUS=\(Self.line(status))") }

@@ -1,7 +1,9 @@
+import CDXSystem
 import Glibc
 
 /// The audit records on the disk: two files of half the size each, `audit.log` and the one before it, `audit.1.log`, so that the
-/// oldest half goes at a time. Whoever has this value is the only one who writes them.
+/// oldest half goes at a time. Whoever has this value is the only one in its process who writes them; another start of the gateway, which still
+/// has connections, does it in turns (`flock`).
 ///
 /// Nothing is flushed to the disk: records of the last seconds before a power cut may be missing, and a line may be torn. Such a
 /// line is skipped when it is read, and ended before the next one is written.
@@ -40,15 +42,18 @@ struct AuditFile: Sendable {
 
     /// Appends lines, a piece; why not, if they cannot be: then none of them is there.
     func append(_ lines: [UInt8]) -> String? {
-        var descriptor = open()
+        var descriptor = openAlone()
         guard descriptor >= 0 else { return Self.errorText() }
         var size = Int(lseek(descriptor, 0, SEEK_END))
         if size > 0, size + lines.count > halfByteCount {
+            let result = unsafe rename(path, olderPath)
+            let text = Self.errorText()
             close(descriptor)
-            guard unsafe rename(path, olderPath) == 0 else { return Self.errorText() }
-            descriptor = open()
+            guard result == 0 else { return text }
+            descriptor = openAlone()
             guard descriptor >= 0 else { return Self.errorText() }
-            size = 0
+            // Another start may have begun it meanwhile.
+            size = Int(lseek(descriptor, 0, SEEK_END))
         }
         defer { close(descriptor) }
         var bytes = lines
@@ -68,6 +73,21 @@ struct AuditFile: Sendable {
             written += count
         }
         return nil
+    }
+
+    /// Opens the file for nobody else to write meanwhile: not one that has become the older one while that was waited for.
+    private func openAlone() -> CInt {
+        while true {
+            let descriptor = open()
+            guard descriptor >= 0 else { return descriptor }
+            guard flock(descriptor, LOCK_EX) == 0 else { return descriptor }
+            var (own, there) = (dx_path(), dx_path())
+            guard unsafe dx_path_facts("/proc/self/fd/\(descriptor)", true, &own) == 0,
+                unsafe dx_path_facts(path, false, &there) == 0
+            else { return descriptor }
+            if own.inode == there.inode && own.device == there.device { return descriptor }
+            close(descriptor)
+        }
     }
 
     private func open() -> CInt {

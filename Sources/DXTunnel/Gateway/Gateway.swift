@@ -424,8 +424,10 @@ public final class Gateway: Service {
         while true {
             let left = try await openConnections()
             let passed = clock.now - start
-            // A start before this one gets its datagrams through this one, and has a time of its own.
-            let isNeeded = try await onEachLoop { $0.isSucceeded && $0.relay != nil }.contains(true)
+            // A start before this one gets its datagrams through this one. Its time is its own, unless all are to stop.
+            let isRelaying = try await onEachLoop { $0.relay != nil }.contains(true)
+            let isSucceeded = try await onEachLoop { $0.isSucceeded }.contains(true)
+            let isNeeded = isRelaying && (isSucceeded || passed < limit)
             if left == 0, !isNeeded, passed >= min(grace, limit) {
                 // One that was taken over from waits until its peers are with the other start.
                 guard passed < min(Self.movePatience, limit), try await onEachLoop({ $0.hasPeersLeft }).contains(true)

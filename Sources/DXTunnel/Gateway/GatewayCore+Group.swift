@@ -21,6 +21,7 @@ extension GatewayCore {
         if old.tunnels != view.tunnels || old.peers != view.peers || old.name != configuration.name {
             events.post(.configurationChanged(revision: group?.state.revision ?? 0))
         }
+        tellStanding()
         scheduleTurn()
         return configuration
     }

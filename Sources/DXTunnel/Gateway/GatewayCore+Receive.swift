@@ -82,13 +82,18 @@ extension GatewayCore: DatagramHandler {
     private func receiveVeiled(
         _ datagram: RawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant
     ) {
+        // What is new is the other start's, which reads what comes next; what comes by this one's way is of a start before it.
+        guard !isSucceeded else {
+            relay?.take(datagram, from: source, local: local, ecn: ecn, now: now)
+            return
+        }
         if let match, !source.isForwarded, match.receive(datagram, from: source, at: local, now: now) { return }
         switch secure.receiveVeiled(datagram, from: source, at: local, now: now) {
         // At once: the first datagram of a new session may be the next of this batch.
         case .taken: drainSecureEvents(now: now)
         case .dropped(.notVeiled):
             // Of an earlier start of this gateway, perhaps.
-            if let relay { return relay.take(datagram, from: source, local: local, ecn: ecn) }
+            if let relay { return relay.take(datagram, from: source, local: local, ecn: ecn, now: now) }
             // The kernel gives session data to its loop, but not while a socket is being opened again.
             var reader = ByteReader(datagram)
             guard !isHandedOver, let owner = try? reader.readUInt8(), neighbours[owner] != nil else { return }

@@ -36,6 +36,8 @@ final class GatewayCore {
     private(set) var isStopping = false
     /// Whether another start of the gateway takes over.
     var succession = Succession.none
+    /// Since when it is left to its connections.
+    var yieldedAt: Instant?
     /// What an earlier start left; nil when there was none, and when it is settled.
     var inheritance: Inheritance?
     /// Gives the earlier start what is its sessions'; nil when there is none.

@@ -16,18 +16,27 @@ extension PeerLink {
 
     /// The peer says that another start of it takes over.
     func onSuccession(of channel: PeerChannel) {
+        // The answer to what this gateway has said itself; or both ends are restarted, which comes to the same.
+        if core.isSucceeded { return channel.isLeft = true }
         guard channel === self.channel, !channel.isSucceeded else { return }
         core.logger.info("peer restarts: its open connections go on", metadata: ["peer": "\(name)"])
         channel.isSucceeded = true
         nextHalf = core.random.next()
         // The other start may know no address of this gateway. What comes before it runs waits in its socket.
+        // Whoever waits for the one in use to answer waits for nothing.
+        for session in doubted?.sessions ?? [] { drop(session) }
+        doubted = nil
         let spread = Interval(nanoseconds: Int64(core.random.below(UInt64(Self.successionSpread.nanoseconds))))
-        reconnect.want(at: core.currentTime() + spread)
+        reconnect.want(at: core.currentTime() + Self.successionPause + spread)
         refreshDeadline()
     }
 
     /// Hundreds of peers do not call at the same moment: their handshakes cost the other start a fraction of a millisecond each.
-    private static let successionSpread = Interval.milliseconds(200)
+    private static let successionSpread = Interval.milliseconds(400)
+    /// The old start reads for as long as its other peers take to answer; what it would take as a call is lost.
+    private static let successionPause = Interval.milliseconds(600)
+    /// A peer that restarts again and again, with connections open in each start, has so many at most.
+    private static let mostParted = 4
 
     /// Whether the channel is that of an earlier start of the peer, and another is looked for.
     var isSucceeded: Bool { channel?.isSucceeded ?? false }
@@ -43,8 +52,15 @@ extension PeerLink {
     func part(_ channel: PeerChannel) {
         core.logger.info(
             "peer has restarted", metadata: ["peer": "\(name)", "open_connections": "\(channel.connectionCount)"])
+        let parted = ending.filter { $0.counted != nil && $0.end == nil }
+        if parted.count >= Self.mostParted, let oldest = parted.first {
+            oldest.transport.close(.replaced, reason: "it was restarted too often", now: core.currentTime())
+            core.mark(oldest)
+        }
         setAside(channel)
         channel.counted = channel.transport.statistics
+        for peer in core.forwarding.peers(through: id) { peer.forwarderIsGone(now: core.currentTime()) }
+        tellLeft()
     }
 
     /// It is the peer's channel no more: what it has carried is counted, and no path is looked for.
@@ -64,13 +80,14 @@ extension PeerLink {
         core.mark(channel)
     }
 
-    /// Ends a channel that was left to its streams and has none any more: so the earlier start knows that it is not needed.
-    func endIfDone(_ channel: PeerChannel) {
-        guard channel.counted != nil, channel.end == nil, channel.connectionCount == 0,
-            !core.origins.contains(where: { $0.isActivated(by: channel) })
-        else { return }
-        channel.transport.close(.replaced, reason: "its last stream has ended", now: core.currentTime())
-        core.mark(channel)
+    /// Tells an earlier start that nothing new will go over its channel, once all tunnels are activated over the present one. It ends then
+    /// when it has delivered everything; this end does not know when that is.
+    func tellLeft() {
+        for channel in ending where channel.counted != nil && channel.end == nil && !channel.hasToldLeft {
+            guard !core.origins.contains(where: { $0.isActivated(by: channel) }) else { continue }
+            channel.hasToldLeft = true
+            channel.send(.succession)
+        }
     }
 
     /// What a channel that was left to its streams has carried since.

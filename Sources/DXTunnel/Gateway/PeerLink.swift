@@ -375,6 +375,11 @@ final class PeerLink {
     func attach(_ session: ChannelSession, _ bind: Bind, now: Instant) {
         binding.removeAll { $0 === session }
         guard session.bind.own.channelHalf == ownHalf, !isOfPredecessor(bind) else {
+            // The old start may have taken it as a path of the channel that there is.
+            if let channel, channel.remoteHalf == bind.channelHalf {
+                session.pathID = session.session.isInitiator ? session.pathID : bind.pathID
+                channel.refuse(session)
+            }
             // The channel that our BIND spoke of ended meanwhile, and the peer may have joined to it.
             drop(session)
             reconnect.want(at: now)
@@ -542,7 +547,6 @@ final class PeerLink {
 
     /// Lets channels go that have said all.
     func disposeEnded() {
-        for channel in ending { endIfDone(channel) }
         for channel in ending where channel.transport.isClosed {
             countRest(of: channel)
             channel.dispose()

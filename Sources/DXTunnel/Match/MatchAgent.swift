@@ -121,8 +121,18 @@ final class MatchAgent {
         let now = host.currentTime()
         for link in links { link.client.stop(now: now) }
         pump(now: now)
+        end { $0.stop() }
+    }
+
+    /// Ends everything here, and nothing elsewhere: another start goes on with what is registered and with the router's mapping.
+    func leave() {
+        guard !isStopped else { return }
+        end { $0.close() }
+    }
+
+    private func end(_ endPortMap: (PortMapDriver) -> Void) {
         isStopped = true
-        portMap?.stop()
+        if let portMap { endPortMap(portMap) }
         portMap = nil
         for discovery in discoveries.values { discovery.stop() }
         discoveries.removeAll()

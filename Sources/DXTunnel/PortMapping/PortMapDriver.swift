@@ -88,6 +88,18 @@ package final class PortMapDriver {
         return EventLoopFuture.andAllComplete(ends, on: eventLoop)
     }
 
+    /// Closes everything at once, and leaves mappings to the router.
+    func close() {
+        eventLoop.preconditionInEventLoop()
+        onEvent = nil
+        timer?.cancel()
+        timer = nil
+        announcements?.close()
+        announcements = nil
+        for link in links.values { link.close() }
+        links = [:]
+    }
+
     /// Hands an announcement to the link of its family.
     fileprivate func received(_ datagram: RawSpan, from source: Endpoint, now: Instant) {
         links[source.family]?.receiveAnnouncement(datagram, from: source, now: now)

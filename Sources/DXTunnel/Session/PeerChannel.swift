@@ -31,6 +31,10 @@ final class PeerChannel {
 
     /// Another start of the peer takes over: this channel is left to its streams.
     var isSucceeded = false
+    /// The peer is with the other start of this gateway, or was told of it, and knows it.
+    var isLeft = false
+    /// The peer was told that its other start has everything.
+    var hasToldLeft = false
     /// What it had carried when the channel of that start took its place, which is counted; nil before.
     var counted: ChannelStatistics?
 
@@ -194,6 +198,7 @@ final class PeerChannel {
             owners[frame.id] = .group(stream)
             return
         }
+        guard core.takesStreams else { return abort(frame.id, code: .shutdown) }
         guard let block = blocks[frame.internalPort] else {
             core.complain(
                 "stream refused: unknown internal port",

@@ -11,12 +11,19 @@ final class DatagramRelay {
     private let channel: any Channel
     private var known: Set<ConnectionID> = []
     private var buffer = ByteBuffer()
+    /// What has been told last.
+    private var told: Standing?
+    /// Ids that are new. Noise costs the other start a look each.
+    private var newIDs = TokenBucket(perSecond: DatagramRelay.newPerSecond, burst: DatagramRelay.mostNew)
     /// Datagrams given away, and dropped.
     private(set) var given: UInt64 = 0
     private(set) var dropped: UInt64 = 0
 
     /// 4,096 sessions of the longest life change their ids often; noise takes the rest.
     private static let mostKnown = 65_536
+    /// Sessions that are there when the start begins, some thousands; later ids are those that they change to.
+    private static let newPerSecond = 1_000
+    private static let mostNew = 8_192
     /// Some milliseconds of the fastest transfer.
     private static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 512 << 10, high: 1 << 20)
 
@@ -45,8 +52,9 @@ final class DatagramRelay {
     }
 
     /// Takes a datagram that is nobody's here.
-    func take(_ datagram: RawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark) {
+    func take(_ datagram: RawSpan, from source: Endpoint, local: Endpoint?, ecn: ECNMark, now: Instant) {
         guard let id = Self.id(of: datagram) else { return }
+        guard newIDs.take(now: now) else { return dropped &+= 1 }
         if known.count >= Self.mostKnown { known.removeAll(keepingCapacity: true) }
         known.insert(id)
         give(datagram, from: source, local: local, ecn: ecn)
@@ -63,8 +71,17 @@ final class DatagramRelay {
     /// Sends what was taken.
     func flush() {
         guard buffer.readableBytes > 0 else { return }
-        channel.writeAndFlush(buffer, promise: nil)
-        buffer = channel.allocator.buffer(capacity: 64 << 10)
+        // A copy of its size: what waits is counted by what is in it.
+        channel.writeAndFlush(channel.allocator.buffer(buffer: buffer), promise: nil)
+        buffer.clear()
+    }
+
+    /// Tells who may still use the gateway, when that is news.
+    func tell(_ standing: Standing) {
+        guard standing != told else { return }
+        told = standing
+        RelayedDatagram.write(standing, to: &buffer)
+        flush()
     }
 
     /// Ends the stream.
@@ -110,7 +127,12 @@ final class RelayReader: ChannelInboundHandler {
         received.writeBuffer(&new)
         var datagrams: [LoopNeighbour.Datagram] = []
         do throws(RelayedDatagram.Malformed) {
-            while let datagram = try RelayedDatagram.read(&received) { datagrams.append(datagram) }
+            while let next = try RelayedDatagram.read(&received) {
+                switch next {
+                case .datagram(let datagram): datagrams.append(datagram)
+                case .standing(let standing): core.follow(standing)
+                }
+            }
         } catch {
             context.close(promise: nil)
             return

@@ -1,3 +1,4 @@
+import DXSocket
 import Glibc
 import NIOCore
 
@@ -9,41 +10,64 @@ extension Gateway {
     /// - Throws: `GatewayError.notRunning`; `GatewayError.system` when there are no file descriptors for it. Nothing has changed then.
     package func bequeath() async throws -> Bequest {
         let count = try await onEachLoop { $0.share.number }.count
-        var relays: [(own: CInt, other: CInt)] = []
-        for _ in 0..<count {
-            var ends: [CInt] = [-1, -1]
-            guard unsafe socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0, &ends) == 0
-            else {
-                for relay in relays { _ = (close(relay.own), close(relay.other)) }
-                throw GatewayError.system("there are no file descriptors to leave anything with")
-            }
-            relays.append((ends[0], ends[1]))
-        }
-        try await announceSuccession()
         var bequest = Bequest(loopCount: count)
-        for (number, relay) in relays.enumerated() {
+        do {
+            // What can fail comes first.
+            for number in 0..<count { try await prepare(number, &bequest) }
+            try await announceSuccession(count)
+        } catch {
+            // The relays' ends with it, which end those of this start.
+            for descriptor in bequest.descriptors { close(descriptor) }
+            throw error
+        }
+        for number in 0..<count {
             bequest = try await onLoop(number) { [bequest] core, promise in
                 var bequest = bequest
                 let ended = core.yield(to: &bequest)
                 let result = bequest
                 ended.map { result }.cascade(to: promise)
             }
-            bequest.relays.append(bequest.add(relay.other))
-            try await onLoop(number) { core, promise in
-                let bound = NIOLoopBound(core, eventLoop: core.eventLoop)
-                RelayReader.open(relay.own, for: core) { bound.value.successorEnded() }.map { _ in }.cascade(
-                    to: promise)
-            }
         }
         await giveUpShared()
         return bequest
     }
 
-    private func announceSuccession() async throws {
-        for number in try await onEachLoop({ $0.share.number }) {
-            try await onLoop(number) { core, promise in core.announceSuccession().cascade(to: promise) }
+    /// Duplicates the event loop's sockets, and opens the stream for datagrams of its sessions.
+    private func prepare(_ number: Int, _ bequest: inout Bequest) async throws {
+        let sockets = try await onLoop(number) { core, promise in
+            promise.completeWith(Result { try core.leaveSockets() })
+        }
+        for socket in sockets {
+            bequest.sockets.append(
+                Bequest.Socket(loop: number, stripe: socket.stripe, place: bequest.add(socket.descriptor)))
+        }
+        var ends: [CInt] = [-1, -1]
+        let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        guard unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
+            throw GatewayError.system("there are no file descriptors to leave anything with")
+        }
+        let (own, other) = (ends[0], ends[1])
+        bequest.relays.append(bequest.add(other))
+        try await onLoop(number) { core, promise in
+            let bound = NIOLoopBound(core, eventLoop: core.eventLoop)
+            RelayReader.open(own, for: core) { bound.value.successorEnded() }.map { _ in }.cascade(to: promise)
         }
     }
+
+    /// On all event loops at once: each waits for the slowest of its peers.
+    private func announceSuccession(_ count: Int) async throws {
+        try await withThrowingTaskGroup { group in
+            for number in 0..<count {
+                group.addTask {
+                    try await self.onLoop(number) { core, promise in core.announceSuccession().cascade(to: promise) }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Whether it takes no new connections, because it is about to stop.
+    package func isDraining() async throws -> Bool { try await onEachLoop { $0.isDraining }.contains(true) }
 
     /// How many event loops a gateway of this configuration has on this host.
     package static func threadCount(_ configuration: GatewayConfiguration) -> Int {

@@ -1,3 +1,4 @@
+import DXSecure
 import DXSocket
 import DXStream
 import DXWire
@@ -17,14 +18,59 @@ extension GatewayCore {
         case yielded
     }
 
-    /// So long the peers have to say that they know; those that have not will take the other start for a restart after a crash.
-    private static let patience = Interval.seconds(1)
+    /// So long the peers have to say that they know; those that have not will take the other start for a restart after a crash. They call it
+    /// later than that (`PeerLink.onSuccession`).
+    private static let patience = Interval.milliseconds(500)
+    /// So long streams are taken that peers begin before they are with the other start.
+    private static let lateStreams = Interval.seconds(10)
 
     /// Another start takes over, or has.
     var isSucceeded: Bool { succession != .none }
 
     /// Whether peers have not left for the other start yet, as far as that is known.
-    var hasPeersLeft: Bool { succession == .yielded && peers.contains { $0.channel?.followsSuccessor ?? false } }
+    var hasPeersLeft: Bool {
+        succession == .yielded && peers.contains { $0.channel.map { $0.followsSuccessor && !$0.isLeft } ?? false }
+    }
+
+    /// Whether peers may still begin connections here.
+    var takesStreams: Bool { yieldedAt.map { currentTime() - $0 < Self.lateStreams } ?? true }
+
+    /// Who may use the gateway: whoever may not any more, to an earlier start, is cut off there.
+    func follow(_ standing: Standing) {
+        guard succession == .yielded, !isStopping else { return }
+        relay?.tell(standing)
+        let now = currentTime()
+        for peer in peers where !standing.peers.contains(peer.id) {
+            peer.cut(now: now)
+            peersByID[peer.id] = nil
+        }
+        peers.removeAll { !standing.peers.contains($0.id) }
+        secure.knownPeers = secure.knownPeers.intersection(standing.peers)
+        for tunnel in origins where !standing.tunnels.contains(tunnel.wireName) { tunnel.remove() }
+        origins.removeAll { !standing.tunnels.contains($0.wireName) }
+        for tunnel in destinations where !standing.tunnels.contains(tunnel.wireName) { tunnel.remove() }
+        destinations.removeAll { !standing.tunnels.contains($0.wireName) }
+    }
+
+    /// Tells the earlier start who may use the gateway now.
+    func tellStanding() {
+        relay?.tell(
+            Standing(
+                peers: Set(peers.map(\.id)), tunnels: Set(origins.map(\.wireName) + destinations.map(\.wireName))))
+    }
+
+    /// The event loop's UDP sockets, for the other start: duplicates.
+    ///
+    /// - Throws: `GatewayError.system` when there are no descriptors for them.
+    func leaveSockets() throws(GatewayError) -> [InheritedSocket] {
+        guard let socket else { throw .notRunning }
+        let sockets = socket.descriptors
+        guard Set(sockets.compactMap(\.local)).isSuperset(of: socket.localEndpoints) else {
+            for socket in sockets { close(socket.descriptor) }
+            throw .system("there are no file descriptors to leave the sockets with")
+        }
+        return sockets
+    }
 
     /// Tells the peers that another start takes over. The future completes when all have heard it, or cannot.
     func announceSuccession() -> EventLoopFuture<Void> {
@@ -45,14 +91,11 @@ extension GatewayCore {
         return EventLoopFuture.andAllComplete(heard, on: eventLoop)
     }
 
-    /// Adds the event loop's sockets and listeners to what is left to the other start, and gives up what only one of the two can be: the
+    /// Adds the event loop's listeners to what is left to the other start, and gives up what only one of the two can be: the
     /// future completes when nothing of the group is to be written any more.
     func yield(to bequest: inout Bequest) -> EventLoopFuture<Void> {
         succession = .yielded
-        for socket in socket?.descriptors ?? [] {
-            bequest.sockets.append(
-                Bequest.Socket(loop: share.number, stripe: socket.stripe, place: bequest.add(socket.descriptor)))
-        }
+        yieldedAt = currentTime()
         for tunnel in origins {
             for (place, descriptor, isListening) in tunnel.leaveListeners() {
                 bequest.listeners.append(
@@ -63,23 +106,27 @@ extension GatewayCore {
         }
         socket?.stopReceiving()
         for tunnel in destinations { tunnel.stopChecking() }
-        match?.stop()
+        // Its book of ways has what the links to matchmakers hold.
+        let saved = group?.stop() ?? eventLoop.makeSucceededVoidFuture()
+        match?.leave()
         match = nil
         lan?.stop()
         lan = nil
-        // A peer that does not know what a successor is has to find the gateway restarted.
-        for channel in peers.compactMap(\.channel) where !channel.followsSuccessor {
+        // A peer that does not know what a successor is, or is reached through another member, whose words for it are the other start's now,
+        // has to find the gateway restarted.
+        for channel in peers.compactMap(\.channel) where !channel.followsSuccessor || channel.isForwarded {
             channel.transport.close(.shutdown, reason: "the gateway is restarting", now: currentTime())
             mark(channel)
         }
         turn()
         let checked = networkCheck?.stop() ?? eventLoop.makeSucceededVoidFuture()
-        return checked.and(group?.stop() ?? eventLoop.makeSucceededVoidFuture()).map { _ in }
+        return checked.and(saved).map { _ in }
     }
 
     /// The other start has ended, and with it what it read for this one.
     func successorEnded() {
-        guard !isStopping else { return }
+        // Of one that was never given anything nothing depends.
+        guard !isStopping, succession == .yielded else { return }
         logger.warning("the start that took over has ended: so does this one")
         onSuccessorEnded?()
     }
@@ -108,6 +155,7 @@ extension GatewayCore {
     /// Gives up what an earlier start left and nobody wants here, after a while.
     func settleInheritance() {
         guard let inheritance else { return }
+        tellStanding()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.scheduleTask(in: Self.listenerPatience) {
             inheritance.closeRest()

@@ -34,14 +34,11 @@ final class TunnelListener {
         self.place = place
         local = place.address
         if let inherited {
-            reserved = inherited.descriptor
-            isListening = inherited.isListening
-            switch place.address {
-            case .tcp(let endpoint):
-                local = .tcp(endpoint.withPort(Self.boundPort(inherited.descriptor) ?? endpoint.port))
-            case .unix(let path): file = UnixSocketFile(at: path)
+            if goOn(with: inherited.descriptor) {
+                isListening = inherited.isListening
+                return
             }
-            return
+            Glibc.close(inherited.descriptor)
         }
         switch place.address {
         case .tcp(let endpoint):
@@ -50,6 +47,20 @@ final class TunnelListener {
             local = .tcp(bound)
         case .unix(let path): try UnixSocketFile.check(path)
         }
+    }
+
+    /// Takes over a socket; false when its file is gone, by which clients find it.
+    private func goOn(with descriptor: CInt) -> Bool {
+        switch place.address {
+        case .tcp(let endpoint): local = .tcp(endpoint.withPort(Self.boundPort(descriptor) ?? endpoint.port))
+        case .unix(let path):
+            guard let file = UnixSocketFile(at: path) else { return false }
+            self.file = file
+            // Others may be let in than before.
+            file.setMode(place.mode)
+        }
+        reserved = descriptor
+        return true
     }
 
     /// Whether it listens.

@@ -149,6 +149,7 @@ final class OriginTunnel {
         forget(channel)
         // What another start of the destination had is taken over with this.
         for stale in active where stale.channel.peer === channel.peer { forget(stale.channel) }
+        defer { channel.peer.tellLeft() }
         active.append(Activation(channel: channel, internalPort: internalPort, features: features))
         if let udp { channel.flowOrigins[internalPort] = udp }
         pauses[ObjectIdentifier(channel)] = nil
@@ -212,6 +213,7 @@ final class OriginTunnel {
         for stale in active where stale.channel.peer === channel.peer && !stale.channel.isCurrent {
             forget(stale.channel)
         }
+        channel.peer.tellLeft()
         onChannelDown(channel)
         if core.group != nil { askAgain(channel) }
     }

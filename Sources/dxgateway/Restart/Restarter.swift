@@ -14,35 +14,54 @@ actor Restarter: RestartControl {
     private let terms: SuccessionTerms
     private let drainTime: Duration
     private let manager: ServiceManager?
+    /// This start took over from another; whoever its parent was has ended.
+    private let isSuccessor: Bool
     private let logger: Logger
     /// Called when the other start runs, with the time for what is open; and when there is none and this one is of no use any more.
     private let onSucceeded: @Sendable (Duration) async -> Void
     private let onLost: @Sendable () async -> Void
     private var isRestarting = false
+    /// The program was told to stop.
+    private var isStopping = false
 
     /// Reading the settings takes a small device a second; a name in them that is looked up, some.
     private static let readyTime = Duration.seconds(30)
     private static let startTime = Duration.seconds(60)
 
     init(
-        _ gateway: Gateway, terms: SuccessionTerms, drainTime: Duration, manager: ServiceManager?, logger: Logger,
+        _ gateway: Gateway, terms: SuccessionTerms, drainTime: Duration, manager: ServiceManager?, isSuccessor: Bool,
+        logger: Logger,
         onSucceeded: @escaping @Sendable (Duration) async -> Void, onLost: @escaping @Sendable () async -> Void
     ) {
         self.gateway = gateway
         self.terms = terms
         self.drainTime = drainTime
         self.manager = manager
+        self.isSuccessor = isSuccessor
         self.logger = logger
         self.onSucceeded = onSucceeded
         self.onLost = onLost
     }
 
+    /// The program is told to stop: nothing is begun any more.
+    func stop() { isStopping = true }
+
+    /// In a task of its own: whoever asked may go away in the middle, and the server that took the question ends before this does.
     func restart(drain: Duration?) async throws -> RestartReply {
+        try await Task { try await begin(drain: drain) }.value
+    }
+
+    private func begin(drain: Duration?) async throws -> RestartReply {
         guard !isRestarting else {
             throw ControlError(
                 code: .conflict, message: "it is being restarted already", hint: "dxgateway status shows the new one")
         }
-        guard getpid() != 1 else {
+        guard !isStopping, !((try? await gateway.isDraining()) ?? false) else {
+            throw ControlError(
+                code: .conflict, message: "it is draining: it is about to stop",
+                hint: "if it is not, dxgateway drain --end takes connections again")
+        }
+        guard isSuccessor || manager != nil || !Self.isContainersOwn else {
             throw ControlError(
                 code: .conflict, message: "this gateway is the first process of a container, which ends with it",
                 hint: "start a container of the new image, and stop this one with a time to drain")
@@ -74,6 +93,14 @@ actor Restarter: RestartControl {
         await onSucceeded(drain ?? drainTime)
         return RestartReply(
             pid: successor.id, version: found.version, versionBefore: terms.version, openConnections: open)
+    }
+
+    /// Whether a container ends with this process: it is its first one, or that one's child, which is no service manager.
+    private static var isContainersOwn: Bool {
+        guard getpid() != 1 else { return true }
+        guard getppid() == 1 else { return false }
+        let first = (try? String(contentsOfFile: "/proc/1/comm", encoding: .utf8))?.split(separator: "\n").first ?? ""
+        return !["systemd", "init"].contains(first)
     }
 
     /// Starts a program and waits until it says that it could begin.
@@ -110,6 +137,11 @@ actor Restarter: RestartControl {
             logger.error(
                 "the new program could not take over: the old one is started again", metadata: ["error": "\(error)"])
             await first.end()
+            // What ended it was meant for this one, too.
+            guard !isStopping else {
+                await onLost()
+                throw error
+            }
         }
         do {
             let (process, _) = try await begin(SuccessorProcess.ownProgram)

@@ -48,7 +48,11 @@ extension GatewayTests {
                 #expect(try await records(gateway, 2).last?.end == .resetByClient)
             }
             let third = try await pair.connect()
-            try await server.accept().reset()
+            let resetting = try await server.accept()
+            // A target that resets before the gateway knows that it is connected refuses.
+            try await third.send([1])
+            #expect(try await resetting.receive() == .bytes([1]))
+            resetting.reset()
             for gateway in [pair.edge, pair.cloud] {
                 #expect(try await records(gateway, 3).last?.end == .resetByTarget)
             }
