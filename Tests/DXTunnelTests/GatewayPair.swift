@@ -171,6 +171,16 @@ final class GatewayPair: Sendable {
         try await TCPSocket.connect(to: try await originPort(name))
     }
 
+    /// A connection that a target which accepts by hand answers.
+    func echoOnce(to server: TCPServer) async throws {
+        let client = try await connect()
+        let target = try await server.accept()
+        try await client.send([7])
+        #expect(try await target.receive() == .bytes([7]))
+        client.close()
+        target.close()
+    }
+
     /// Opens so many connections at once, and sends on each some 20 KB that an echoing target must give back, byte for
     /// byte, before both directions end.
     func echoThroughConnections(_ count: UInt64) async throws {

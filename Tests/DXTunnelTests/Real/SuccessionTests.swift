@@ -118,6 +118,85 @@ extension GatewayTests {
             server.close()
         }
 
+        /// Who is no peer any more, for the successor, is none for the start before it either: what it has open there ends.
+        @Test func whoIsNoPeerAnyMoreIsCutOff() async throws {
+            let server = try TCPServer()
+            server.serveEcho()
+            var plan = GatewayPair.Plan([
+                GatewayPair.tunnel(target: HostAddress(host: "127.0.0.1", port: UInt16(server.port)))
+            ])
+            plan.otherPeer = "other"
+            // With fewer peers there would be fewer event loops.
+            plan.limits.threads = 1
+            let pair = try await GatewayPair(plan)
+            try await pair.waitUntilActive()
+            let client = try await pair.connect()
+            try await echo(1_000, seed: 1, on: client)
+            pair.cloudRunner.change { configuration in
+                configuration.peers.removeAll { $0.name == "edge" }
+                configuration.tunnels = []
+            }
+            let old = try await pair.cloudRunner.succeed()
+            try await Polling.wait(until: "its connection to end") {
+                try await old.gateway.onLoop { $0.unfinishedCount == 0 && $0.peers.allSatisfy { $0.name != "edge" } }
+            }
+            try await old.drain()
+            client.close()
+            try await pair.stop()
+            server.close()
+        }
+
+        /// One end has sent all and has heard the end of the other; the other has not delivered all yet: it is still delivered.
+        @Test(arguments: End.allCases) func whatIsStillToBeDeliveredIs(_ end: End) async throws {
+            let server = try TCPServer()
+            let pair = try await GatewayPair(
+                GatewayPair.Plan([GatewayPair.tunnel(target: HostAddress(host: "127.0.0.1", port: UInt16(server.port)))]
+                ))
+            try await pair.waitUntilActive()
+            let reply = Pattern.bytes(200_000, seed: 9)
+            let client = try await pair.connect()
+            let target = try await server.accept()
+            try await client.send([1])
+            #expect(try await target.receive() == .bytes([1]))
+            client.finish()
+            #expect(try await target.receive() == .end)
+            try await target.send(reply)
+            target.finish()
+            let old = try await succeed(end, of: pair)
+            async let drained: Void = old.drain()
+            // Not before everything else that could end the channel has happened.
+            try await pair.waitUntilActive()
+            try await pair.echoOnce(to: server)
+            #expect(try await client.receive(exactly: reply.count) == reply)
+            #expect(try await client.receive() == .end)
+            try await drained
+            try await pair.stop()
+            server.close()
+        }
+
+        /// A peer that is restarted again and again with connections open has its last starts' channels, and no more.
+        @Test func startsThatAreTooManyAreLeft() async throws {
+            let (pair, server) = try await echoPair()
+            var held: [(GatewayRunner.Predecessor, TCPSocket)] = []
+            for round in 0..<6 {
+                let client = try await pair.connect()
+                try await echo(1_000, seed: UInt64(round), on: client)
+                held.append((try await pair.edgeRunner.succeed(), client))
+                try await pair.waitUntilActive()
+            }
+            try await Polling.wait(until: "the oldest two to be left") {
+                try await pair.cloud.onLoop { $0.peers[0].channels.count } == 5
+            }
+            // Nothing more comes, or a reset.
+            let left = try await held[0].1.receive()
+            if case .bytes = left { Issue.record("the oldest start's connection goes on") }
+            for (_, client) in held[2...] { try await echo(1_000, seed: 9, on: client) }
+            for (_, client) in held { client.close() }
+            for (old, _) in held { try await old.drain() }
+            try await pair.stop()
+            server.close()
+        }
+
         /// The successor has the sockets: without it nothing comes for the one before, which ends.
         @Test func endsWithItsSuccessor() async throws {
             let (pair, server) = try await echoPair()
