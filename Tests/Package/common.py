@@ -20,8 +20,10 @@ PROGRAM = pathlib.Path(os.environ.get("DX_BIN", ROOT / ".build/release/dxgateway
 MATCHD = PROGRAM.with_name("dxmatchd")
 STATE = "/var/lib/dx/gateway"
 BYTES = 4 << 20
-# What a small device has room for, of a program and of an image.
+# What a small device has room for: of a program, of an image as it is loaded, and once it is unpacked, with the libraries that the
+# program loads.
 LARGEST = 60_000_000
+LARGEST_UNPACKED = 70_000_000
 
 
 class Loopback(Lab):
