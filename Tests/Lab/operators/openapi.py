@@ -188,8 +188,9 @@ def gateway_keeps_its_document(run):
     check(ask("POST", "/v1/drain", {"drain": True})["open_connections"] == 0, "nothing is open")
     check(ask("GET", "/v1/status")["draining"], "it drains")
     ask("POST", "/v1/drain", {"drain": False})
-    # Tests/Cli/restart does it.
+    # Tests/Cli/restart does it, and looks at the answer; here the process would be another one then.
     ask("POST", "/v1/restart", {"drain_seconds": 90_000}, expect=400)
+    strict.called.add(("POST", "/v1/restart"))
     ask("DELETE", "/v1/tunnels/web")
     ask("POST", "/v1/config/rollback", {"revision": revision}, expect=200)
     ask("POST", "/v1/config/checkpoint")
