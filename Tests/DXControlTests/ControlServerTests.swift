@@ -316,7 +316,8 @@ private final class CannedAnswer: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text))).whenComplete { _ in
-            channel.close(promise: nil)
+            // Only this half: closed with a part of the request unread, the socket would reset what was answered.
+            channel.close(mode: .output, promise: nil)
         }
     }
 }

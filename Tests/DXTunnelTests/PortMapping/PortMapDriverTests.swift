@@ -141,7 +141,9 @@ import Testing
     @Test func stoppingAtOnceIsClean() async throws {
         let rig = try await Rig()
         try await rig.end()
+        // On a busy machine it has been mapped before that.
+        let told = rig.told.list
         try await rig.loop.submit { [driver = rig.driver] in _ = driver.value.stop() }.get()
-        #expect(rig.told.list.count <= 1)
+        #expect(rig.told.list == told)
     }
 }
