@@ -14,6 +14,12 @@ let strict: [SwiftSetting] = [
     .strictMemorySafety(),
 ]
 
+/// Those of what tests run for simulated hours: without the optimiser that takes minutes. `./test` asks for it; it cannot be the rule, as
+/// SwiftPM lets nobody depend on a package with such flags. Assertions stay.
+let simulated: [SwiftSetting] =
+    Context.environment["DX_FAST_SIMULATOR"] == "1"
+    ? strict + [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : strict
+
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
@@ -48,10 +54,10 @@ let package = Package(
         .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
 
         // Pure: no socket, clock, task or randomness that was not handed in.
-        .target(name: "DXWire", swiftSettings: strict),
-        .target(name: "DXStream", dependencies: ["DXWire", nioCore, collections], swiftSettings: strict),
+        .target(name: "DXWire", swiftSettings: simulated),
+        .target(name: "DXStream", dependencies: ["DXWire", nioCore, collections], swiftSettings: simulated),
 
-        .target(name: "DXMatch", dependencies: ["DXWire"], swiftSettings: strict),
+        .target(name: "DXMatch", dependencies: ["DXWire"], swiftSettings: simulated),
 
         // OpenSSL inside, datagrams at both ends.
         .target(name: "DXSecure", dependencies: ["CDXOpenSSL", "DXWire"], swiftSettings: strict),
@@ -136,7 +142,7 @@ let package = Package(
         // Networks of channels in memory on virtual time; used by tests and Benchmarks.
         .target(
             name: "DXSimulator", dependencies: ["DXWire", "DXStream", nioCore, collections],
-            path: "Tests/DXSimulator", swiftSettings: strict),
+            path: "Tests/DXSimulator", swiftSettings: simulated),
 
         // The driver of port mapping as a program, for Tests/Lab.
         .executableTarget(

@@ -96,6 +96,8 @@ class Hub:
     @contextlib.contextmanager
     def connected(self, name):
         """A connection through the tunnel of `exchange`, made once, that goes on for as long as it is wanted."""
+        # One that has just been started may not listen yet.
+        self.exchange(name)
         with Server(self.lab, "a", 8000, echo), self.lab.connect("a", self.port(name), seconds=60.0) as connection:
             open_one = Connection(connection)
             open_one.exchange()

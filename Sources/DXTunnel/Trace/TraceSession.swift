@@ -10,6 +10,8 @@ final class TraceSession {
     private let wantsAddresses: Bool
     private let slots: TraceSlots
     private var isOver = false
+    /// Where paths lead, of all that there were: a path, or the channel, may have ended when what became of it is read.
+    private var known: [PathID: QlogText.Ends] = [:]
 
     /// What a reader gets when it comes.
     struct Part: Sendable {
@@ -28,6 +30,7 @@ final class TraceSession {
         self.wantsAddresses = wantsAddresses
         self.slots = slots
         channel.transport.startTrace(now: channel.now)
+        if wantsAddresses { for session in channel.sessions { known[session.pathID] = Self.ends(of: session) } }
     }
 
     /// What has happened since it was asked last; nil when the trace is over.
@@ -51,16 +54,22 @@ final class TraceSession {
         slots.release()
     }
 
-    /// Of the paths that something became of.
+    /// Of the paths that something became of; as they are now, where they are still there.
     private func ends(in batch: TraceBatch) -> [PathID: QlogText.Ends] {
         var result: [PathID: QlogText.Ends] = [:]
         for record in batch.records {
-            guard case .path = record.event, result[record.path] == nil,
-                let session = channel.session(of: record.path), !session.remote.isForwarded
-            else { continue }
-            result[record.path] = QlogText.Ends(local: session.local, remote: session.remote)
+            guard case .path = record.event, result[record.path] == nil else { continue }
+            if let session = channel.session(of: record.path) { known[record.path] = Self.ends(of: session) }
+            result[record.path] = known[record.path]
         }
+        // What has ended was told of, at the latest now.
+        known = known.filter { channel.session(of: $0.key) != nil }
         return result
+    }
+
+    /// nil for a way through another member, which has no addresses.
+    private static func ends(of session: ChannelSession) -> QlogText.Ends? {
+        session.remote.isForwarded ? nil : QlogText.Ends(local: session.local, remote: session.remote)
     }
 }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// Gateways that find each other although no matchmaker, no address of the group's and no memory helps.
     @Suite(.serialized) struct AloneFleetTests {
         /// An address at which nobody is.

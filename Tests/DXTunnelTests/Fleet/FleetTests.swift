@@ -3,7 +3,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// A group of real gateways: joining, tunnels by command, removal.
     @Suite(.serialized) struct FleetTests {
         /// An echoing target, and where it is.

@@ -7,7 +7,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// Two members that do not reach each other, and a third one that both reach.
     @Suite(.serialized) struct ForwardFleetTests {
         /// An address at which nobody is: all that the group knows of the edges.

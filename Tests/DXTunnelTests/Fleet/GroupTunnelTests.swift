@@ -5,7 +5,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// What operators do with tunnels beyond adding them: confirming, going back, sharing out, limiting.
     @Suite(.serialized) struct GroupTunnelTests {
         private func target() throws -> (server: TCPServer, address: String) {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// A member whose program lies. It is bounded, the rest of the group goes on, and status says who it is.
     @Suite(.serialized) struct HostileMemberTests {
         /// `hq` with a tunnel `t` from `edge-1` and an open connection through it, and `liar`, which is no end of it.

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// A tunnel changes under open connections: they go on, unless the end that they use is gone.
     @Suite(.serialized) struct HotChangeTests {
         /// Gateways `hq`, `edge-1` and `edge-2`, and a tunnel `t` from `edge-1` to a target beside `hq`.

@@ -6,7 +6,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// An admin has another admin make invitations, tell of them and take them back.
     @Suite(.serialized) struct InviteAtTests {
         private static let hasty: GatewayTuning = {

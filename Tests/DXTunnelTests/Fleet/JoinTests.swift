@@ -6,7 +6,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// What a token is good for, and what it is not.
     @Suite(.serialized) struct JoinTests {
         @Test func aTokenLetsOneGatewayIn() async throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// What operators change of the group's matchmakers, at the gateways that follow it.
     @Suite(.serialized) struct MatchPolicyFleetTests {
         private static let pin = "fgb37qjes4oifss24kkcopsvdvwjwkhvrfwn63synvvewwjjw7va"

@@ -5,7 +5,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// Members that get other names, labels, roles and hardware, and who is there.
     @Suite(.serialized) struct MemberTests {
         private func member(_ name: String, at gateway: Gateway) async throws -> GroupMember? {

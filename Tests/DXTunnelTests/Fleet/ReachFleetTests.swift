@@ -3,7 +3,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// Gateways that find each other again where they were last, when nothing else says where they are.
     @Suite(.serialized) struct ReachFleetTests {
         /// An address at which nobody is.

@@ -7,7 +7,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// Members that slept find an admin at a matchmaker, under return tags (`docs/matchmaking.md` §6), when everybody has moved
     /// meanwhile; removed ones find nobody.
     @Suite(.serialized) struct ReturnTests {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// A gateway that is matchmaker for its own group (`serve_match`).
     @Suite(.serialized) struct ServeMatchFleetTests {
         /// Settings of a gateway that advertises an address that leads nowhere, so that it is found by a matchmaker alone.

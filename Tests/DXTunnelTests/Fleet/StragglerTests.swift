@@ -6,7 +6,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// Members that slept while the group's secret changed come back by themselves; whoever was removed does not.
     @Suite(.serialized) struct StragglerTests {
         /// Where a gateway is, for others to call it.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// Kinds and options of tunnels, as a group's operators ask for them.
     @Suite(.serialized) struct TunnelOptionTests {
         private let directory = TemporaryDirectory()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// UDP tunnels of a group: who serves them, who takes over, what operators see.
     @Suite(.serialized) struct UDPFleetTests {
         /// A target that says who it is.

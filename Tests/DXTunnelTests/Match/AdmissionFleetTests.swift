@@ -4,7 +4,7 @@ import Testing
 
 @testable import DXTunnel
 
-extension GatewayTests {
+extension GroupedGatewayTests {
     /// Joining by a matchmaker alone, which serves the group that invites and no others.
     @Suite(.serialized) struct AdmissionFleetTests {
         /// A group whose tokens lead nowhere but to its matchmakers.

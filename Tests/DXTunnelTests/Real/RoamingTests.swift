@@ -12,6 +12,13 @@ extension GatewayTests {
             ])
         }
 
+        private func waitUntilNewPortIsUsed(_ pair: GatewayPair) async throws {
+            try await Polling.wait(until: "the new port to be in use") {
+                let remote = try await pair.cloud.status().peers[0].remoteAddress
+                return try remote.map { Int(try HostAddress($0).port) } == pair.forwarder?.outsidePort
+            }
+        }
+
         /// A NAT between the two gives the origin's gateway another port, five times in the middle of a transfer.
         @Test(arguments: [true, false])
         func aTransferGoesOnFromANewPort(isUpload: Bool) async throws {
@@ -30,21 +37,23 @@ extension GatewayTests {
             var got: [UInt8] = []
             for part in 1...6 {
                 got += try await receiver.receive(exactly: part * 2_000_000 - got.count)
-                if part < 6 { try pair.forwarder?.rebind() }
+                guard part < 6 else { break }
+                try pair.forwarder?.rebind()
+                // A port that nobody has sent from is none that was changed to.
+                try await waitUntilNewPortIsUsed(pair)
             }
             try await sent
             #expect(got == bytes)
             // The destination's gateway uses the last one.
             try await client.send([1])
             #expect(try await target.receive() == .bytes([1]))
-            try await Polling.wait(until: "the new port to be in use") {
-                let remote = try await pair.cloud.status().peers[0].remoteAddress
-                return try remote.map { Int(try HostAddress($0).port) } == pair.forwarder?.outsidePort
-            }
-            let counts = try await pair.sessions()
-            #expect(counts.allSatisfy { $0.attached == 1 }, "\(counts)")
+            try await waitUntilNewPortIsUsed(pair)
+            let attached = try await pair.sessions().map(\.attached)
+            #expect(attached == [1, 1])
             // New addresses had connection ids of their own, both ways.
-            for counts in counts { #expect(counts.idChanges > 2 && counts.ids == 4, "\(counts)") }
+            try await Polling.wait(until: "the ids to have changed") {
+                try await pair.sessions().allSatisfy { $0.idChanges > 2 && $0.ids == 4 }
+            }
             try await pair.stop()
         }
 
