@@ -7,7 +7,10 @@ enum Polling {
     }
 
     /// Two minutes on an idle machine.
-    private static let maximumAttempts = 60_000
+    private static let maximumAttempts = 12_000
+    /// So many follow soon: most of what is waited for comes within a fifth of a second. Asking as often for seconds takes the time of those
+    /// who are to answer.
+    private static let quickAttempts = 100
 
     /// Calls `body` until it returns something; throws what it throws.
     @discardableResult
@@ -15,7 +18,11 @@ enum Polling {
         for attempt in 0..<maximumAttempts {
             if let result = try await body() { return result }
             // At first at once, for what is just coming.
-            if attempt < 8 { await Task.yield() } else { try await Task.sleep(for: .milliseconds(2)) }
+            if attempt < 8 {
+                await Task.yield()
+            } else {
+                try await Task.sleep(for: .milliseconds(attempt < quickAttempts ? 2 : 10))
+            }
         }
         throw TimedOut(what: what)
     }

@@ -10,6 +10,7 @@ fails, with words, at its deadline.
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import pathlib
@@ -29,6 +30,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class Failure(AssertionError):
     """A test found what it should not have found; the text says what."""
+
+
+class WasReset(socket.socket):
+    """A connection that was reset so soon that `connect` said so: who uses it hears it as of one that is reset later."""
+
+    def _tell(self, *_):
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+    recv = recv_into = send = sendall = shutdown = _tell
 
 
 def check(condition, message):
@@ -294,6 +304,8 @@ class Lab:
         made.settimeout(seconds)
         try:
             made.connect((address, port))
+        except ConnectionResetError:        # it was accepted, and over before this returned
+            return WasReset(fileno=made.detach())
         except BaseException:
             made.close()
             raise
