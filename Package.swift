@@ -99,7 +99,7 @@ let package = Package(
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ], swiftSettings: strict),
+            ], resources: [.embedInCode("Dashboard/Page")], swiftSettings: strict),
         // No tables for Foundation's ICU, which Yams brings: for the programs alone.
         .target(name: "CNoUnicodeTables"),
         .executableTarget(

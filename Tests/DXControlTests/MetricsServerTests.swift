@@ -72,7 +72,7 @@ private func withServer(
         try await withServer(at: "127.0.0.1:0") { client in
             for file in DashboardFiles.all {
                 let answer = await client.get(file.path)
-                #expect(answer.status == 200 && answer.body == file.text)
+                #expect(answer.status == 200 && Array(answer.body.utf8) == file.bytes)
                 #expect(answer.head.contains("content-type: \(file.type); charset=utf-8"))
             }
             let figures = await client.get("/dashboard.json")

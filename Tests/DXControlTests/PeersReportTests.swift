@@ -61,7 +61,7 @@ import Testing
         #expect(
             TunnelText.lines(tunnel) == [
                 "here: origin, active, udp 127.0.0.1:8080, 1 open of 20 connections; last error: the target refused",
-                "  300 B to the target, 3.91 KiB to the client; 1 connections refused; made to wait 3 times by its rate, 0 ms in"
+                "  300 B to the target, 3.91 KiB to the client; 1 connection refused; made to wait 3 times by its rate, 0 ms in"
                     + " all; datagrams dropped: 2 rate",
             ])
     }

@@ -70,7 +70,7 @@ import Testing
         let lines = layout.lines.map(\.text)
         #expect(lines.count == 16)
         #expect(lines[0] == "edge-1 is NOT healthy, up 1 h 2 min; 1 of 2 peers connected, 1 of 2 tunnels work")
-        #expect(lines[1] == "out 10.0M, in 0 bit/s; 1 connections open, 0 new/s; 1.00 KiB buffered")
+        #expect(lines[1] == "out 10.0M, in 0 bit/s; 1 connection open, 0 new/s; 1.00 KiB buffered")
         #expect(lines[2].hasPrefix("! (and 1 more) peer cloud-2 is down since "))
         #expect(lines[3].hasPrefix("PEER "))
         #expect(lines[4].hasPrefix("cloud-1  connected  direct      10.0M         0  12.345 ms     -"))

@@ -33,7 +33,7 @@ public struct EventText: CustomStringConvertible {
             return "the configuration is another one now" + (record.revision.map { ", revision \($0)" } ?? "")
         case .draining:
             return record.state == "on" ? "draining: new connections go elsewhere" : "not draining any more"
-        case .connectionsRefused: return "\(tunnel): \(record.count ?? 0) connections refused\(reason)"
+        case .connectionsRefused: return "\(tunnel): \(plural(record.count ?? 0, "connection")) refused\(reason)"
         case .warning:
             let details = (record.details ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             return ([record.message ?? "warning"] + details).joined(separator: " ")

@@ -229,7 +229,9 @@ public struct StatusReport: Sendable, CustomStringConvertible {
             case .tight: ", short"
             case .plenty, nil: ""
             }
-        let refused = memory.refusedConnections.flatMap { $0 > 0 ? "; \($0) connections refused for want of it" : nil }
+        let refused = memory.refusedConnections.flatMap {
+            $0 > 0 ? "; \(plural($0, "connection")) refused for want of it" : nil
+        }
         return [
             "\(Self.bytes(memory.usedBytes)) of \(Self.bytes(memory.limitBytes)) buffered\(resident)\(fullness)\(refused ?? "")"
         ]
@@ -240,7 +242,7 @@ public struct StatusReport: Sendable, CustomStringConvertible {
         guard let files = status.descriptors, files.isShort || files.refusedConnections > 0 || files.acceptPauses > 0
         else { return [] }
         return [
-            "\(files.used.map(String.init) ?? "?") of \(files.limit) open, \(files.refusedConnections) connections refused,"
+            "\(files.used.map(String.init) ?? "?") of \(files.limit) open, \(plural(files.refusedConnections, "connection")) refused,"
                 + " \(files.acceptPauses) pauses"
         ]
     }

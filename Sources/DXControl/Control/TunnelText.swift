@@ -63,7 +63,7 @@ public enum TunnelText {
         var words = [
             "\(StatusReport.bytes(end.bytesToTarget)) to the target, \(StatusReport.bytes(end.bytesToClient)) to the client"
         ]
-        if end.refusedConnections > 0 { words.append("\(end.refusedConnections) connections refused") }
+        if end.refusedConnections > 0 { words.append("\(plural(end.refusedConnections, "connection")) refused") }
         if let waits = end.rateWaits, waits > 0 {
             words.append("made to wait \(waits) times by its rate, \(end.rateWaitMilliseconds ?? 0) ms in all")
         }

@@ -22,7 +22,7 @@ struct DashboardRoutes: Sendable {
     /// `GET /` and the files that it names.
     func addPage(to router: Router<MetricsContext>) {
         for file in DashboardFiles.all {
-            let bytes = ByteBuffer(string: file.text)
+            let bytes = ByteBuffer(bytes: file.bytes)
             router.get(RouterPath(file.path)) { _, _ in
                 // A browser opens six connections for its files: it is not to hold so many of the server's places afterwards.
                 Response(
@@ -57,14 +57,4 @@ struct DashboardRoutes: Sendable {
             }
         }
     }
-}
-
-/// A file of the dashboard's page.
-struct DashboardFile: Sendable {
-    /// Where it is served.
-    let path: String
-    /// Its media type.
-    let type: String
-    /// What is in it.
-    let text: String
 }

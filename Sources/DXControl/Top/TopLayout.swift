@@ -80,8 +80,8 @@ public struct TopLayout: Sendable {
         let new = Self.sum(status.tunnels.map { rates.tunnel($0).connections })
         let resident = status.memory.residentBytes.map { ", \(StatusReport.bytes($0)) resident" } ?? ""
         let second =
-            "out \(Self.rate(Self.sum(peers.map(\.sent)))), in \(Self.rate(Self.sum(peers.map(\.received)))) bit/s; \(open)"
-            + " connections open, \(Self.count(new)) new/s; \(StatusReport.bytes(status.memory.usedBytes)) buffered\(resident)"
+            "out \(Self.rate(Self.sum(peers.map(\.sent)))), in \(Self.rate(Self.sum(peers.map(\.received)))) bit/s; "
+            + "\(plural(open, "connection")) open, \(Self.count(new)) new/s; \(StatusReport.bytes(status.memory.usedBytes)) buffered\(resident)"
         let problems = StatusProblem.all(of: status)
         let more = problems.count > 1 ? " (and \(problems.count - 1) more)" : ""
         let third: Line =

@@ -40,10 +40,23 @@ extension GatewayCore {
         guard isForced || plan.wouldBreak.isEmpty else {
             throw .rehearsalRefused("nothing stands by: " + plan.wouldBreak.joined(separator: "; "))
         }
-        let rehearsal = Rehearsal(plan, blackout, of: peer, ends: ends, core: self)
+        let rehearsal = Rehearsal(
+            plan, blackout, isOfPathInUse: target.path?.isEmpty ?? false, of: peer, ends: ends, core: self)
         if let other = rehearsal.begin() { throw .rehearsing(other.plan.what) }
         self.rehearsal = rehearsal
         return plan
+    }
+
+    /// The plan to cut the path in use, which may be another one since it was made; nil when nothing stands by for that one.
+    func replanned(_ plan: RehearsalPlan, _ channel: PeerChannel) -> (RehearsalPlan, Blackout)? {
+        guard let session = channel.sessionInUse else { return nil }
+        let blackout = Blackout(peer: channel.peer.id, paths: [path(of: session)])
+        let others = otherPaths(of: channel, than: blackout)
+        guard !others.isEmpty else { return nil }
+        var plan = plan
+        plan.paths = blackout.paths.map { pathWords($0.remote, $0.local) }
+        plan.otherPaths = others
+        return (plan, blackout)
     }
 
     /// Ends the cut; false when none goes on here.

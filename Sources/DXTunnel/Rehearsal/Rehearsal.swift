@@ -9,7 +9,9 @@ import NIOCore
 final class Rehearsal {
     private unowned let core: GatewayCore
     private let peer: PeerLink
-    private let blackout: Blackout
+    private var blackout: Blackout
+    /// What is cut is the path that is in use when that begins.
+    private let isOfPathInUse: Bool
     private let slot: RehearsalSlot
     private var meter: RehearsalMeter
     private var report: RehearsalReport
@@ -56,10 +58,14 @@ final class Rehearsal {
     /// What others are told is as old as so many looks at most: a tenth of a second.
     private static let looksPerReport = 5
 
-    init(_ plan: RehearsalPlan, _ blackout: Blackout, of peer: PeerLink, ends: [End], core: GatewayCore) {
+    init(
+        _ plan: RehearsalPlan, _ blackout: Blackout, isOfPathInUse: Bool, of peer: PeerLink, ends: [End],
+        core: GatewayCore
+    ) {
         self.core = core
         self.peer = peer
         self.blackout = blackout
+        self.isOfPathInUse = isOfPathInUse
         self.ends = ends
         slot = core.share.rehearsals
         let trip = peer.channel?.transport.pathSnapshots.first(where: \.isActive)?.roundTrip
@@ -140,6 +146,10 @@ final class Rehearsal {
         phaseEnd = now + .seconds(Int64(report.plan.seconds))
         channelBefore = peer.channel
         meter.cut(now: now)
+        if isOfPathInUse, let channel = peer.channel, let (plan, blackout) = core.replanned(report.plan, channel) {
+            report.plan = plan
+            self.blackout = blackout
+        }
         core.begin(blackout)
         // With nothing on the way nobody would miss an answer, and whatever stands by would not be heard.
         guard let channel = peer.channel, let path = channel.transport.activePath else { return }
