@@ -115,6 +115,14 @@ extension MessageChannel {
         return best
     }
 
+    /// Whether another path can take over at once from the one in use.
+    func standsBy(for index: Int) -> Bool {
+        guard keepsPaths, paths.count > 1, index == activeIndex else { return false }
+        return paths.contains {
+            $0.state == .standby && $0.liveness.state == .up && $0.isPreferred != .metered && $0.rtt.hasSample
+        }
+    }
+
     /// Whether bulk data goes on this path too.
     func sharesBulk(_ index: Int) -> Bool {
         guard configuration.multipath == .aggregate, let activeIndex, paths[index].state == .standby else {

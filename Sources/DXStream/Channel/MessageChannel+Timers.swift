@@ -23,7 +23,7 @@ extension MessageChannel {
         var next = Instant.distantFuture
         if let time = paths[index].loss.lossTime {
             next = min(next, time)
-        } else if let time = paths[index].probeDeadline(maximumAckDelay: peerMaximumAckDelay) {
+        } else if let time = probeDeadline(index) {
             next = min(next, time)
         }
         if let time = paths[index].received.ackDeadline { next = min(next, time) }
@@ -33,6 +33,10 @@ extension MessageChannel {
         if let time = standbyDeadline(index) { next = min(next, time) }
         if index == activeIndex || sharesBulk(index), let time = paths[index].mtu.nextTimeout { next = min(next, time) }
         return next == .distantFuture ? nil : next
+    }
+
+    private func probeDeadline(_ index: Int) -> Instant? {
+        paths[index].probeDeadline(maximumAckDelay: peerMaximumAckDelay, hasOther: standsBy(for: index))
     }
 
     private var idleDeadline: Instant? {
@@ -107,7 +111,7 @@ extension MessageChannel {
                 paths[index].refreshPacing(now: now)
                 if trace != nil { traceMetrics(index) }
             }
-        } else if let time = paths[index].probeDeadline(maximumAckDelay: peerMaximumAckDelay), time <= now {
+        } else if let time = probeDeadline(index), time <= now {
             onProbeTimeout(index, now: now)
         }
     }

@@ -113,9 +113,34 @@ struct Path: Sendable {
     ///
     /// Unlike RFC 9002 §6.2.1, what is sent meanwhile does not put it off, as with TCP (RFC 6298 §5): one who sends a little all the
     /// time would notice that nothing arrives any more only when the congestion window is full, which takes seconds.
-    func probeDeadline(maximumAckDelay: Interval) -> Instant? {
+    ///
+    /// Where another path stands by, a transfer counts from the oldest packet on the way (RFC 7765): its acknowledgement is due next, a round
+    /// trip sooner than counted from the last one. Elsewhere that would cost more probes than it is worth.
+    func probeDeadline(maximumAckDelay: Interval, hasOther: Bool) -> Instant? {
         guard sent.outstandingCount > 0, let last = loss.lastElicitingSentAt else { return nil }
-        return min(last, loss.unansweredSince ?? last) + loss.probeInterval(rtt: rtt, maximumAckDelay: maximumAckDelay)
+        let interval = loss.probeInterval(rtt: rtt, maximumAckDelay: maximumAckDelay)
+        let usual = min(last, loss.unansweredSince ?? last) + interval
+        guard hasOther, loss.probeCount == 0, let silent = loss.unansweredSince, let oldest = oldestSentAt else {
+            return usual
+        }
+        return min(usual, max(oldest + interval, silent + max(rtt.smoothed / 2, Self.leastSilence)))
+    }
+
+    /// A pause that hosts make when they are busy is none of the network's.
+    private static let leastSilence = Interval.milliseconds(75)
+    /// So many packets are looked at for the oldest one on the way; those before it were lost or ask for nothing.
+    private static let mostLooks: UInt64 = 8
+
+    /// When the oldest packet that asks for an acknowledgement, and has none, was sent; nil when it is not found soon.
+    private var oldestSentAt: Instant? {
+        let first = max(loss.cursor, sent.packets.firstIndex)
+        var number = first
+        while number < min(sent.packets.endIndex, first &+ Self.mostLooks) {
+            let packet = sent.packets[number]
+            if packet.state == .outstanding, packet.traits.contains(.isAckEliciting) { return packet.sentAt }
+            number &+= 1
+        }
+        return nil
     }
 
     /// Brings the pacer and the congestion window in line after the MTU or the window changed.
