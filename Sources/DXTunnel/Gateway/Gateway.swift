@@ -247,8 +247,8 @@ public final class Gateway: Service {
 
     /// Opens the sockets, one event loop after the other, as the kernel counts them in that order.
     private func start(_ running: [Running]) async throws {
-        var listen = try await listenAddress(on: running[0].gate.eventLoop)
-        let listeners = try await listenEndpoints(on: running[0].gate.eventLoop)
+        var listen = try await listenAddress(at: running[0].gate)
+        let listeners = try await listenEndpoints(at: running[0].gate)
         let lastPort = lastPort
         let neighbours = running.map { LoopNeighbour($0.core, gate: $0.gate) }
         try await inherit(running)
@@ -277,7 +277,7 @@ public final class Gateway: Service {
         guard let group, let settings = group.settings.serveMatch else { return }
         let service = try await MatchService.start(
             settings, advertise: group.settings.advertise, stateDirectory: group.directory.path, logger: logger,
-            on: loop.gate.eventLoop)
+            at: loop.gate)
         serving.withLockedValue { $0 = service }
         try await loop.gate.eventLoop.submit { loop.core.value.service = service }.get()
         logger.info(
@@ -295,9 +295,9 @@ public final class Gateway: Service {
     }
 
     /// Where the gateway's UDP sockets are bound; of a name the first address.
-    private func listenAddress(on loop: any EventLoop) async throws -> ListenAddress {
+    private func listenAddress(at gate: LoopGate) async throws -> ListenAddress {
         if configuration.listen.host.isEmpty { return ListenAddress(anyAt: configuration.listen.port) }
-        guard let endpoint = try await NameResolver.resolve(configuration.listen, on: loop).get().first else {
+        guard let endpoint = try await NameResolver.resolve(configuration.listen, at: gate).get().first else {
             throw GatewayError.listen("UDP \(configuration.listen): the name has no address")
         }
         return ListenAddress(endpoint)
@@ -305,12 +305,12 @@ public final class Gateway: Service {
 
     /// The addresses of this gateway's origins, looked up.
     private func listenEndpoints(
-        on loop: any EventLoop
+        at gate: LoopGate
     ) async throws -> [(tunnel: String, place: ListenerPlace)] {
         var result: [(tunnel: String, place: ListenerPlace)] = []
         for tunnel in configuration.tunnels {
             for origin in tunnel.origins where origin.gateway == configuration.name {
-                for place in try await ListenerPlace.lookUp(origin, on: loop).get() {
+                for place in try await ListenerPlace.lookUp(origin, at: gate).get() {
                     result.append((tunnel.name, place))
                 }
             }

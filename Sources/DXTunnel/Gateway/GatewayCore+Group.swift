@@ -122,7 +122,7 @@ extension GatewayCore {
         // At once where there is nothing to look up.
         if known.count == own.count { return origin.listen(at: known.flatMap { $0 }) }
         let bound = NIOLoopBound(origin, eventLoop: eventLoop)
-        let lookUps = own.map { ListenerPlace.lookUp($0, on: eventLoop) }
+        let lookUps = own.map { ListenerPlace.lookUp($0, at: gate) }
         EventLoopFuture.whenAllSucceed(lookUps, on: eventLoop).whenComplete { result in
             switch result {
             case .success(let lists): bound.value.listen(at: lists.flatMap { $0 })

@@ -1,11 +1,22 @@
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 
 /// The way onto the gateway's event loop for other threads, until the loop ends: from then on nothing is handed over, where
 /// NIO would lose it, and with it whoever waits.
 final class LoopGate: Sendable {
+    /// Work elsewhere was not at its end when the loop ended.
+    struct LoopEnded: Error {}
+
+    private struct State {
+        var isOpen = true
+        /// What fails the promise of each piece of work under way on other threads, by its number.
+        var work: [UInt64: @Sendable () -> Void] = [:]
+        var nextWork: UInt64 = 0
+    }
+
     let eventLoop: any EventLoop
-    private let isOpen = NIOLockedValueBox(true)
+    private let state = NIOLockedValueBox(State())
 
     /// An open gate.
     init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
@@ -14,10 +25,39 @@ final class LoopGate: Sendable {
     @discardableResult
     func execute(_ body: @escaping @Sendable () -> Void) -> Bool {
         // The lock is held so that the gate cannot close in between; what is handed over before is still run.
-        isOpen.withLockedValue { isOpen in
-            if isOpen { eventLoop.execute(body) }
-            return isOpen
+        state.withLockedValue { state in
+            if state.isOpen { eventLoop.execute(body) }
+            return state.isOpen
         }
+    }
+
+    /// Runs `work`, which may block, on a thread of `pool`, and brings its result to the loop; `LoopEnded` when the gate closes
+    /// before that, as a look-up of a name may take longer than a gateway lives. To be called on the loop.
+    func run<Result: Sendable>(
+        on pool: NIOThreadPool, _ work: @escaping @Sendable () throws -> Result
+    ) -> EventLoopFuture<Result> {
+        let promise = eventLoop.makePromise(of: Result.self)
+        let number = state.withLockedValue { state -> UInt64? in
+            guard state.isOpen else { return nil }
+            state.nextWork += 1
+            state.work[state.nextWork] = { promise.fail(LoopEnded()) }
+            return state.nextWork
+        }
+        guard let number else {
+            promise.fail(LoopEnded())
+            return promise.futureResult
+        }
+        pool.submit { [self] item in
+            let result = Swift.Result<Result, any Error> {
+                guard item == .active else { throw LoopEnded() }
+                return try work()
+            }
+            state.withLockedValue { state in
+                guard state.work.removeValue(forKey: number) != nil else { return }
+                eventLoop.execute { promise.completeWith(result) }
+            }
+        }
+        return promise.futureResult
     }
 
     /// Runs `body` on the loop and waits until it, or whoever it hands the promise to, has an answer. Throws `closed` when
@@ -35,6 +75,13 @@ final class LoopGate: Sendable {
         }
     }
 
-    /// Nothing is handed over from now on; the loop may end.
-    func close() { isOpen.withLockedValue { $0 = false } }
+    /// Nothing is handed over from now on; the loop may end. Whoever waits for work elsewhere waits no longer.
+    func close() {
+        state.withLockedValue { state in
+            guard state.isOpen else { return }
+            state.isOpen = false
+            for fail in state.work.values { eventLoop.execute(fail) }
+            state.work = [:]
+        }
+    }
 }

@@ -8,16 +8,16 @@ import NIOPosix
 enum NameResolver {
     /// The addresses of a host; at most `maximumCount`, in the system's order of preference (RFC 6724). A literal address
     /// needs no look-up. Fails with `GatewayError.system` when there are none.
-    static func resolve(_ address: HostAddress, on eventLoop: any EventLoop) -> EventLoopFuture<[Endpoint]> {
-        if let endpoint = address.endpoint { return eventLoop.makeSucceededFuture([endpoint]) }
-        return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { try lookUp(address) }
+    static func resolve(_ address: HostAddress, at gate: LoopGate) -> EventLoopFuture<[Endpoint]> {
+        if let endpoint = address.endpoint { return gate.eventLoop.makeSucceededFuture([endpoint]) }
+        return gate.run(on: .singleton) { try lookUp(address) }
     }
 
     /// The addresses of a matchmaker: of one that is named without a port those of its service (`docs/matchmaking.md` §6), else, and
     /// where there is no such service, those of the host.
-    static func resolve(_ matchmaker: MatchmakerAddress, on eventLoop: any EventLoop) -> EventLoopFuture<[Endpoint]> {
-        guard matchmaker.isService else { return resolve(matchmaker.address, on: eventLoop) }
-        return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
+    static func resolve(_ matchmaker: MatchmakerAddress, at gate: LoopGate) -> EventLoopFuture<[Endpoint]> {
+        guard matchmaker.isService else { return resolve(matchmaker.address, at: gate) }
+        return gate.run(on: .singleton) {
             guard let records = ServiceRecord.lookUp(service + matchmaker.address.host), !records.isEmpty else {
                 return try lookUp(matchmaker.address)
             }

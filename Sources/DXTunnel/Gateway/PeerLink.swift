@@ -227,7 +227,7 @@ final class PeerLink {
         let loop = core.eventLoop
         let bound = NIOLoopBound(self, eventLoop: loop)
         let lookUps = addresses.map { address in
-            NameResolver.resolve(address, on: loop).flatMapErrorThrowing { error in
+            NameResolver.resolve(address, at: core.gate).flatMapErrorThrowing { error in
                 bound.value.lastError = "\(error)"
                 return []
             }

@@ -25,11 +25,11 @@ enum HealthCommandRun {
     ///   - command: its path and arguments.
     ///   - environment: what it is told beside a PATH.
     static func run(
-        _ command: [String], environment: [String: String], timeout: Interval, on eventLoop: any EventLoop
+        _ command: [String], environment: [String: String], timeout: Interval, at gate: LoopGate
     ) -> EventLoopFuture<String?> {
         let milliseconds = Int32(clamping: max(1, timeout.milliseconds))
         let variables = ["PATH=/usr/local/bin:/usr/bin:/bin"] + environment.map { "\($0)=\($1)" }.sorted()
-        return pool.runIfActive(eventLoop: eventLoop) {
+        return gate.run(on: pool) {
             run(command, variables: variables, milliseconds: milliseconds)
         }
     }

@@ -120,7 +120,7 @@ final class TargetChecker {
             let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
             HealthCommandRun.run(
                 command, environment: ["DX_TUNNEL": tunnel, "DX_TARGET": target.description],
-                timeout: check.settings.timeout, on: core.eventLoop
+                timeout: check.settings.timeout, at: core.gate
             ).whenComplete { result in
                 switch result {
                 case .success(let failure): bound.value.ended(number, failure)
@@ -136,7 +136,7 @@ final class TargetChecker {
             }
             // The policy judges addresses, not names.
             let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
-            NameResolver.resolve(host, on: core.eventLoop).whenComplete { result in
+            NameResolver.resolve(host, at: core.gate).whenComplete { result in
                 let checker = bound.value
                 switch result {
                 case .success(let endpoints):

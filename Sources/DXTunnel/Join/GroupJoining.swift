@@ -58,24 +58,27 @@ public struct GroupJoining: Sendable {
     private func ask(_ token: InviteToken, _ identity: Identity) async throws -> JoinGrant {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
+        let gate = LoopGate(loop)
         let (name, patience) = (name, patience)
         do {
             let grant = try await loop.flatSubmit {
                 let lookUps = token.addresses.map { address in
-                    NameResolver.resolve(address, on: loop).recover { _ in [] }
+                    NameResolver.resolve(address, at: gate).recover { _ in [] }
                 }
                 return EventLoopFuture.whenAllSucceed(lookUps, on: loop).flatMap { lists in
                     loop.flatSubmit {
                         do {
-                            let client = try JoinClient(token, identity, name: name, on: loop)
+                            let client = try JoinClient(token, identity, name: name, at: gate)
                             return client.run(at: lists.flatMap { $0 }, patience: TimeAmount(patience))
                         } catch { return loop.makeFailedFuture(error) }
                     }
                 }
             }.get()
+            gate.close()
             try await group.shutdownGracefully()
             return grant
         } catch {
+            gate.close()
             try? await group.shutdownGracefully()
             throw error
         }

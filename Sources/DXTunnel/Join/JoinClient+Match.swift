@@ -7,7 +7,7 @@ import NIOCore
 /// One that joins looks for its inviter as gateways look for each other.
 extension JoinClient: MatchHost {
     var ownID: GatewayID { identity.gatewayID }
-    var eventLoop: any EventLoop { loop }
+    var eventLoop: any EventLoop { gate.eventLoop }
     var boundEndpoints: [Endpoint] { socket?.localEndpoints ?? [] }
     var matchKeepalive: Interval { .seconds(25) }
     var takesJoiners: Bool { false }
@@ -53,7 +53,7 @@ extension JoinClient: MatchHost {
     func sender(for local: Endpoint?) -> DatagramSender? { outlets.sender(for: local) ?? socket?.sender }
 
     func openSockets(_ count: Int, beside base: Endpoint) -> [Endpoint] {
-        outlets.open(count, beside: base, bufferByteCount: 64 << 10, on: loop, handler: self)
+        outlets.open(count, beside: base, bufferByteCount: 64 << 10, on: eventLoop, handler: self)
     }
 
     // They are few, and it is over soon.

@@ -14,7 +14,8 @@ final class JoinClient {
     let token: InviteToken
     let identity: Identity
     private let name: String?
-    let loop: any EventLoop
+    let gate: LoopGate
+    private var loop: any EventLoop { gate.eventLoop }
     let logger: Logger
     let secure: SecureEndpoint
     let inviter: GatewayID
@@ -47,7 +48,7 @@ final class JoinClient {
 
     /// An attempt with a token. Throws what OpenSSL fails with, and for a token whose key is no key.
     init(
-        _ token: InviteToken, _ identity: Identity, name: String?, on loop: any EventLoop,
+        _ token: InviteToken, _ identity: Identity, name: String?, at gate: LoopGate,
         logger: Logger = Logger(label: "dx.join") { _ in SwiftLogNoOpLogHandler() }
     ) throws {
         guard let veil = VeilSecret(joinSeed: token.joinSeed), let inviter = token.inviter.gatewayID,
@@ -56,7 +57,7 @@ final class JoinClient {
         self.token = token
         self.identity = identity
         self.name = name
-        self.loop = loop
+        self.gate = gate
         self.logger = logger
         self.inviter = inviter
         secure = try SecureEndpoint(

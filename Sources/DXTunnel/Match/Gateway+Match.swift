@@ -26,7 +26,7 @@ extension Gateway {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         return try await loop.flatSubmit {
             let promise = loop.makePromise(of: NetworkReport.self)
-            NetworkCheck(servers, on: loop) { promise.succeed($0) }.start()
+            NetworkCheck(servers, at: LoopGate(loop)) { promise.succeed($0) }.start()
             return promise.futureResult
         }.get()
     }
@@ -53,7 +53,7 @@ extension GatewayCore {
         let servers = (match?.plan.servers ?? []).map { server in
             NetworkCheck.Server(server, own: server.pin == own?.pin ? own?.endpoints : nil)
         }
-        let check = NetworkCheck(servers, on: eventLoop) { [weak self] found in
+        let check = NetworkCheck(servers, at: gate) { [weak self] found in
             self?.networkCheck = nil
             var report = found
             self?.match?.complete(&report)

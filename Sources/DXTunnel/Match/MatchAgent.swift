@@ -241,7 +241,7 @@ final class MatchAgent {
 
     private func resolve(_ link: MatchLink, now: Instant) {
         let own = link.server.pin == host.ownMatchmaker?.pin ? host.ownMatchmaker?.endpoints : nil
-        link.resolveIfDue(on: host.eventLoop, own: own, now: now) { [weak self] link in
+        link.resolveIfDue(at: host.gate, own: own, now: now) { [weak self] link in
             guard let self, !isStopped else { return }
             let now = host.currentTime()
             link.client.setAddresses(link.addresses.filter { host.canSend(to: $0.family) }, now: now)

@@ -28,6 +28,7 @@ protocol PunchHost: AnyObject {
 
 /// What `MatchAgent` has others do and tell: a running gateway, or one that joins.
 protocol MatchHost: PunchHost {
+    var gate: LoopGate { get }
     var eventLoop: any EventLoop { get }
     var logger: Logger { get }
     /// Where the sockets are bound.

@@ -148,13 +148,13 @@ final class MatchLink {
     /// - Parameter own: where it is found from here when it is this gateway's own. No name is asked for then: from here its public
     ///   address may lead nowhere.
     func resolveIfDue(
-        on eventLoop: any EventLoop, own: [Endpoint]? = nil, now: Instant, changed: @escaping (MatchLink) -> Void
+        at gate: LoopGate, own: [Endpoint]? = nil, now: Instant, changed: @escaping (MatchLink) -> Void
     ) {
         guard nextLookUp <= now else { return }
         isResolving = true
-        let bound = NIOLoopBound((self, changed), eventLoop: eventLoop)
+        let bound = NIOLoopBound((self, changed), eventLoop: gate.eventLoop)
         let lookUp =
-            own.map { eventLoop.makeSucceededFuture($0) } ?? NameResolver.resolve(server, on: eventLoop)
+            own.map { gate.eventLoop.makeSucceededFuture($0) } ?? NameResolver.resolve(server, at: gate)
         lookUp.whenComplete { result in
             let (link, changed) = bound.value
             link.isResolving = false

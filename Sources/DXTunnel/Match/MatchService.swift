@@ -29,7 +29,7 @@ struct MatchService: Sendable {
     /// - Parameter stateDirectory: the gateway's.
     static func start(
         _ service: LocalSettings.ServeMatch, advertise: [HostAddress], stateDirectory: String, logger: Logger,
-        on eventLoop: any EventLoop
+        at gate: LoopGate
     ) async throws -> MatchService {
         let state: MatchState
         do { state = try MatchState(directory: stateDirectory + "/" + directoryName, now: UnixClock.now()) } catch {
@@ -37,7 +37,7 @@ struct MatchService: Sendable {
         }
         var address = ListenAddress(anyAt: service.listen.port)
         if !service.listen.host.isEmpty {
-            guard let endpoint = try await NameResolver.resolve(service.listen, on: eventLoop).get().first else {
+            guard let endpoint = try await NameResolver.resolve(service.listen, at: gate).get().first else {
                 throw GatewayError.listen("serve_match: UDP \(service.listen): the name has no address")
             }
             address = ListenAddress(endpoint)
@@ -48,7 +48,7 @@ struct MatchService: Sendable {
         configuration.limits = .small
         configuration.answersSTUN = false
         do {
-            let matchmaker = try await Matchmaker.start(configuration, state: state, logger: logger, on: eventLoop)
+            let matchmaker = try await Matchmaker.start(configuration, state: state, logger: logger, on: gate.eventLoop)
             return MatchService(matchmaker: matchmaker, listen: service.listen, advertise: advertise)
         } catch let error as BindError {
             throw GatewayError.listen("serve_match: \(error)")

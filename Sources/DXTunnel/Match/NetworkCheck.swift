@@ -31,14 +31,15 @@ final class NetworkCheck {
         /// A server that is asked for STUN only.
         init(stun: HostAddress) { address = stun }
 
-        func lookUp(on eventLoop: any EventLoop) -> EventLoopFuture<[Endpoint]> {
-            if let own { return eventLoop.makeSucceededFuture(own) }
-            guard let matchmaker else { return NameResolver.resolve(address, on: eventLoop) }
-            return NameResolver.resolve(matchmaker, on: eventLoop)
+        func lookUp(at gate: LoopGate) -> EventLoopFuture<[Endpoint]> {
+            if let own { return gate.eventLoop.makeSucceededFuture(own) }
+            guard let matchmaker else { return NameResolver.resolve(address, at: gate) }
+            return NameResolver.resolve(matchmaker, at: gate)
         }
     }
 
-    private let eventLoop: any EventLoop
+    private let gate: LoopGate
+    private var eventLoop: any EventLoop { gate.eventLoop }
     private var random: RandomSource
     private let servers: [Server]
     private let complete: (NetworkReport) -> Void
@@ -68,8 +69,8 @@ final class NetworkCheck {
     /// - Parameters:
     ///   - servers: at most 16.
     ///   - complete: called on the event loop, once.
-    init(_ servers: [Server], on eventLoop: any EventLoop, complete: @escaping (NetworkReport) -> Void) {
-        self.eventLoop = eventLoop
+    init(_ servers: [Server], at gate: LoopGate, complete: @escaping (NetworkReport) -> Void) {
+        self.gate = gate
         self.servers = Array(servers.prefix(16))
         self.complete = complete
         random = RandomSource(seed: SecureRandom.next())
@@ -80,7 +81,7 @@ final class NetworkCheck {
     func start() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         deadline = eventLoop.scheduleTask(in: Self.patience) { bound.value.stop() }
-        let lookUps = servers.map { $0.lookUp(on: eventLoop) }
+        let lookUps = servers.map { $0.lookUp(at: gate) }
         EventLoopFuture.whenAllComplete(lookUps, on: eventLoop).whenSuccess { bound.value.resolved($0) }
         askRouters()
     }

@@ -41,13 +41,13 @@ struct ListenerPlace: Sendable {
 
     /// The places of an origin.
     static func lookUp(
-        _ origin: GatewayConfiguration.Origin, on eventLoop: any EventLoop
+        _ origin: GatewayConfiguration.Origin, at gate: LoopGate
     ) -> EventLoopFuture<[ListenerPlace]> {
-        if let known = known(origin) { return eventLoop.makeSucceededFuture(known) }
+        if let known = known(origin) { return gate.eventLoop.makeSucceededFuture(known) }
         guard let address = origin.address, case .tcp(let host, let count) = address else {
-            return eventLoop.makeSucceededFuture([])
+            return gate.eventLoop.makeSucceededFuture([])
         }
-        return NameResolver.resolve(host, on: eventLoop).map { endpoints in
+        return NameResolver.resolve(host, at: gate).map { endpoints in
             endpoints.flatMap { ports(of: $0, count, address) }
         }
     }

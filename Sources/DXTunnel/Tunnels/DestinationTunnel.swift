@@ -248,7 +248,7 @@ final class DestinationTunnel {
             return connect(id, beginning, to: target, on: channel)
         }
         let bound = NIOLoopBound((self, channel), eventLoop: core.eventLoop)
-        NameResolver.resolve(host, on: core.eventLoop).whenComplete { result in
+        NameResolver.resolve(host, at: core.gate).whenComplete { result in
             let (tunnel, channel) = bound.value
             guard channel.isOwned(id) else { return }
             switch result {

@@ -23,7 +23,7 @@ struct JoinAttempt {
         let (token, identity) = (token, identity)
         return try await loop.flatSubmit {
             do {
-                let client = try JoinClient(token, identity, name: nil, on: loop)
+                let client = try JoinClient(token, identity, name: nil, at: LoopGate(loop))
                 let grant = client.run(at: addresses, patience: .seconds(60))
                 client.found(place, from: nil, now: client.currentTime())
                 return grant

@@ -46,7 +46,7 @@ import Testing
     private func run(_ command: [String], timeout: Interval = .seconds(60)) async throws -> String? {
         try await HealthCommandRun.run(
             command, environment: ["DX_TARGET": "127.0.0.1:80"], timeout: timeout,
-            on: MultiThreadedEventLoopGroup.singleton.any()
+            at: LoopGate(MultiThreadedEventLoopGroup.singleton.any())
         ).get()
     }
 

@@ -26,7 +26,7 @@ import Testing
         try await loop.submit {
             let link = try Self.link(host: "match.invalid")
             #expect(link.nextLookUp == .zero)
-            link.resolveIfDue(on: loop, now: .zero) { _ in }
+            link.resolveIfDue(at: LoopGate(loop), now: .zero) { _ in }
             #expect(link.nextLookUp == .distantFuture)
         }.get()
     }
@@ -36,7 +36,7 @@ import Testing
         try await loop.submit {
             let link = try Self.link(host: "127.0.0.1")
             var changes = 0
-            link.resolveIfDue(on: loop, now: .zero) { _ in changes += 1 }
+            link.resolveIfDue(at: LoopGate(loop), now: .zero) { _ in changes += 1 }
             // An address needs no look-up: it is there at once, and comes again in two minutes.
             #expect(changes == 1 && link.addresses.count == 1 && link.nextLookUp > .zero)
             link.endsAt = .zero + .seconds(600)

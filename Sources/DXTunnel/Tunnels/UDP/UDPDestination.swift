@@ -120,7 +120,7 @@ final class UDPDestination {
     /// Looks a target up, for each flow anew: what a name means may change, and is for the policy to judge, not the name.
     private func lookUp(_ target: HostAddress, for flow: UDPTargetFlow) {
         let bound = NIOLoopBound((self, flow, flow.channel), eventLoop: core.eventLoop)
-        NameResolver.resolve(target, on: core.eventLoop).whenComplete { result in
+        NameResolver.resolve(target, at: core.gate).whenComplete { result in
             let (destination, flow, channel) = bound.value
             guard !flow.isOver else { return }
             switch result {
