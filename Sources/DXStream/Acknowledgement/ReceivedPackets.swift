@@ -17,6 +17,8 @@ struct ReceivedPackets: Sendable {
     private(set) var unacknowledgedCount = 0
     /// When an ACK must go out; nil when none is owed.
     private(set) var ackDeadline: Instant?
+    /// The path was left because it does not answer: what arrived on it is said once more on the one that took over.
+    private(set) var isDueElsewhere = false
     /// Everything below was forgotten.
     private var floor: UInt64 = 0
 
@@ -26,7 +28,7 @@ struct ReceivedPackets: Sendable {
     /// The largest number received.
     var largest: UInt64? { numbers.last }
     /// Whether an ACK would tell the peer anything that it asked for.
-    var hasUnacknowledged: Bool { unacknowledgedCount > 0 }
+    var hasUnacknowledged: Bool { unacknowledgedCount > 0 || isDueElsewhere }
 
     /// Whether the number was received before, or is so old that it must be taken as such.
     func isDuplicate(_ number: UInt64) -> Bool { number < floor || numbers.contains(number) }
@@ -61,8 +63,12 @@ struct ReceivedPackets: Sendable {
     /// Whether an ACK must be sent now.
     func isAckDue(now: Instant) -> Bool { ackDeadline.map { $0 <= now } ?? false }
 
+    /// Acknowledgements that went on this path may not have arrived: whoever sent what came here would send it again.
+    mutating func repeatElsewhere() { isDueElsewhere = numbers.last != nil }
+
     /// An ACK of everything received was put into a packet.
     mutating func onAckSent() {
+        isDueElsewhere = false
         unacknowledgedCount = 0
         ackDeadline = nil
     }

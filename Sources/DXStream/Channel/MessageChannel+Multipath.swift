@@ -47,7 +47,7 @@ extension MessageChannel {
         guard let best, best != activeIndex else { return }
         let left = activeIndex
         setActive(best, now: now)
-        if let left, paths[left].liveness.state != .up { moveUnacknowledged(from: left) }
+        if let left, paths[left].liveness.state != .up { leave(left) }
     }
 
     private func isBetter(_ index: Int, than other: Int) -> Bool {
@@ -188,7 +188,7 @@ extension MessageChannel {
             declareAllLost(on: index, now: now)
             paths[index].probesPending = 0
         } else {
-            moveUnacknowledged(from: index)
+            leave(index)
             paths[index].probesPending = 1
         }
     }
@@ -224,6 +224,13 @@ extension MessageChannel {
         for index in paths.indices where paths[index].state == .standby && paths[index].sent.outstandingCount == 0 {
             paths[index].probesPending = max(paths[index].probesPending, 1)
         }
+    }
+
+    /// A path does not answer: what is on the way there goes over others too, and over them the peer is told what came from there, as
+    /// acknowledgements on the way may be lost.
+    private mutating func leave(_ index: Int) {
+        moveUnacknowledged(from: index)
+        paths[index].received.repeatElsewhere()
     }
 
     /// Sends the content of all that is on the way on a path over others too, without declaring it lost.

@@ -106,7 +106,7 @@ extension MessageChannel {
         case .stream(let frame):
             carriesData = true
             try applyStream(frame, packet: packet, now: now)
-        case .ack(let frame): try applyAck(frame, packet: packet, now: now)
+        case .ack(let frame): try applyAck(frame, packet: packet, on: index, now: now)
         case .reset(let frame): try applyReset(frame, now: now)
         case .stop(let frame): try applyStop(frame)
         case .control(let frame):

@@ -12,8 +12,11 @@ extension MessageChannel {
         var mtuChanged = false
     }
 
-    /// Applies an ACK frame, whichever path carried it.
-    mutating func applyAck(_ frame: AckFrame, packet: RawSpan, now: Instant) throws(FrameFailure) {
+    /// Applies an ACK frame that came on path `carrier`, mostly the one that it is about. By another one the peer tells what arrived
+    /// before it left that path (`docs/transport.md` §11), which is no answer of it, nor does it tell its round trip.
+    mutating func applyAck(
+        _ frame: AckFrame, packet: RawSpan, on carrier: Int, now: Instant
+    ) throws(FrameFailure) {
         guard let index = index(of: frame.pathID) else { return }  // of a path that was forgotten
         guard let largestSent = paths[index].sent.largestSent, frame.largest <= largestSent else {
             throw .violation(.protocolViolation, "acknowledged what was never sent")
@@ -21,7 +24,8 @@ extension MessageChannel {
         let previous = paths[index].loss.largestAcknowledged
         let isNewLargest = previous.map { frame.largest > $0 } ?? true
         if isNewLargest { paths[index].loss.largestAcknowledged = frame.largest }
-        updateRoundTrip(frame, packet: packet, on: index, now: now)
+        let isAnswer = carrier == index || !keepsPaths
+        if isAnswer { updateRoundTrip(frame, packet: packet, on: index, now: now) }
 
         var newly = Newly()
         var ranges = AckRangeReader(frame, in: packet)
@@ -33,7 +37,7 @@ extension MessageChannel {
                 position = part.upperBound
             }
         }
-        if newly.hasEliciting {
+        if newly.hasEliciting, isAnswer {
             paths[index].loss.probeCount = 0
             paths[index].loss.unansweredSince = now
             paths[index].loss.wasHeardAgain = false

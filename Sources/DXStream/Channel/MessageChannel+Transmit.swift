@@ -153,9 +153,10 @@ extension MessageChannel {
     private mutating func transmitData(on index: Int, into output: inout OutputRawSpan, now: Instant) -> Transmit? {
         let isProbe = paths[index].probesPending > 0
         let isAckDue = paths[index].received.isAckDue(now: now)
+        let left = paths.count > 1 ? paths.firstIndex { $0.received.isDueElsewhere } : nil
         let datagrams = isProbe ? 1 : hasEliciting ? allowedDatagrams(on: index, now: now) : 0
         let mayElicit = datagrams > 0
-        if !mayElicit && !isAckDue {
+        if !mayElicit && !isAckDue && left == nil {
             return nil
         }
         // A probe is of the size that every path carries: in an MTU black hole nothing else would ever be acknowledged, and
@@ -166,6 +167,7 @@ extension MessageChannel {
         guard builder.hasRoom else { return nil }
         builder.begin(&output)
         writeAck(of: index, on: index, &builder, &output, now: now)
+        if let left { writeAck(of: left, on: index, &builder, &output, now: now) }
         if mayElicit {
             writeSmallFrames(on: index, &builder, &output)
             writeControl(on: index, &builder, &output)

@@ -72,6 +72,40 @@ import Testing
         #expect(p99 <= .milliseconds(300), "of \(all.count) cuts p99 is \(p99), p50 \(all[all.count / 2])")
     }
 
+    /// A quick path whose queue is full is cut: of what the peer had from it, acknowledgements are lost, and sending that again
+    /// would take the slow path several round trips. The peer says there what it has.
+    @Test(arguments: [ChannelRole.lower, .upper]) func whatArrivedIsNotSentAgain(sender: ChannelRole) throws {
+        let stalls = Mutex<[Interval]>([])
+        try Replay.run("MultipathTests/whatArrivedIsNotSentAgain(\(sender))", seeds: Replay.seeds(count: 6)) {
+            seed, log in
+            var random = RandomSource(seed: seed)
+            let cut = VirtualClock().now + .milliseconds(Int64(3_000 + random.below(500)))
+            let hole = Blackhole([cut..<Instant.distantFuture])
+            var plan = TrafficPlan.steadyBothWays(60_000_000, pause: .milliseconds(40), keys: 20_000)
+            plan.streams[0] = .bulk(60_000_000, from: sender)
+            let networks = try TwoNetworks(
+                .standby, plan, seed: seed, log: log,
+                first: .init(
+                    megabitsPerSecond: 100, delay: .milliseconds(5), upward: [hole], downward: [hole]),
+                second: .init(megabitsPerSecond: 20, delay: .milliseconds(30)))
+            let reader = sender == .lower ? networks.upper : networks.lower
+            try networks.pair.run(for: cut - networks.pair.now)
+            let read = reader.streams[0].readByteCount
+            try networks.pair.run(until: { _ in reader.streams[0].readByteCount > read + 16_384 })
+            let stall = networks.pair.now - cut
+            stalls.withLock { $0.append(stall) }
+            // What the peer says there is no answer of the path that was left.
+            let host = sender == .lower ? networks.pair.lower : networks.pair.upper
+            let used = host.channel.pathSnapshots.first { $0.isActive }?.id
+            try SimulationFailure.unless(used == networks.second, "the path that was cut is in use")
+        }
+        // A timeout of some 90 ms, a flight of ten packets that may be of what arrived, and one of what did not; going through all
+        // that arrived, some 60 kB, takes four flights: 290 ms.
+        let all = stalls.withLock { $0.sorted() }
+        try #require(!all.isEmpty)
+        #expect(all[all.count / 2] <= .milliseconds(230), "\(all)")
+    }
+
     /// A queue that grows makes answers late, and no path dead: next to nothing goes on the backup.
     @Test(arguments: [ChannelRole.lower, .upper]) func aGrowingQueueIsNoSilence(sender: ChannelRole) throws {
         try Replay.run("MultipathTests/aGrowingQueueIsNoSilence(\(sender))", seeds: Replay.seeds(count: 3)) {
