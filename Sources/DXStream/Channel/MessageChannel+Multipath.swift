@@ -32,6 +32,7 @@ extension MessageChannel {
         retirePath(id, now: now)
         guard let index = self.index(of: id) else { return }
         declareAllLost(on: index, now: now)
+        paths[index].received.repeatElsewhere()
         paths[index].forgetAt = now
     }
 

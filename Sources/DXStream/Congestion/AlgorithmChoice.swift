@@ -9,7 +9,9 @@ import DXWire
 ///   slow start once is enough, when few packets are lost of the round that follows: a window that overflows while it
 ///   doubles loses a good part of it;
 /// - when a queue of more than `longQueue` stands for a round, or the first slow start is about to make one
-///   (`SlowStartPlateau`): CUBIC would fill whatever buffer there is.
+///   (`SlowStartPlateau`): CUBIC would fill whatever buffer there is. In the first slow start only when the acknowledgements of
+///   that round came over half of the time by which it was late, or longer: those of a flight that has hardly begun to
+///   fill the pipe come together, and the queue before it is not its own. What it delivered tells nothing of the pipe then.
 ///
 /// It goes back to CUBIC when others fill the queue (`BBR.crowdedCycles`) for `crowdedLimit` cycles in a row. Then a long
 /// queue alone does not lead to BBR again for a while, which doubles each time: against flows that fill the queue BBR
@@ -29,6 +31,9 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
     private var round: UInt64 = 0
     private var nextRoundDelivered: UInt64 = 0
     private var roundMinimum = Interval.max
+    /// When the acknowledgements of this round began, and when the last one came.
+    private var roundBegan = Instant.zero
+    private var lastAckAt = Instant.zero
     /// How much round trips differ without a queue.
     private(set) var spread = RoundTripSpread()
     private var plateau = SlowStartPlateau()
@@ -67,13 +72,16 @@ struct AlgorithmChoice: Sendable, BitwiseCopyable {
         if sample.priorDelivered >= nextRoundDelivered {
             nextRoundDelivered = delivery.delivered
             round &+= 1
-            let isLong = roundMinimum != .max && roundMinimum > base + Self.longQueue
+            let isOwn = slowStartWindow == nil || (lastAckAt - roundBegan) * 2 >= roundMinimum - base
+            let isLong = roundMinimum != .max && roundMinimum > base + Self.longQueue && isOwn
+            roundBegan = now
             queuedRounds = isLong ? queuedRounds + 1 : 0
             roundMinimum = .max
             spread.endRound()
             judgeSlowStartLoss(sample, delivery: delivery)
         }
         roundMinimum = min(roundMinimum, sample.roundTrip)
+        lastAckAt = now
         spread.update(sample.roundTrip)
         if quietLosses >= Self.quietLossLimit { return .useBBR(isPipeFull: false) }
         if queuedRounds >= Self.queuedRoundLimit && now >= queueHeldUntil { return .useBBR(isPipeFull: true) }

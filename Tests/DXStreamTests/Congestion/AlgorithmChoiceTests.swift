@@ -114,6 +114,26 @@ import Testing
         }
     }
 
+    /// Two rounds in the first slow start, of eight packets that are all late by 100 ms. The acknowledgements of the first come
+    /// together, or as the bottleneck let the packets through.
+    @Test(arguments: [(0, false), (12, true)])
+    func aQueueIsOwnWhenItLetsOnePacketAfterTheOtherThrough(spacing: Int64, isOwn: Bool) {
+        var choice = AlgorithmChoice()
+        let late = base + .milliseconds(100)
+        var now = Instant.zero + .seconds(1)
+        var found: [Bool] = []
+        for number in 1...9 {
+            let delivered = delivery(number)
+            let first = number == 1 || number == 9
+            let verdict = choice.onAck(
+                sample(roundTrip: late, priorDelivered: first ? delivered.delivered : 0), rtt: rtt([base, late, late]),
+                slowStartWindow: 1_000_000, delivery: delivered, now: now)
+            if case .useBBR(isPipeFull: true) = verdict { found.append(true) } else { found.append(false) }
+            now = now + (number == 8 ? .milliseconds(180) : .milliseconds(spacing))
+        }
+        #expect(!found.dropLast().contains(true) && found.last == isOwn, "\(found)")
+    }
+
     /// On a fast local network CUBIC wins back in milliseconds what a loss costs it.
     @Test func notWorthItOnALocalNetwork() {
         let near = rtt([.microseconds(400)])
