@@ -68,10 +68,12 @@ extension MessageChannel {
     }
 
     /// Whether a path is trusted before another, whatever it costs; lower is better. A path that costs money is used when
-    /// nothing else answers, not when something else missed one answer.
+    /// nothing else answers, not when something else missed one answer. One that has never answered may be none: the peer may have
+    /// given up its session while this end took it for complete.
     private func rank(_ index: Int) -> Int {
         let isMetered = paths[index].isPreferred == .metered
         return switch paths[index].liveness.state {
+        case .up where index != activeIndex && paths[index].loss.largestAcknowledged == nil: isMetered ? 4 : 1
         case .up: isMetered ? 3 : 0
         case .recovering: isMetered ? 4 : 1
         case .doubted: 2
