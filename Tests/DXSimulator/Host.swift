@@ -93,7 +93,7 @@ public final class Host {
     }
 
     /// Does not take a session that the peer has.
-    func refuseSession(_ path: PathID, now: Instant) {
+    public func refuseSession(_ path: PathID, now: Instant) {
         channel.refusePath(path)
         wake(now)
     }

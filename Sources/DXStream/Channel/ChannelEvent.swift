@@ -75,6 +75,8 @@ public enum ChannelError: Error, Equatable, Sendable {
     case closed
     /// The channel has as many paths as it may (`MessageChannel.maximumPaths`), or one with this id.
     case pathLimit
+    /// The peer retired the path before this end added it: it has given up its session.
+    case pathRetired
     /// A control message or an unreliable message is larger than the peer takes, or the queue is full.
     case tooLarge
 }

@@ -12,7 +12,7 @@ extension MessageChannel {
     ///   - bounds: the sizes of datagrams on it.
     ///   - preference: how gladly this end uses it.
     ///   - ends: what it leads over.
-    /// - Throws: `ChannelError.closed`, `ChannelError.pathLimit`.
+    /// - Throws: `ChannelError.closed`, `ChannelError.pathLimit`, `ChannelError.pathRetired`.
     public mutating func addPath(
         _ id: PathID, overheadByteCount: Int, inheriting: PathID?, bounds: PathBounds = PathBounds(),
         preference: PathPreference = .primary, ends: PathEnds = PathEnds(), now: Instant
@@ -20,6 +20,7 @@ extension MessageChannel {
         advance(to: now)
         guard phase == .open else { throw .closed }
         guard paths.count < Self.maximumPaths, index(of: id) == nil else { throw .pathLimit }
+        guard !retiredEarly.contains(id) else { throw .pathRetired }
         let oldIndex = inheriting.flatMap { index(of: $0) }
         let old = oldIndex.map { paths[$0] }
         var path = Path(

@@ -299,9 +299,16 @@ extension MessageChannel {
     private static var maximumQueuedEvents: Int { 65_536 }
 
     private mutating func applyRetirePath(_ id: PathID, on carrier: Int, now: Instant) throws(FrameFailure) {
-        guard let index = index(of: id) else { return }
+        guard let index = index(of: id) else { return noteRetiredEarly(id) }
         guard index != carrier else { throw .violation(.protocolViolation, "a path cannot retire itself") }
         paths[index].isRetiredByPeer = true
         retirePath(id, now: now)
+    }
+
+    /// Not a path of this end, or not yet. Of more than there may be paths the oldest is forgotten.
+    private mutating func noteRetiredEarly(_ id: PathID) {
+        guard !retiredEarly.contains(id) else { return }
+        retiredEarly.append(id)
+        if retiredEarly.count > Self.maximumPaths { retiredEarly.removeFirst() }
     }
 }

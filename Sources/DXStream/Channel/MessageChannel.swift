@@ -60,6 +60,8 @@ public struct MessageChannel: ~Copyable {
     /// Messages were first in the packet before: streams, if they wait, are first in the next one.
     var haveMessagesGone = false
     var retirements: Deque<PathID> = []
+    /// Paths that the peer retired and this end did not have, the newest last: over a slow way a session may be complete here after that.
+    var retiredEarly: Deque<PathID> = []
 
     var events: Deque<ChannelEvent> = []
     var lastReceivedAt: Instant

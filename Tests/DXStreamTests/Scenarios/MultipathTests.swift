@@ -130,6 +130,27 @@ import Testing
         }
     }
 
+    /// The peer gives a session up, and says so on a quicker path than the session's own end comes by.
+    @Test func aPathRetiredBeforeItIsThereIsNotAdded() throws {
+        try Replay.run("MultipathTests/aPathRetiredBeforeItIsThereIsNotAdded") { seed, log in
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(100_000)]
+            let networks = try TwoNetworks(.standby, plan, seed: seed, log: log, first: .init(), second: .init())
+            let (pair, path) = (networks.pair, PathID(count: 7, role: .upper))
+            pair.upper.refuseSession(path, now: pair.now)
+            try pair.runUntilDone()
+            #expect(throws: ChannelError.pathRetired) {
+                try pair.lower.channel.addPath(path, overheadByteCount: 30, inheriting: nil, now: pair.now)
+            }
+            // It is remembered for as long as that may matter, not for ever.
+            for count in UInt32(8)..<40 {
+                pair.upper.refuseSession(PathID(count: count, role: .upper), now: pair.now)
+                try pair.run(for: .milliseconds(100))
+            }
+            try pair.lower.channel.addPath(path, overheadByteCount: 30, inheriting: nil, now: pair.now)
+        }
+    }
+
     /// A queue that grows makes answers late, and no path dead: next to nothing goes on the backup.
     @Test(arguments: [ChannelRole.lower, .upper]) func aGrowingQueueIsNoSilence(sender: ChannelRole) throws {
         try Replay.run("MultipathTests/aGrowingQueueIsNoSilence(\(sender))", seeds: Replay.seeds(count: 3)) {
