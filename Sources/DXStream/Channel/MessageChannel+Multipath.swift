@@ -196,14 +196,17 @@ extension MessageChannel {
         }
     }
 
-    /// A packet that asked for an acknowledgement got it.
-    mutating func onAnswer(_ index: Int, now: Instant) {
+    /// A packet that asked for an acknowledgement got it; `isFirst` of all on this path, which may be better than the one in use.
+    mutating func onAnswer(_ index: Int, isFirst: Bool, now: Instant) {
         if paths[index].measurementsLeft > 0, index != activeIndex, paths[index].state == .standby {
             paths[index].measurementsLeft &-= 1
             paths[index].probesPending = max(paths[index].probesPending, 1)
         }
         let before = paths[index].liveness.state
-        guard before != .up else { return }
+        guard before != .up else {
+            if isFirst { choosePath(now: now) }
+            return
+        }
         if paths[index].liveness.onAnswer(now: now) || before == .down { choosePath(now: now) }
     }
 

@@ -130,6 +130,21 @@ import Testing
         }
     }
 
+    /// A path that is better than the one in use is used from its first answer on: a preferred one beside a backup.
+    @Test func aBetterPathIsUsedOnceItHasAnswered() throws {
+        try Replay.run("MultipathTests/aBetterPathIsUsedOnceItHasAnswered") { seed, log in
+            var plan = TrafficPlan()
+            plan.streams = [.bulk(8_000_000)]
+            let networks = try TwoNetworks(.standby, plan, seed: seed, log: log, first: .init(), second: .init())
+            let lower = networks.pair.lower
+            lower.channel.setPreference(.backup, of: networks.first, now: networks.pair.now)
+            #expect(lower.channel.activePath == networks.first)
+            try networks.pair.run(for: .milliseconds(300))
+            #expect(lower.channel.activePath == networks.second)
+            try networks.pair.runUntilDone()
+        }
+    }
+
     /// The peer gives a session up, and says so on a quicker path than the session's own end comes by.
     @Test func aPathRetiredBeforeItIsThereIsNotAdded() throws {
         try Replay.run("MultipathTests/aPathRetiredBeforeItIsThereIsNotAdded") { seed, log in
