@@ -125,8 +125,10 @@ extension MessageChannel {
     }
 
     /// The new address is in use: its network is another one, so what was measured of the old one does not hold
-    /// (RFC 9000 §9.4).
+    /// (RFC 9000 §9.4). What is on the way went to the old one, where hardly anybody is any more: waiting for it would fill the new
+    /// window, for the second that a path without a round trip gives its first packets.
     mutating func onPathValidated(_ index: Int, now: Instant) {
+        declareAllLost(on: index, now: now)
         restartMeasuring(index, now: now)
         events.append(.pathValidated(paths[index].id))
         if trace != nil { tracePath(index, .validated) }

@@ -94,7 +94,10 @@ extension PeerLink: PathHost {
         let attempt = pathAttempts.firstIndex { $0.session === session.session }.map { pathAttempts.remove(at: $0) }
         guard let channel, channel.keepsPaths else { return }
         // Of two begun at once the newer one stays, though it joined first: at the peer this one goes.
-        guard !channel.isReplaced(session.pathID) else { return }
+        guard !channel.isReplaced(session.pathID) else {
+            if let attempt { paths.failed(attempt.pair, now: now) }
+            return
+        }
         // Through another member there is nothing to choose, and it takes the place of all others.
         guard !session.remote.isForwarded else { return paths.setActive(false, now: now) }
         if let snapshot = core.network?.snapshot { tellPaths(snapshot, now: now) }

@@ -1,6 +1,7 @@
 import DXSimulator
 import DXStream
 import DXWire
+import Synchronization
 import Testing
 
 /// A gateway that knows that it has another address, and one that was away.
@@ -49,6 +50,35 @@ import Testing
             #expect(provedAfter.map { $0 <= .milliseconds(250) } == true, "\(String(describing: provedAfter))")
             #expect(pair.now - VirtualClock().now < .milliseconds(3_200), "over at \(pair.now)")
         }
+    }
+
+    /// What the peer sends until the new address has proved itself goes to the old one, and is sent again at once.
+    @Test func whatWentToTheOldAddressIsSentAgain() throws {
+        let silences = Mutex<[Interval]>([])
+        try Replay.run("MovingTests/whatWentToTheOldAddressIsSentAgain", seeds: Replay.seeds(count: 8)) { seed, _ in
+            let pair = try pair(seed: seed, sender: .upper)
+            var random = RandomSource(seed: seed)
+            let pause = Interval.milliseconds(Int64(500 + random.below(200)))
+            pair.after(pause) { pair in
+                pair.lower.address = Self.newAddress
+                pair.lower.channel.pathMoved(Self.path, now: pair.now)
+                pair.lower.wake(pair.now)
+            }
+            try pair.run(for: pause)
+            var (longest, last) = (Interval.zero, pair.now)
+            var read = pair.lower.channel.statistics.streamBytesReceived
+            while pair.lower.channel.statistics.streamBytesReceived < 1_900_000 {
+                try pair.run(for: .milliseconds(5))
+                let now = pair.lower.channel.statistics.streamBytesReceived
+                if now != read { (read, last) = (now, pair.now) }
+                longest = max(longest, pair.now - last)
+                try SimulationFailure.unless(longest < .seconds(10), "nothing comes any more")
+            }
+            silences.withLock { $0.append(longest) }
+        }
+        let all = silences.withLock { $0.sorted() }
+        // A round trip of 40 ms and the queue; 235 ms where the probe timeout is waited for.
+        #expect(try #require(all.last) <= .milliseconds(150), "\(all)")
     }
 
     /// Nothing is on the way: one probe tells the peer.
