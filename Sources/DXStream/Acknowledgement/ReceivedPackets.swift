@@ -27,7 +27,7 @@ struct ReceivedPackets: Sendable {
 
     /// The largest number received.
     var largest: UInt64? { numbers.last }
-    /// Whether an ACK would tell the peer anything that it asked for.
+    /// Whether an ACK would tell the peer anything that it asked for, or may not have heard.
     var hasUnacknowledged: Bool { unacknowledgedCount > 0 || isDueElsewhere }
 
     /// Whether the number was received before, or is so old that it must be taken as such.

@@ -153,7 +153,7 @@ extension MessageChannel {
     private mutating func transmitData(on index: Int, into output: inout OutputRawSpan, now: Instant) -> Transmit? {
         let isProbe = paths[index].probesPending > 0
         let isAckDue = paths[index].received.isAckDue(now: now)
-        let left = paths.count > 1 ? paths.firstIndex { $0.received.isDueElsewhere } : nil
+        let left = pathToRepeat
         let datagrams = isProbe ? 1 : hasEliciting ? allowedDatagrams(on: index, now: now) : 0
         let mayElicit = datagrams > 0
         if !mayElicit && !isAckDue && left == nil {
@@ -186,6 +186,13 @@ extension MessageChannel {
             if !hasEliciting { builder.traits.insert(.isApplicationLimited) }
         }
         return finish(&builder, on: index, destination: .current, output: &output, now: now)
+    }
+
+    /// A path that was left, and whose acknowledgements go once more on the one in use. By index, so that no path is copied.
+    private var pathToRepeat: Int? {
+        guard paths.count > 1 else { return nil }
+        for index in paths.indices where paths[index].received.isDueElsewhere { return index }
+        return nil
     }
 
     /// Acknowledgements of a path that is not in use, and probes of it.

@@ -32,7 +32,7 @@ final class LoopGate: Sendable {
     }
 
     /// Runs `work`, which may block, on a thread of `pool`, and brings its result to the loop; `LoopEnded` when the gate closes
-    /// before that, as a look-up of a name may take longer than a gateway lives. To be called on the loop.
+    /// before that, as a look-up of a name may take longer than a gateway lives.
     func run<Result: Sendable>(
         on pool: NIOThreadPool, _ work: @escaping @Sendable () throws -> Result
     ) -> EventLoopFuture<Result> {

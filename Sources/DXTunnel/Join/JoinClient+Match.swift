@@ -7,7 +7,6 @@ import NIOCore
 /// One that joins looks for its inviter as gateways look for each other.
 extension JoinClient: MatchHost {
     var ownID: GatewayID { identity.gatewayID }
-    var eventLoop: any EventLoop { gate.eventLoop }
     var boundEndpoints: [Endpoint] { socket?.localEndpoints ?? [] }
     var matchKeepalive: Interval { .seconds(25) }
     var takesJoiners: Bool { false }

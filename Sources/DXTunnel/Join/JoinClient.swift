@@ -15,7 +15,6 @@ final class JoinClient {
     let identity: Identity
     private let name: String?
     let gate: LoopGate
-    private var loop: any EventLoop { gate.eventLoop }
     let logger: Logger
     let secure: SecureEndpoint
     let inviter: GatewayID
@@ -71,23 +70,23 @@ final class JoinClient {
     func run(
         at addresses: [Endpoint], patience: TimeAmount
     ) -> EventLoopFuture<JoinGrant> {
-        let promise = loop.makePromise(of: JoinGrant.self)
+        let promise = eventLoop.makePromise(of: JoinGrant.self)
         guard !addresses.isEmpty || !token.matchmakers.isEmpty else {
             promise.fail(GroupError(.failed, "none of the inviter's names can be resolved", "check the network"))
             return promise.futureResult
         }
         self.addresses = addresses
         do {
-            socket = try UDPEndpoint(listen: ListenAddress(anyAt: 0), on: loop, handler: self)
+            socket = try UDPEndpoint(listen: ListenAddress(anyAt: 0), on: eventLoop, handler: self)
         } catch {
             promise.fail(GroupError(.failed, "no UDP socket can be had (\(error))", "check the system's limits"))
             return promise.futureResult
         }
         result = promise
-        let timer = WakeupTimer(on: loop, handler: self)
+        let timer = WakeupTimer(on: eventLoop, handler: self)
         self.timer = timer
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        let end = loop.scheduleTask(in: patience) { bound.value.giveUp() }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let end = eventLoop.scheduleTask(in: patience) { bound.value.giveUp() }
         call(now: currentTime())
         rendezvous(now: currentTime())
         turn(now: currentTime())
@@ -118,7 +117,7 @@ final class JoinClient {
         match?.stop()
         match = nil
         outlets.closeAll()
-        guard let socket else { return loop.makeSucceededVoidFuture() }
+        guard let socket else { return eventLoop.makeSucceededVoidFuture() }
         self.socket = nil
         return socket.close()
     }
@@ -192,8 +191,8 @@ final class JoinClient {
     func scheduleTurn() {
         guard !isTurnScheduled else { return }
         isTurnScheduled = true
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        loop.execute {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute {
             bound.value.isTurnScheduled = false
             bound.value.turn(now: bound.value.currentTime())
         }
@@ -271,7 +270,7 @@ extension EventLoopFuture where Value == JoinGrant {
 }
 
 extension JoinClient {
-    fileprivate func failed(_ error: any Error) -> EventLoopFuture<JoinGrant> { loop.makeFailedFuture(error) }
+    fileprivate func failed(_ error: any Error) -> EventLoopFuture<JoinGrant> { eventLoop.makeFailedFuture(error) }
 }
 
 extension JoinClient: DatagramHandler {

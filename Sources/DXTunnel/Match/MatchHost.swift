@@ -28,8 +28,8 @@ protocol PunchHost: AnyObject {
 
 /// What `MatchAgent` has others do and tell: a running gateway, or one that joins.
 protocol MatchHost: PunchHost {
+    /// The way onto its event loop.
     var gate: LoopGate { get }
-    var eventLoop: any EventLoop { get }
     var logger: Logger { get }
     /// Where the sockets are bound.
     var boundEndpoints: [Endpoint] { get }
@@ -61,4 +61,8 @@ protocol MatchHost: PunchHost {
     func takeTicket(of pin: GatewayID, _ matchKey: PublicKey) -> MatchTicket?
     /// Some ticket changed.
     func noteTicket()
+}
+
+extension MatchHost {
+    var eventLoop: any EventLoop { gate.eventLoop }
 }
