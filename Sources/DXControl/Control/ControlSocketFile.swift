@@ -27,9 +27,12 @@ public struct ControlSocketError: Error, Hashable, Sendable, CustomStringConvert
 struct ControlSocketFile {
     /// Where clients find the socket.
     let path: String
-    /// Where the server binds it.
+    /// Where the server binds it: below `bindDirectory`, or the same by way of /proc where that has a longer path than a
+    /// socket may. Else a path would work or not by how many digits the process id has.
     let bindPath: String
     private let bindDirectory: String
+    /// Open while `bindPath` goes through it.
+    private let opened: Int32?
 
     /// Makes ready to bind: checks that no living gateway holds the path, makes its directory (0700) when missing.
     ///
@@ -37,6 +40,10 @@ struct ControlSocketFile {
     static func claim(_ path: String, succeeds: Bool = false) async throws(ControlSocketError) -> ControlSocketFile {
         func refusal(_ message: String, _ remedy: String) -> ControlSocketError {
             ControlSocketError(path: path, message: message, remedy: remedy)
+        }
+        let most = GatewayConfiguration.maximumSocketPath
+        guard path.utf8.count <= most else {
+            throw refusal("has a path that is too long for a socket", "use a path of at most \(most) bytes")
         }
         let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         if !directory.isEmpty, let code = makeDirectories(directory) {
@@ -55,12 +62,6 @@ struct ControlSocketFile {
         var random = SystemRandomNumberGenerator()
         let number = String(UInt16.random(in: 0...(.max), using: &random), radix: 36)
         let bindDirectory = directory + "/" + bindMark + String(getpid()) + "-" + number
-        let bindPath = bindDirectory + "/s"
-        // Clients need the one, this program the other.
-        let most = GatewayConfiguration.maximumSocketPath
-        guard max(path.utf8.count, bindPath.utf8.count) <= most else {
-            throw refusal("has a path that is too long for a socket", "set a control: path of at most 80 bytes")
-        }
         inUse.withLockedValue { _ = $0.insert(bindDirectory) }
         guard unsafe mkdir(bindDirectory, 0o700) == 0 else {
             let code = errno
@@ -68,11 +69,24 @@ struct ControlSocketFile {
             if code == ENOSPC || code == EDQUOT { throw full(path) }
             throw refusal("could not be made (\(text(code)))", "make \(directory) writable for this user")
         }
-        return ControlSocketFile(path: path, bindPath: bindPath, bindDirectory: bindDirectory)
+        var opened: Int32?
+        if bindDirectory.utf8.count + socketName.utf8.count > most {
+            let descriptor = unsafe open(bindDirectory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            guard descriptor >= 0 else {
+                let code = errno
+                unsafe rmdir(bindDirectory)
+                inUse.withLockedValue { _ = $0.remove(bindDirectory) }
+                throw refusal("could not be made (\(text(code)))", "use a shorter path")
+            }
+            opened = descriptor
+        }
+        return ControlSocketFile(path: path, bindDirectory: bindDirectory, opened: opened)
     }
 
     /// How the directories begin in which sockets are bound; the process and a random number follow.
     private static let bindMark = ".dx-"
+    /// The socket in such a directory.
+    private static let socketName = "/s"
     /// Those of this process.
     private static let inUse = NIOLockedValueBox<Set<String>>([])
 
@@ -93,7 +107,7 @@ struct ControlSocketFile {
             else { continue }
             // In a container every start may be process 1.
             guard process == getpid() || kill(process, 0) != 0 && errno == ESRCH else { continue }
-            unsafe unlink(directory + "/" + name + "/s")
+            unsafe unlink(directory + "/" + name + socketName)
             unsafe rmdir(directory + "/" + name)
         }
     }
@@ -104,10 +118,11 @@ struct ControlSocketFile {
             path: path, message: "could not be made: the disk is full", remedy: "make room", isDiskFull: true)
     }
 
-    private init(path: String, bindPath: String, bindDirectory: String) {
+    private init(path: String, bindDirectory: String, opened: Int32?) {
         self.path = path
-        self.bindPath = bindPath
+        bindPath = (opened.map { "/proc/self/fd/\($0)" } ?? bindDirectory) + Self.socketName
         self.bindDirectory = bindDirectory
+        self.opened = opened
     }
 
     /// Moves the bound socket to its path; returns what `remove` needs to know it again.
@@ -122,15 +137,20 @@ struct ControlSocketFile {
             throw ControlSocketError(
                 path: path, message: "could not be put in place (\(Self.text(code)))", remedy: "check its directory")
         }
-        unsafe rmdir(bindDirectory)
-        Self.inUse.withLockedValue { _ = $0.remove(bindDirectory) }
+        close()
         return Published(path: path, device: facts.device, inode: facts.inode)
     }
 
     /// Removes what `claim` made, when nothing was published.
     func abandon() {
         unsafe unlink(bindPath)
+        close()
+    }
+
+    /// Gives back what `claim` took. Once.
+    private func close() {
         unsafe rmdir(bindDirectory)
+        if let opened { Glibc.close(opened) }
         Self.inUse.withLockedValue { _ = $0.remove(bindDirectory) }
     }
 
