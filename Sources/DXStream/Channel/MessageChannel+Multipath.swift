@@ -29,7 +29,9 @@ extension MessageChannel {
         advance(to: now)
         guard let index = index(of: id), paths.indices.contains(where: { $0 != index && paths[$0].state != .retiring })
         else { return }
+        let wasInUse = index == activeIndex
         retirePath(id, now: now)
+        if wasInUse, keepsPaths { searchPath() }
         guard let index = self.index(of: id) else { return }
         declareAllLost(on: index, now: now)
         paths[index].received.repeatElsewhere()
@@ -180,11 +182,10 @@ extension MessageChannel {
             events.append(.pathDown(paths[index].id))
             if trace != nil { tracePath(index, .down) }
         }
+        let wasInUse = index == activeIndex
         choosePath(now: now)
-        if index == activeIndex {
-            askTheOthers()
-            return askOnTheOnlyPath(index)
-        }
+        if wasInUse { searchPath() }
+        if index == activeIndex { return askOnTheOnlyPath(index) }
         // Asked for itself, it is asked at an even pace.
         paths[index].loss.probeCount = 0
         if wasDown || paths[index].liveness.state == .down {
@@ -225,16 +226,9 @@ extension MessageChannel {
         choosePath(now: now)
     }
 
-    /// No path is as good as the one in use, which does not answer: any other may work again, and is asked now.
-    private mutating func askTheOthers() {
-        for index in paths.indices where paths[index].state == .standby && paths[index].sent.outstandingCount == 0 {
-            paths[index].probesPending = max(paths[index].probesPending, 1)
-        }
-    }
-
     /// A path does not answer: what is on the way there goes over others too, and over them the peer is told what came from there, as
     /// acknowledgements on the way may be lost.
-    private mutating func leave(_ index: Int) {
+    mutating func leave(_ index: Int) {
         moveUnacknowledged(from: index)
         paths[index].received.repeatElsewhere()
     }

@@ -41,7 +41,10 @@ extension MessageChannel {
             paths[index].loss.probeCount = 0
             paths[index].loss.unansweredSince = now
             paths[index].loss.wasHeardAgain = false
-            if keepsPaths { onAnswer(index, isFirst: previous == nil, now: now) }
+            if keepsPaths {
+                onAnswer(index, isFirst: previous == nil, now: now)
+                noteAnswerInSearch(index, now: now)
+            }
         }
         if paths[index].ecn.onAcknowledged(
             newlyAckedMarked: newly.markedCount, counts: frame.ecn, largestAckedChanged: isNewLargest, now: now)

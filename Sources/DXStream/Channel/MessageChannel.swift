@@ -77,6 +77,8 @@ public struct MessageChannel: ~Copyable {
     var closing = ClosingState()
     /// Where stream or control data of the peer came last.
     var peerDataPath: PathID?
+    /// All paths were asked which of them works, and none has answered yet, nor has the one in use since it took over.
+    var isSearching = false
     /// What the packet being applied carried of that kind.
     var carriesData = false
     /// What interactive streams sent and is to go on a second path too.

@@ -32,6 +32,40 @@ import Testing
         }
     }
 
+    /// Networks are cut while paths over the other one are not trusted again, or work one way only: whichever answers first takes
+    /// over, and of a hundred cuts one at most is felt for longer than 300 ms.
+    @Test(arguments: [MultipathMode.standby, .redundant]) func whatAnswersTakesOver(mode: MultipathMode) throws {
+        var stalls: [Interval] = []
+        try Replay.run("FourPathsTests/whatAnswersTakesOver(\(mode))", seeds: Replay.seeds(count: 4)) { seed, log in
+            let cuts = Self.turns(seed: seed)
+            let networks = try TwoNetworks(
+                mode, .steadyBothWays(50_000_000, pause: .milliseconds(60), keys: 40_000), seed: seed, log: log,
+                first: .init(
+                    megabitsPerSecond: 100, delay: .milliseconds(5), upward: [Blackhole(cuts.first)],
+                    downward: [Blackhole(cuts.first)]),
+                second: .init(
+                    megabitsPerSecond: 20, delay: .milliseconds(30), upward: [Blackhole(cuts.second)],
+                    downward: [Blackhole(cuts.second)]),
+                crossed: true)
+            stalls += try networks.stalls(of: (cuts.first + cuts.second).map(\.lowerBound).sorted())
+        }
+        stalls.sort()
+        #expect(stalls[stalls.count - 1 - stalls.count / 100] <= .milliseconds(300), "the longest: \(stalls.suffix(9))")
+    }
+
+    /// One network and the other in turn, for as long as it takes to take everything over, with a second at most between.
+    private static func turns(seed: UInt64) -> (first: [Range<Instant>], second: [Range<Instant>]) {
+        var random = RandomSource(seed: seed)
+        var cuts: (first: [Range<Instant>], second: [Range<Instant>]) = ([], [])
+        var time = VirtualClock().now + .seconds(1)
+        for count in 0..<16 {
+            let cut = time..<(time + .milliseconds(Int64(500 + random.below(500))))
+            if count.isMultiple(of: 2) { cuts.first.append(cut) } else { cuts.second.append(cut) }
+            time = cut.upperBound + .milliseconds(Int64(100 + random.below(800)))
+        }
+        return cuts
+    }
+
     /// One of the networks at a time, for as long as it takes to be noticed, with hardly a pause between.
     private static func cuts(seed: UInt64) -> (first: [Range<Instant>], second: [Range<Instant>]) {
         var random = RandomSource(seed: seed)

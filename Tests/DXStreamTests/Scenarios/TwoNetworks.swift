@@ -53,6 +53,14 @@ struct TwoNetworks {
         for addresses: (lower: UInt32, upper: UInt32) in [(31, 2), (1, 32)] {
             crossing[try pair.addSession(inheriting: nil, between: addresses, preference: preference)] = addresses
         }
+        var all = crossing
+        all[self.first] = (1, 2)
+        all[self.second] = (31, 32)
+        for (path, addresses) in all {
+            let (lower, upper) = (UInt64(addresses.lower), UInt64(addresses.upper))
+            pair.lower.channel.setEnds(PathEnds(local: lower, remote: upper), of: path)
+            pair.upper.channel.setEnds(PathEnds(local: upper, remote: lower), of: path)
+        }
     }
 
     /// The bytes that either end has read.
