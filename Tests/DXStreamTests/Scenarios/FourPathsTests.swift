@@ -39,7 +39,7 @@ import Testing
         try Replay.run("FourPathsTests/whatAnswersTakesOver(\(mode))", seeds: Replay.seeds(count: 4)) { seed, log in
             let cuts = Self.turns(seed: seed)
             let networks = try TwoNetworks(
-                mode, .steadyBothWays(50_000_000, pause: .milliseconds(60), keys: 40_000), seed: seed, log: log,
+                mode, .steadyBothWays(50_000_000, pause: .milliseconds(60), keys: 80_000), seed: seed, log: log,
                 first: .init(
                     megabitsPerSecond: 100, delay: .milliseconds(5), upward: [Blackhole(cuts.first)],
                     downward: [Blackhole(cuts.first)]),
