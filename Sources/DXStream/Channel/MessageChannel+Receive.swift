@@ -161,7 +161,7 @@ extension MessageChannel {
     private mutating func applyStream(_ frame: StreamFrame, packet: RawSpan, now: Instant) throws(FrameFailure) {
         guard let slot = try place(of: frame.id) else { return }
         let bytes = packet.extracting(frame.data.offset..<(frame.data.offset &+ frame.data.count))
-        let gapsBefore = streams[slot].receive.reassembler.gapCount
+        let gapsBefore = gaps(slot)
         guard gapCount < maximumGapCount || frame.offset <= streams[slot].receive.reassembler.contiguousOffset else {
             throw .refused
         }
@@ -176,10 +176,13 @@ extension MessageChannel {
             case .finalSize: throw .violation(.finalSize, "the final size changed")
             }
         }
-        gapCount &+= streams[slot].receive.reassembler.gapCount &- gapsBefore
+        gapCount &+= gaps(slot) &- gapsBefore
         guard let received else { throw .refused }
         try countReceived(received, slot, now: now)
     }
+
+    /// The early pieces of a stream.
+    private mutating func gaps(_ slot: Int32) -> Int { inPlace(&streams[slot]) { $0.receive.reassembler.gapCount } }
 
     /// Early pieces that all streams together may have: one for each KiB of the window. A piece costs some 150 bytes beside its
     /// data, so a peer that sends every other byte must not have one for each.
@@ -201,9 +204,9 @@ extension MessageChannel {
 
     private mutating func applyReset(_ frame: ResetFrame, now: Instant) throws(FrameFailure) {
         guard let slot = try place(of: frame.id) else { return }
-        gapCount &-= streams[slot].receive.reassembler.gapCount
+        gapCount &-= gaps(slot)
         defer {
-            if streams.holds(frame.id.rawValue, at: slot) { gapCount &+= streams[slot].receive.reassembler.gapCount }
+            if streams.holds(frame.id.rawValue, at: slot) { gapCount &+= gaps(slot) }
         }
         let received: ReceiveStream.Received
         do throws(ReceiveStream.Violation) {
@@ -256,7 +259,7 @@ extension MessageChannel {
         let wasBlocked = channelCredit == 0
         peerMaximumData = maximum
         guard wasBlocked else { return }
-        for slot in streams.slots.indices where streams.slots[slot] != nil { schedule(Int32(slot)) }
+        for slot in streams.places where streams.isUsed(slot) { schedule(slot) }
     }
 
     private mutating func applyMaxStreams(_ count: UInt64) {

@@ -54,7 +54,7 @@ extension MessageChannel {
     public mutating func write(_ bytes: ByteBuffer, to id: StreamID, now: Instant) throws(StreamError) {
         advance(to: now)
         guard case .found(let slot) = streams.find(id) else { throw .unknownStream }
-        guard streams[slot].send.acceptsWrites else { throw .finished }
+        guard inPlace(&streams[slot], { $0.send.acceptsWrites }) else { throw .finished }
         guard bytes.readableBytes > 0 else { return }
         bufferedByteCount &+= bytes.readableBytes
         streams[slot].send.write(bytes)
@@ -67,7 +67,7 @@ extension MessageChannel {
     public mutating func finish(_ id: StreamID, now: Instant) throws(StreamError) {
         advance(to: now)
         guard case .found(let slot) = streams.find(id) else { throw .unknownStream }
-        guard streams[slot].send.acceptsWrites else { throw .finished }
+        guard inPlace(&streams[slot], { $0.send.acceptsWrites }) else { throw .finished }
         streams[slot].send.finish()
         schedule(slot)
     }
@@ -118,7 +118,7 @@ extension MessageChannel {
             }
             grantedStreamWindow &+= streams[slot].receive.onConsumed(
                 bytes.readableBytes, roundTrip: roundTrip, growth: growth, now: now)
-            if streams[slot].receive.isAnnouncementDue { requestService(slot) }
+            if inPlace(&streams[slot], { $0.receive.isAnnouncementDue }) { requestService(slot) }
             _ = window.onConsumed(UInt64(bytes.readableBytes), roundTrip: roundTrip, growth: 0, now: now)
         case .finished, .reset: endIfDone(slot)
         }
@@ -135,7 +135,10 @@ extension MessageChannel {
 
     /// Puts a stream into the scheduler when it has something to send.
     mutating func schedule(_ slot: Int32) {
-        guard !streams[slot].isScheduled, streams[slot].send.canSend(channelCredit: channelCredit) else { return }
+        let credit = channelCredit
+        guard !streams[slot].isScheduled, inPlace(&streams[slot], { $0.send.canSend(channelCredit: credit) }) else {
+            return
+        }
         streams[slot].isScheduled = true
         scheduler.append(slot, streamClass: streams[slot].streamClass, share: streams[slot].share)
     }
@@ -145,23 +148,23 @@ extension MessageChannel {
 
     /// Puts a stream into the list of those with small frames to send.
     mutating func requestService(_ slot: Int32) {
-        guard !streams[slot].isInService, streams[slot].needsService else { return }
+        guard !streams[slot].isInService, inPlace(&streams[slot], { $0.needsService }) else { return }
         streams[slot].isInService = true
         service.append(slot)
     }
 
     /// Forgets a stream when both halves have ended, and lets the peer open another in its place.
     mutating func endIfDone(_ slot: Int32) {
-        guard streams[slot].isEnded else { return }
-        let stream = streams[slot]
+        guard streams[slot].send.phase == .done, inPlace(&streams[slot], { $0.isEnded }) else { return }
         // It may still stand in a queue; whoever takes it from there finds the place empty or used by another stream,
         // whose own flags then tell the truth. So it leaves only when it stands in none.
-        guard !stream.isScheduled, !stream.isInService else { return }
-        grantedStreamWindow &-= stream.receive.window.size
+        guard !streams[slot].isScheduled, !streams[slot].isInService else { return }
+        let id = streams[slot].id
+        grantedStreamWindow &-= streams[slot].receive.window.size
         streams.remove(at: slot)
-        events.append(.streamEnded(stream.id))
-        if trace != nil { traceChannel(.stream(stream.id, .ended)) }
-        if stream.id.role != role {
+        events.append(.streamEnded(id))
+        if trace != nil { traceChannel(.stream(id, .ended)) }
+        if id.role != role {
             maximumStreams &+= 1
             // Told in steps of an eighth, so that it costs one frame for many streams.
             if maximumStreams &- announcedMaximumStreams >= max(1, configuration.maximumStreams / 8) {

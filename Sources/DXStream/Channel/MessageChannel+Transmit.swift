@@ -424,7 +424,7 @@ extension MessageChannel {
             let maximum =
                 room
                 - StreamFrame.headerByteCount(
-                    id: streams[slot].id, offset: streams[slot].send.nextChunkOffset, dataCount: room)
+                    id: streams[slot].id, offset: inPlace(&streams[slot]) { $0.send.nextChunkOffset }, dataCount: room)
             // A frame of a few bytes costs more than it carries, unless the packet would be empty.
             guard maximum >= Self.smallestWorthwhileData else { return }
             let isBulk = streams[slot].streamClass == .bulk
@@ -442,7 +442,8 @@ extension MessageChannel {
             }
             writeStream(chunk, slot, on: index, &builder, &output)
             if isBulk { streams[slot].deficit &-= max(chunk.count, 1) }
-            if !streams[slot].send.canSend(channelCredit: channelCredit) {
+            let credit = channelCredit
+            if !inPlace(&streams[slot], { $0.send.canSend(channelCredit: credit) }) {
                 unschedule(slot)
             } else if !isBulk || streams[slot].deficit <= 0 {
                 scheduler.rotate()

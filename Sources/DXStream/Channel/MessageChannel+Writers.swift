@@ -5,7 +5,9 @@ internal import DequeModule
 extension MessageChannel {
     /// How many bytes a stream takes now; 0 asks to be told by a `writable` event.
     public mutating func writableByteCount(_ id: StreamID) -> Int {
-        guard case .found(let slot) = streams.find(id), streams[slot].send.acceptsWrites else { return 0 }
+        guard case .found(let slot) = streams.find(id), inPlace(&streams[slot], { $0.send.acceptsWrites }) else {
+            return 0
+        }
         let room = writeRoom(slot)
         if room <= 0 && !streams[slot].isWriterWaiting { awaitRoom(slot) }
         return max(0, room)

@@ -15,11 +15,12 @@ struct StreamTable: Sendable {
         case unknown
     }
 
-    private(set) var slots: [Stream?] = []
+    /// With `vacant` in free places, not nil: reading one field of an optional reads, and may copy, the whole stream.
+    private var slots: [Stream] = []
     private var freeSlots: [Int32] = []
-    private var places: [UInt64: Int32] = [:]
+    private var placeOf: [UInt64: Int32] = [:]
     /// The stream found last: frames come in runs.
-    private var lastID: UInt64 = .max
+    private var lastID: UInt64 = noID
     private var lastSlot: Int32 = 0
     /// The index of the next stream that the lower and the upper end will open.
     private var nextIndex: (lower: UInt64, upper: UInt64) = (0, 0)
@@ -27,30 +28,49 @@ struct StreamTable: Sendable {
     private(set) var liveCount: (lower: Int, upper: Int) = (0, 0)
 
     /// How many streams there are.
-    var count: Int { places.count }
+    var count: Int { placeOf.count }
     /// How many streams the end with this role has opened, ever.
     func openedCount(by role: ChannelRole) -> UInt64 { role == .lower ? nextIndex.lower : nextIndex.upper }
     /// How many streams the end with this role has opened that have not ended.
     func liveCount(of role: ChannelRole) -> Int { role == .lower ? liveCount.lower : liveCount.upper }
 
-    /// The stream at a place, which must be in use (a programming error otherwise: traps).
+    /// The stream at a place, which must be one that `find` or `insert` told and `remove` did not (a programming error otherwise:
+    /// traps, where the table never had such a place).
     subscript(slot: Int32) -> Stream {
-        get { slots[Int(slot)]! }
-        _modify { yield &slots[Int(slot)]! }
+        get {
+            assert(isUsed(slot), "a stream is there")
+            return slots[Int(slot)]
+        }
+        _modify {
+            assert(isUsed(slot), "a stream is there")
+            yield &slots[Int(slot)]
+        }
     }
 
+    /// All places, of which some may be free.
+    var places: Range<Int32> { 0..<Int32(slots.count) }
+
     /// Whether there is a stream at a place.
-    func isUsed(_ slot: Int32) -> Bool { slot >= 0 && Int(slot) < slots.count && slots[Int(slot)] != nil }
+    func isUsed(_ slot: Int32) -> Bool {
+        slot >= 0 && Int(slot) < slots.count && slots[Int(slot)].id.rawValue != Self.noID
+    }
 
     /// Whether the stream with this id is at this place.
     func holds(_ id: UInt64, at slot: Int32) -> Bool {
-        slot >= 0 && Int(slot) < slots.count && slots[Int(slot)]?.id.rawValue == id
+        slot >= 0 && Int(slot) < slots.count && slots[Int(slot)].id.rawValue == id
     }
+
+    /// Larger than any id may be.
+    private static var noID: UInt64 { .max }
+    /// What is in a free place.
+    private static let vacant = Stream(
+        id: StreamID(rawValue: noID), internalPort: 0, streamClass: .bulk, share: 1, opening: .done,
+        send: SendStream(peerMaximum: 0), receive: ReceiveStream(window: 0, maximumWindow: 0))
 
     /// Finds a stream.
     mutating func find(_ id: StreamID) -> Lookup {
         if id.rawValue == lastID { return .found(lastSlot) }
-        if let slot = places[id.rawValue] {
+        if let slot = placeOf[id.rawValue] {
             lastID = id.rawValue
             lastSlot = slot
             return .found(slot)
@@ -77,16 +97,16 @@ struct StreamTable: Sendable {
             slot = Int32(slots.count)
             slots.append(stream)
         }
-        places[stream.id.rawValue] = slot
+        placeOf[stream.id.rawValue] = slot
         return slot
     }
 
     /// Forgets a stream that has ended.
     mutating func remove(at slot: Int32) {
         let id = self[slot].id
-        places[id.rawValue] = nil
-        if lastID == id.rawValue { lastID = .max }
-        slots[Int(slot)] = nil
+        placeOf[id.rawValue] = nil
+        if lastID == id.rawValue { lastID = Self.noID }
+        slots[Int(slot)] = Self.vacant
         freeSlots.append(slot)
         switch id.role {
         case .lower: liveCount.lower &-= 1
