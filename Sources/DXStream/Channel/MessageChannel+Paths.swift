@@ -115,7 +115,7 @@ extension MessageChannel {
     }
 
     /// Whether an address of this path is being proved and may still answer in time; another one must wait.
-    public func isValidating(_ id: PathID) -> Bool { index(of: id).map { paths[$0].validation.isFresh } ?? false }
+    public func isValidating(_ id: PathID) -> Bool { paths.first { $0.id == id }?.validation.isFresh ?? false }
 
     /// Another address takes the place of the one under validation, if any: the proof begins anew.
     public mutating func pathCandidateChanged(_ id: PathID, now: Instant) {

@@ -266,8 +266,8 @@ extension MessageChannel {
 
     /// Bytes of the congestion window that data leaves to an MTU probe that waits: where data uses up the window, each
     /// acknowledgement frees room for a packet of today's size only, and a larger one would never go. Not in a window that
-    /// a probe would halve.
-    private func heldForProbe(on index: Int) -> Int {
+    /// a probe would halve. Mutating for the same reason as `index(of:)`.
+    private mutating func heldForProbe(on index: Int) -> Int {
         let probe = paths[index].mtu.waitingProbe
         return probe > 0 && paths[index].congestion.windowBytes >= 4 &* probe ? probe : 0
     }

@@ -206,7 +206,13 @@ public struct MessageChannel: ~Copyable {
     }
 
     /// The place of a path; nil when there is none with this id.
-    func index(of id: PathID) -> Int? { paths.firstIndex { $0.id == id } }
+    ///
+    /// Mutating, though it changes nothing: where the channel is only lent, reading one field of a path copies all of it, and with a
+    /// closure anywhere. This is asked twice for each packet.
+    mutating func index(of id: PathID) -> Int? {
+        for index in paths.indices where paths[index].id == id { return index }
+        return nil
+    }
 
     // MARK: Events
 
