@@ -12,15 +12,8 @@ import Testing
     func everythingGoesOn(mode: MultipathMode) throws {
         try Replay.run("FourPathsTests/everythingGoesOn(\(mode))", seeds: Replay.seeds(count: 4)) { seed, log in
             let cuts = Self.cuts(seed: seed)
-            let networks = try TwoNetworks(
-                mode, .steadyBothWays(20_000_000, pause: .milliseconds(60), keys: 20_000), seed: seed, log: log,
-                first: .init(
-                    megabitsPerSecond: 100, delay: .milliseconds(5), upward: [Blackhole(cuts.first)],
-                    downward: [Blackhole(cuts.first)]),
-                second: .init(
-                    megabitsPerSecond: 20, delay: .milliseconds(30), upward: [Blackhole(cuts.second)],
-                    downward: [Blackhole(cuts.second)]),
-                crossed: true)
+            let networks = try Self.networks(
+                mode, .steadyBothWays(20_000_000, pause: .milliseconds(60), keys: 20_000), cuts, seed: seed, log: log)
             var addresses = networks.crossing
             addresses[networks.first] = (1, 2)
             addresses[networks.second] = (31, 32)
@@ -38,15 +31,8 @@ import Testing
         var stalls: [Interval] = []
         try Replay.run("FourPathsTests/whatAnswersTakesOver(\(mode))", seeds: Replay.seeds(count: 4)) { seed, log in
             let cuts = Self.turns(seed: seed)
-            let networks = try TwoNetworks(
-                mode, .steadyBothWays(50_000_000, pause: .milliseconds(60), keys: 80_000), seed: seed, log: log,
-                first: .init(
-                    megabitsPerSecond: 100, delay: .milliseconds(5), upward: [Blackhole(cuts.first)],
-                    downward: [Blackhole(cuts.first)]),
-                second: .init(
-                    megabitsPerSecond: 20, delay: .milliseconds(30), upward: [Blackhole(cuts.second)],
-                    downward: [Blackhole(cuts.second)]),
-                crossed: true)
+            let networks = try Self.networks(
+                mode, .steadyBothWays(50_000_000, pause: .milliseconds(60), keys: 80_000), cuts, seed: seed, log: log)
             stalls += try networks.stalls(of: (cuts.first + cuts.second).map(\.lowerBound).sorted())
         }
         stalls.sort()
@@ -64,6 +50,21 @@ import Testing
             time = cut.upperBound + .milliseconds(Int64(100 + random.below(800)))
         }
         return cuts
+    }
+
+    private static func networks(
+        _ mode: MultipathMode, _ plan: TrafficPlan, _ cuts: (first: [Range<Instant>], second: [Range<Instant>]),
+        seed: UInt64, log: FlowLog?
+    ) throws -> TwoNetworks {
+        try TwoNetworks(
+            mode, plan, seed: seed, log: log,
+            first: .init(
+                megabitsPerSecond: 100, delay: .milliseconds(5), upward: [Blackhole(cuts.first)],
+                downward: [Blackhole(cuts.first)]),
+            second: .init(
+                megabitsPerSecond: 20, delay: .milliseconds(30), upward: [Blackhole(cuts.second)],
+                downward: [Blackhole(cuts.second)]),
+            crossed: true)
     }
 
     /// One of the networks at a time, for as long as it takes to be noticed, with hardly a pause between.
