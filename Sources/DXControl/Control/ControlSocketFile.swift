@@ -72,8 +72,10 @@ struct ControlSocketFile {
         var opened: Int32?
         if bindDirectory.utf8.count + socketName.utf8.count > most {
             let descriptor = unsafe open(bindDirectory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            guard descriptor >= 0 else {
+            // There is no /proc in some sandboxes.
+            guard descriptor >= 0, unsafe access("/proc/self/fd/\(descriptor)", F_OK) == 0 else {
                 let code = errno
+                if descriptor >= 0 { Glibc.close(descriptor) }
                 unsafe rmdir(bindDirectory)
                 inUse.withLockedValue { _ = $0.remove(bindDirectory) }
                 throw refusal("could not be made (\(text(code)))", "use a shorter path")

@@ -21,12 +21,12 @@ extension MessageChannel {
 
     /// A path answered: the first one ends a search. That may be the one that was left, which was only late.
     mutating func noteAnswerInSearch(_ index: Int, now: Instant) {
-        guard isSearching, let activeIndex else { return }
-        if index == activeIndex {
+        guard isSearching, let left = activeIndex else { return }
+        if index == left {
             isSearching = false
             return
         }
-        guard paths[index].state == .standby, paths[index].isPreferred <= paths[activeIndex].isPreferred else { return }
+        guard paths[index].state == .standby, paths[index].isPreferred <= paths[left].isPreferred else { return }
         isSearching = false
         // Asked like this one, they have not answered; an answer that is only later makes them as good as before.
         for other in paths.indices where other != index && paths[other].state != .retiring {
@@ -35,6 +35,6 @@ extension MessageChannel {
             paths[other].probesPending = max(paths[other].probesPending, 1)
         }
         setActive(index, now: now)
-        leave(activeIndex)
+        leave(left)
     }
 }

@@ -34,15 +34,14 @@ struct StreamTable: Sendable {
     /// How many streams the end with this role has opened that have not ended.
     func liveCount(of role: ChannelRole) -> Int { role == .lower ? liveCount.lower : liveCount.upper }
 
-    /// The stream at a place, which must be one that `find` or `insert` told and `remove` did not (a programming error otherwise:
-    /// traps, where the table never had such a place).
+    /// The stream at a place, which must be in use (a programming error otherwise: traps).
     subscript(slot: Int32) -> Stream {
         get {
-            assert(isUsed(slot), "a stream is there")
+            precondition(slots[Int(slot)].id.rawValue != Self.noID, "a stream is there")
             return slots[Int(slot)]
         }
         _modify {
-            assert(isUsed(slot), "a stream is there")
+            precondition(slots[Int(slot)].id.rawValue != Self.noID, "a stream is there")
             yield &slots[Int(slot)]
         }
     }
