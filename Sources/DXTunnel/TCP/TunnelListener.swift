@@ -24,8 +24,10 @@ final class TunnelListener {
     private var isOpening = false
     private var wantsOpen = false
 
-    /// How many connections may wait to be accepted: what a burst of 500 clients needs; the kernel caps it at somaxconn.
-    private static let backlog: Int32 = 1_024
+    /// How many connections may wait to be accepted: as many as may be open by default, so that all clients of a service that is
+    /// back can come at once. Beyond it Linux answers with SYN cookies and resets some of those that it had let in. The kernel
+    /// caps it at somaxconn, 4,096 since Linux 5.4.
+    private static let backlog: CInt = 4_096
 
     /// Takes the address, or goes on with the socket that an earlier start of the gateway had there. Throws `GatewayError.listen`.
     init(
@@ -85,10 +87,11 @@ final class TunnelListener {
         isOpening = true
         let bound = NIOLoopBound((self, failed), eventLoop: eventLoop)
         ServerBootstrap(group: eventLoop)
-            .serverChannelOption(.backlog, value: Self.backlog)
             // Without it, running out of file descriptors would make the event loop spin.
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+            .serverChannelInitializer { [descriptor] channel in
+                // Again: for a socket that it is given SwiftNIO has listened with 128, whatever its option says.
+                Glibc.listen(descriptor, Self.backlog)
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AcceptPauseHandler(paused))
                 }
             }

@@ -1,6 +1,9 @@
 """Many connections, half-closed ones, slow ones, and every byte of each in its place."""
 
+import os
+import select
 import selectors
+import signal
 import socket
 import threading
 import time
@@ -21,8 +24,11 @@ def target_port(each):
     return int(each.target.rsplit(":", 1)[1])
 
 
-def exchange_all(run, each, count, size):
-    """`count` connections at once; each sends its own `size` bytes and reads them back."""
+def exchange_all(run, each, count, size, begun=None):
+    """`count` connections at once; each sends its own `size` bytes and reads them back.
+
+    `begun` is called with the sockets before anything is sent.
+    """
     patterns = [Pattern(seed) for seed in range(7)]
     selector = selectors.DefaultSelector()
     states = []
@@ -37,6 +43,8 @@ def exchange_all(run, each, count, size):
         state = {"connection": connection, "sent": 0, "received": 0, "pattern": patterns[i % 7], "base": i * 1009}
         states.append(state)
         selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE, state)
+    if begun:
+        begun([state["connection"] for state in states])
     open_now, deadline = count, time.monotonic() + 240
     while open_now:
         check(time.monotonic() < deadline, f"{open_now} of {count} connections not finished")
@@ -81,6 +89,31 @@ def concurrent_500(run):
     run.note(exchange_seconds=seconds, idle_rss_bytes=before, open_500_rss_bytes=memory)
     return (f"{count} x {size} bytes verified in {seconds:.2f} s; resident {before / 1e6:.1f} MB idle, "
             f"{memory / 1e6:.1f} MB with {count} open")
+
+
+@test(cells=("clean",))
+def burst_while_busy(run):
+    """500 clients come while the origin is stopped: all are connected at once and served when it goes on."""
+    each = tunnel(run)
+    count, size = 500, 8192
+    with Pair(run.lab, run.directory / "dx", [each]) as pair, Server(run.lab, "b", target_port(each), echo):
+        os.kill(pair.a.process.pid, signal.SIGSTOP)
+
+        def begun(connections):
+            try:
+                poll = select.poll()
+                for connection in connections:
+                    poll.register(connection, select.POLLOUT)
+                # Those that the kernel's queue has no room for try again after a second, and some are reset.
+                ready = len(poll.poll(0))
+                check(ready == count, f"{ready} of {count} are connected")
+            finally:
+                os.kill(pair.a.process.pid, signal.SIGCONT)
+
+        for connection in exchange_all(run, each, count, size, begun):
+            connection.close()
+        pair.wait_idle()
+    return f"{count} waited to be accepted, and got {size} bytes there and back"
 
 
 @test()
