@@ -21,11 +21,13 @@ extension MessageChannel {
     public mutating func progress(of id: StreamID) -> StreamProgress? {
         guard case .found(let slot) = streams.find(id) else { return nil }
         let (send, receive) = (streams[slot].send, streams[slot].receive)
-        let onTheWay = Int(send.nextOffset &- send.buffer.baseOffset)
+        // Of a half that was reset nothing is on the way, and what was never sent never will be.
+        let isSending = send.phase == .sending
+        let onTheWay = isSending ? Int(send.nextOffset &- send.buffer.baseOffset) : 0
         // What the peer's own limit holds back waits for an application there.
-        let isAllowed = send.nextOffset < send.peerMaximum
+        let isAllowed = isSending && send.nextOffset < send.peerMaximum
         return StreamProgress(
-            moved: send.buffer.baseOffset &+ receive.window.highestReceived,
+            moved: min(send.buffer.baseOffset, send.nextOffset) &+ receive.window.highestReceived,
             received: receive.window.highestReceived, waiting: onTheWay + (isAllowed ? send.unsentByteCount : 0),
             unacknowledged: send.bufferedByteCount, unread: receive.reassembler.readyByteCount,
             isOpen: streams[slot].opening == .done)

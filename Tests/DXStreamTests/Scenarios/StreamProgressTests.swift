@@ -60,4 +60,21 @@ import Testing
         #expect(try progress(pair.upper).unread > 0)
         #expect(try progress(pair.lower).waiting == 0)
     }
+
+    /// A half that was reset has nothing on the way any more, though not all that was written was ever sent.
+    @Test func aResetHalfHasNothingOnTheWay() throws {
+        let setup = Pair.Setup()
+        let start = setup.clock.now
+        var plan = TrafficPlan()
+        plan.streams = [.bulk(50_000_000)]
+        let pair = try Pair(
+            setup, upward: link(), downward: link(), lower: Traffic(plan, role: .lower, seed: 1, start: start),
+            upper: Traffic(plan, role: .upper, seed: 1, start: start))
+        try pair.run(for: .milliseconds(300))
+        let before = try progress(pair.lower)
+        #expect(before.waiting > 0 && before.unacknowledged > before.waiting / 2)
+        pair.lower.channel.reset(stream, code: .aborted, now: pair.now)
+        let after = try progress(pair.lower)
+        #expect(after.waiting == 0 && after.unacknowledged == 0 && after.moved >= before.moved)
+    }
 }
