@@ -50,7 +50,8 @@ extension MessageChannel {
         guard let best, best != activeIndex else { return }
         let left = activeIndex
         setActive(best, now: now)
-        if let left, paths[left].liveness.state != .up { leave(left) }
+        // One on trial answers: what is on the way there arrives.
+        if let left, !paths[left].liveness.answers { leave(left) }
     }
 
     private func isBetter(_ index: Int, than other: Int) -> Bool {
@@ -78,8 +79,8 @@ extension MessageChannel {
         case .up where index != activeIndex && paths[index].loss.largestAcknowledged == nil: isMetered ? 4 : 1
         case .up: isMetered ? 3 : 0
         case .recovering: isMetered ? 4 : 1
-        case .doubted: 2
-        case .down: 5
+        case .doubted: isMetered ? 5 : 2
+        case .down: 6
         }
     }
 
@@ -279,9 +280,10 @@ extension MessageChannel {
 
     /// When a path that is not in use has to be heard of next, to be kept open and to be known to work.
     func standbyDeadline(_ index: Int) -> Instant? {
-        guard keepsPaths, paths[index].state == .standby else { return nil }
+        guard keepsPaths, paths[index].state != .retiring else { return nil }
+        // Also of the one in use, which may be on trial still.
         if let due = paths[index].liveness.deadline { return due }
-        guard let keepalive = configuration.keepalive, paths[index].probesPending == 0,
+        guard paths[index].state == .standby, let keepalive = configuration.keepalive, paths[index].probesPending == 0,
             paths[index].sent.outstandingCount == 0
         else { return nil }
         return paths[index].lastSentAt + keepalive + (role == .upper ? keepalive / 8 : .zero)

@@ -9,6 +9,7 @@ extension MessageChannel {
     /// Asks every path but the one in use, which has something to answer where there is something to send, and is asked too where not.
     mutating func searchPath() {
         isSearching = true
+        searchedAt = lastNow
         for index in paths.indices {
             switch paths[index].state {
             case .standby: paths[index].probesPending = max(paths[index].probesPending, 1)
@@ -19,18 +20,25 @@ extension MessageChannel {
         }
     }
 
-    /// A path answered: the first one ends a search. That may be the one that was left, which was only late.
-    mutating func noteAnswerInSearch(_ index: Int, now: Instant) {
+    /// A path answered: the first one ends a search. That may be the one that was left, which was only late. Where bulk data goes
+    /// on several paths there is always an answer on the way of each: there it counts if it is to what was sent in the search.
+    ///
+    /// - Parameter sentAt: when the newest was sent of what was acknowledged.
+    mutating func noteAnswerInSearch(_ index: Int, sentAt: Instant, now: Instant) {
         guard isSearching, let left = activeIndex else { return }
         if index == left {
             isSearching = false
             return
         }
-        guard paths[index].state == .standby, paths[index].isPreferred <= paths[left].isPreferred else { return }
+        guard paths[index].state == .standby, paths[index].isPreferred <= paths[left].isPreferred,
+            configuration.multipath != .aggregate || sentAt >= searchedAt
+        else { return }
         isSearching = false
         // Asked like this one, they have not answered; an answer that is only later makes them as good as before.
         for other in paths.indices where other != index && paths[other].state != .retiring {
             paths[other].liveness.doubt()
+            // What was to go there by the one that was in use may not have arrived.
+            paths[other].received.repeatElsewhere()
             guard paths[other].sent.outstandingCount == 0 else { continue }
             paths[other].probesPending = max(paths[other].probesPending, 1)
         }

@@ -42,8 +42,9 @@ extension MessageChannel {
             paths[index].loss.unansweredSince = now
             paths[index].loss.wasHeardAgain = false
             if keepsPaths {
+                // First: of a path that takes over by it, the one that it takes over from is left.
+                noteAnswerInSearch(index, sentAt: newly.largestSentAt, now: now)
                 onAnswer(index, isFirst: previous == nil, now: now)
-                noteAnswerInSearch(index, now: now)
             }
         }
         if paths[index].ecn.onAcknowledged(

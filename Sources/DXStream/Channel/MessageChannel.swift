@@ -79,6 +79,8 @@ public struct MessageChannel: ~Copyable {
     var peerDataPath: PathID?
     /// All paths were asked which of them works, and none has answered yet, nor has the one in use since it took over.
     var isSearching = false
+    /// When that began.
+    var searchedAt: Instant = .zero
     /// What the packet being applied carried of that kind.
     var carriesData = false
     /// What interactive streams sent and is to go on a second path too.

@@ -19,6 +19,8 @@ struct PathLiveness: Sendable {
     }
 
     private(set) var state: State = .up
+    /// Whether it answered last.
+    var answers: Bool { state == .up || state == .recovering }
     /// When it is asked again while it is down or recovering; nil otherwise.
     private(set) var probeAt: Instant?
     /// When it is trusted again, if it answers until then.
@@ -84,7 +86,8 @@ struct PathLiveness: Sendable {
         }
     }
 
-    /// It shall be asked now, though it missed nothing: the peer has gone elsewhere.
+    /// It shall be asked now, though it missed nothing: the peer has gone elsewhere, or another path answered first.
+    /// One question that is lost takes it down: asked because another one failed, it mostly has failed with it.
     mutating func doubt() { if state == .up { state = .doubted } }
 
     /// What is due.

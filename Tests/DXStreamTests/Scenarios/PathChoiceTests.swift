@@ -46,6 +46,26 @@ import Testing
         }
     }
 
+    /// Where every path costs money, one that missed an answer is not taken before one that answers.
+    @Test func aMeteredPathThatMissedAnAnswerIsNotTaken() throws {
+        try Replay.run("PathChoiceTests/aMeteredPathThatMissedAnAnswerIsNotTaken") { seed, log in
+            let hole = Blackhole([VirtualClock().now + .seconds(2)..<Instant.distantFuture])
+            let networks = try TwoNetworks(
+                .standby, TrafficPlan(), seed: seed, log: log, first: .init(),
+                second: .init(upward: [hole], downward: [hole]), preference: .metered)
+            let lower = networks.pair.lower
+            lower.channel.setPreference(.metered, of: networks.first, now: networks.pair.now)
+            try networks.pair.run(for: .seconds(1))
+            let inUse = lower.channel.activePath
+            // Its keepalive finds out that the second one is gone; from the first miss to the last nothing changes.
+            for _ in 0..<600 {
+                try networks.pair.run(for: .milliseconds(100))
+                try SimulationFailure.unless(lower.channel.activePath == inUse, "a dead path was taken")
+            }
+            #expect(lower.channel.pathSnapshots.contains { $0.id == networks.second && $0.isDown })
+        }
+    }
+
     /// The peer gives a session up, and says so on a quicker path than the session's own end comes by.
     @Test func aPathRetiredBeforeItIsThereIsNotAdded() throws {
         try Replay.run("PathChoiceTests/aPathRetiredBeforeItIsThereIsNotAdded") { seed, log in
