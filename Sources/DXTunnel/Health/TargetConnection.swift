@@ -10,6 +10,9 @@ enum TargetConnection {
         errno(of: error).map { [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains($0) } ?? false
     }
 
+    /// Whether a unix socket has as many connections waiting as its program lets.
+    static func isFull(_ error: any Error) -> Bool { errno(of: error) == EAGAIN }
+
     /// A refusal is a refusal, and want of means here is a limit; everything else is a target that cannot be reached.
     static func code(for error: any Error) -> StreamCode {
         if isOwnTrouble(error) { return .limit }
@@ -19,6 +22,7 @@ enum TargetConnection {
 
     /// Why, for people.
     static func words(for error: any Error) -> String {
+        if isFull(error) { return "it accepts none, and its queue of connections is full" }
         if let code = errno(of: error) { return unsafe String(cString: strerror(code)) }
         if let error = error as? NIOCore.ChannelError, case .connectTimeout = error { return "no answer in time" }
         if let error = error as? NIOConnectionError, error.connectionErrors.isEmpty {

@@ -2,7 +2,6 @@ import DXStream
 import DXWire
 import Logging
 import NIOCore
-import NIOPosix
 
 /// The destination end of a tunnel: connects each stream to the one target. Bound to the gateway's event loop.
 final class DestinationTunnel {
@@ -185,10 +184,7 @@ final class DestinationTunnel {
     /// An origin opened a stream, and this is how it begins.
     func accept(_ id: StreamID, _ beginning: StreamBeginning, on channel: PeerChannel) {
         guard udp == nil else { return refuse(id, on: channel, code: .refused, "the tunnel is of UDP") }
-        if let refusal = core.refusal(of: usage, over: channel, needsDescriptor: target != nil) {
-            core.count(refusal)
-            return refuse(id, on: channel, code: .limit, refusal.reason, as: refusal.counted)
-        }
+        guard hasRoom(for: id, on: channel) else { return }
         if let target {
             guard beginning.head.port < UInt64(target.portCount) || target.portCount == 1 else {
                 return refuse(id, on: channel, code: .refused, "the origin names a port that the target has not")
@@ -208,6 +204,14 @@ final class DestinationTunnel {
             channel: channel, id: id, usage: usage, core: core, lead: lead, compression: compression, ticket: ticket)
         channel.setOwner(.program(bridge), of: id)
         acceptor.accept(bridge, core: core)
+    }
+
+    /// Whether a limit allows one more; refuses it otherwise.
+    private func hasRoom(for id: StreamID, on channel: PeerChannel) -> Bool {
+        guard let refusal = core.refusal(of: usage, over: channel, needsDescriptor: target != nil) else { return true }
+        core.count(refusal)
+        refuse(id, on: channel, code: .limit, refusal.reason, as: refusal.counted)
+        return false
     }
 
     /// What the application gets before all that the stream has, and the stream's compression, which takes what was read already.
@@ -256,6 +260,8 @@ final class DestinationTunnel {
                 guard let allowed = endpoints.first(where: { tunnel.core.localPolicy?.allowsTarget($0) ?? true }) else {
                     return tunnel.refuseByPolicy(id, target, on: channel)
                 }
+                // Again: those whose names were being looked up are counted only from here on.
+                guard tunnel.hasRoom(for: id, on: channel) else { return }
                 tunnel.connect(
                     id, beginning, to: .tcp(HostAddress(host: allowed.addressText, port: allowed.port)),
                     on: channel)
@@ -283,19 +289,7 @@ final class DestinationTunnel {
         channel.setOwner(.connecting(self, bridge), of: id)
         let bound = NIOLoopBound((self, channel, bridge), eventLoop: core.eventLoop)
         let begun = core.currentTime()
-        let bootstrap = ClientBootstrap(group: core.eventLoop)
-            .connectTimeout(core.connectTimeout)
-            .channelOption(.autoRead, value: false)
-            .channelOption(.maxMessagesPerRead, value: TCPBridge.messagesPerRead)
-            .channelOption(.allowRemoteHalfClosure, value: true)
-            // Which SwiftNIO leaves out for a unix socket.
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
-        let connecting =
-            switch target {
-            case .tcp(let host, _): bootstrap.connect(host: host.host, port: Int(host.port))
-            case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
-            }
+        let connecting = TargetDial.connect(core, to: target) { channel.isOwned(id) }
         connecting.whenComplete { result in
             let (tunnel, channel, bridge) = bound.value
             if case .success = result { tunnel.connectTimes.note(tunnel.core.currentTime() - begun) }

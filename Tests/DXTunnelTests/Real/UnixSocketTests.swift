@@ -243,6 +243,26 @@ extension GatewayTests {
             try await pair.stop()
         }
 
+        /// A unix socket says at once that its queue is full, where a TCP one lets the kernel try again: nobody is refused for that.
+        @Test func aBurstWaitsForABusyTarget() async throws {
+            let server = try TCPServer(path: back, backlog: 1)
+            let pair = try await pair()
+            var clients: [TCPSocket] = []
+            for number in 0..<UInt8(12) {
+                clients.append(try await connect())
+                try await clients.last?.send([number])
+            }
+            try await Polling.wait(until: "all wait for the target") {
+                try await pair.destinationStatus().openConnections == 12
+            }
+            server.serveEcho()
+            for (number, client) in clients.enumerated() {
+                #expect(try await client.receive() == .bytes([UInt8(number)]))
+            }
+            #expect(try await pair.destinationStatus().refusedConnections == 0)
+            try await pair.stop()
+        }
+
         @Test func aLivingSocketIsLeftAlone() async throws {
             let other = try TCPServer(path: front)
             await #expect(throws: GatewayError.self) { _ = try await pair() }
