@@ -53,6 +53,21 @@ import Testing
         #expect(try problems("serve_match: {listen: \":1\", port: 2}\n").count == 1)
     }
 
+    /// Limits have the same ranges in a group as without one.
+    @Test func limitsOutOfRangeAreNamed() throws {
+        #expect(try settings("limits: {memory: 4MiB, connections: 65536}\n").limits.connections == 65_536)
+        #expect(
+            try problems("limits:\n  memory: 1MiB\n  connections: 0\n") == [
+                "2: 1048576 is outside 4194304 to 68719476736; write a number in that range",
+                "3: 0 is outside 1 to 65536; write a number in that range",
+            ])
+        for text in ["liveness: 1s", "connect_timeout: 0s", "drain_timeout: 2h", "threads: 0", "socket_buffer: 1"] {
+            #expect(try problems("limits: {\(text)}\n").count == 1, "\(text)")
+        }
+        // What cannot be read is told once.
+        #expect(try problems("limits: {memory: much}\n").count == 1)
+    }
+
     /// Two sockets cannot have one port, but at two addresses.
     @Test func itsPlaceIsNotTheGatewaysOwn() throws {
         for text in [

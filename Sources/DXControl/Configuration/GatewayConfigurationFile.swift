@@ -236,6 +236,9 @@ private struct GatewayReading {
             settings.policy = readPolicy(policy, at: root.key("local_policy"))
         }
         settings.limits = readLimits(fields["limits"])
+        for problem in settings.limits.validate() where !isFollowUp(problem) {
+            report(problem.path, problem.message, problem.remedy)
+        }
         settings.healthCommands = readHealthCommands(fields["health_commands"])
         checkHealthCommands(settings.healthCommands)
         if let serve = fields["serve_match"] {

@@ -20,6 +20,16 @@ extension GatewayConfiguration {
     public static let maximumSocketPath = 103
 }
 
+extension GatewayConfiguration.Limits {
+    /// What is out of range, with paths under `limits`; empty when all may be used.
+    public func validate() -> [ConfigurationProblem] {
+        var validation = Validation(
+            configuration: GatewayConfiguration(name: "", identity: .file(path: ""), veils: [], limits: self))
+        validation.checkLimits()
+        return validation.problems
+    }
+}
+
 /// One pass over a configuration.
 private struct Validation {
     let configuration: GatewayConfiguration
@@ -436,7 +446,7 @@ private struct Validation {
         }
     }
 
-    private mutating func checkLimits() {
+    mutating func checkLimits() {
         let path = root.key("limits")
         let limits = configuration.limits
         // Below 4 MiB two connections at full speed cannot both have a window.

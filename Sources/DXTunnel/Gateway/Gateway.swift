@@ -73,13 +73,16 @@ public final class Gateway: Service {
     /// - Parameters:
     ///   - stateDirectory: what `GroupCreation` or `GroupJoining` made.
     ///   - settings: what is this gateway's own.
-    /// - Throws: `StateProblem` when there is no group, a file is damaged, or another gateway runs from the directory.
+    /// - Throws: `StateProblem` when there is no group, a file is damaged, or another gateway runs from the directory;
+    ///   `GatewayError.invalidConfiguration` when a limit is out of its range.
     public convenience init(stateDirectory: String, settings: LocalSettings, logger: Logger) throws {
         try self.init(stateDirectory: stateDirectory, settings: settings, logger: logger, tuning: GatewayTuning())
     }
 
     /// The same with other times and limits, for tests.
     init(stateDirectory: String, settings: LocalSettings, logger: Logger, tuning: GatewayTuning) throws {
+        let problems = settings.limits.validate()
+        guard problems.isEmpty else { throw GatewayError.invalidConfiguration(problems.map { "\($0)" }) }
         let directory = try StateDirectory(locking: stateDirectory)
         let file = try directory.group()
         let epochs = try directory.epochs()

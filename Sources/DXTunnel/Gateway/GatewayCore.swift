@@ -173,9 +173,7 @@ final class GatewayCore {
     ) -> ChannelConfiguration {
         var result = ChannelConfiguration()
         result.keepalive = tuning.keepalive
-        // A group's gateway has its limits from a file of which only the form was checked.
-        let liveness = min(max(configuration.limits.liveness, .seconds(5)), .seconds(3_600))
-        result.idleTimeout = tuning.idleTimeout ?? Interval(liveness)
+        result.idleTimeout = tuning.idleTimeout ?? Interval(configuration.limits.liveness)
         let part = max(configuration.limits.memoryBytes / 2 / max(1, peerCount), 256 << 10)
         result.receiveMemory = UInt64(part)
         result.sendMemory = part
