@@ -65,6 +65,7 @@ final class PeerLink {
     var pathAttempts: [PathAttempt] = []
     /// Its addresses, looked up when it was called last.
     private(set) var knownEndpoints: [Endpoint] = []
+    private var calls = CallTurns()
     /// Whether its host is being asked for a gateway that does not answer.
     var goneSearch: GoneSearch?
 
@@ -246,7 +247,7 @@ final class PeerLink {
         where endpoint.isSendable && !remotes.contains(endpoint) && core.canSend(to: endpoint.family) {
             remotes.append(endpoint)
         }
-        for remote in remotes.prefix(NameResolver.maximumCount) {
+        for remote in calls.next(of: remotes, known: lastRemote) {
             begin(remote, from: remote == lastRemote ? core.outlet(at: lastBase) : nil)
         }
         if attempts.isEmpty { onCallFailed(whyNobodyIsCalled) }
