@@ -35,7 +35,6 @@ public final class ApplicationSocket<Handler: ApplicationSocketHandler>: Channel
     private let eventLoop: any EventLoop
     private let isConnected: Bool
     private weak var handler: Handler?
-    private let buffer: SharedReceiveBuffer
     /// -1 once it is closed.
     private var descriptor: CInt
     private var channel: (any Channel)?
@@ -45,13 +44,12 @@ public final class ApplicationSocket<Handler: ApplicationSocketHandler>: Channel
     ///
     /// Throws `BindError`.
     public init(
-        bound local: Endpoint, buffer: SharedReceiveBuffer, on eventLoop: any EventLoop, handler: Handler
+        bound local: Endpoint, on eventLoop: any EventLoop, handler: Handler
     ) throws(BindError) {
         (descriptor, self.local) = try Self.bind(local)
         _ = dx_udp_receive_buffer(descriptor, Self.boundReceiveBuffer)
         self.eventLoop = eventLoop
         self.handler = handler
-        self.buffer = buffer
         isConnected = false
         setOpen(false)
         read()
@@ -61,7 +59,7 @@ public final class ApplicationSocket<Handler: ApplicationSocketHandler>: Channel
     ///
     /// Throws `BindError` with the remote's address.
     public init(
-        connectedTo remote: Endpoint, buffer: SharedReceiveBuffer, on eventLoop: any EventLoop, handler: Handler
+        connectedTo remote: Endpoint, on eventLoop: any EventLoop, handler: Handler
     ) throws(BindError) {
         let descriptor = dx_udp_open_fragmenting(remote.family == .v6)
         guard descriptor >= 0 else { throw BindError(remote, -descriptor) }
@@ -75,7 +73,6 @@ public final class ApplicationSocket<Handler: ApplicationSocketHandler>: Channel
         local = any.withPort(UInt16(truncatingIfNeeded: max(0, dx_udp_port(descriptor, remote.family == .v6))))
         self.eventLoop = eventLoop
         self.handler = handler
-        self.buffer = buffer
         self.descriptor = descriptor
         isConnected = true
         read()
@@ -178,7 +175,9 @@ public final class ApplicationSocket<Handler: ApplicationSocketHandler>: Channel
     private func read() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         DatagramBootstrap(group: eventLoop)
-            .channelOption(.recvAllocator, value: buffer)
+            // Above every UDP payload, so that nothing arrives cut. It is used again for each datagram, as nobody keeps one, and of what
+            // it has only the pages that datagrams filled are in memory.
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
             // What one turn of the transport carries well; then timers and other sockets get their turn.
             .channelOption(.maxMessagesPerRead, value: 16)
             .channelOption(.receivePacketInfo, value: !isConnected && local.isUnspecified)
@@ -209,7 +208,6 @@ public final class ApplicationSocket<Handler: ApplicationSocketHandler>: Channel
             }
             handler.received(envelope.data.readableBytesSpan, from: source, local: local, on: self)
         }
-        buffer.giveBack(envelope.data)
     }
 
     /// SwiftNIO met an error: after ECONNREFUSED and ENOMEM it goes on, after any other it closes.

@@ -25,14 +25,12 @@ final class UDPDestination {
     private var policer: DatagramPolicer?
     private var recentlyRefused = RecentRefusals<Key>()
     private var timer: WakeupTimer<UDPDestination>?
-    private let buffer: SharedReceiveBuffer
 
     init(_ configuration: GatewayConfiguration.Tunnel, of tunnel: DestinationTunnel, core: GatewayCore) {
         self.tunnel = tunnel
         self.core = core
         flows = IdleTable(idleTimeout: configuration.flowIdleTimeout)
         policer = configuration.maximumRate.map { DatagramPolicer(bitsPerSecond: $0) }
-        buffer = SharedReceiveBuffer(on: core.eventLoop)
         timer = WakeupTimer(on: core.eventLoop, handler: self)
     }
 
@@ -144,7 +142,7 @@ final class UDPDestination {
         var reason = ""
         for endpoint in allowed {
             do throws(BindError) {
-                try flow.connect(to: endpoint, buffer: buffer)
+                try flow.connect(to: endpoint)
                 return true
             } catch { reason = Self.words(error.errnoCode) }
         }
@@ -248,9 +246,9 @@ final class UDPTargetFlow {
     }
 
     /// Throws `BindError`.
-    fileprivate func connect(to endpoint: Endpoint, buffer: SharedReceiveBuffer) throws(BindError) {
+    fileprivate func connect(to endpoint: Endpoint) throws(BindError) {
         socket = try ApplicationSocket(
-            connectedTo: endpoint, buffer: buffer, on: destination.core.eventLoop, handler: self)
+            connectedTo: endpoint, on: destination.core.eventLoop, handler: self)
     }
 
     /// Sends a datagram to the target, or keeps it until the target's name is looked up.

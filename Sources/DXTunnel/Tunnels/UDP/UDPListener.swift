@@ -15,19 +15,17 @@ final class UDPListener {
     private var sockets: [ApplicationSocket<UDPListener>] = []
     private unowned let origin: UDPOrigin
     private let eventLoop: any EventLoop
-    private let buffer: SharedReceiveBuffer
     private(set) var isOpen = false
 
     /// Where one port is free in one IP version and taken in the other, another one is tried so often.
     private static let portTries = 16
 
     /// Takes the address. Throws `GatewayError.listen`.
-    init(_ place: ListenerPlace, origin: UDPOrigin, buffer: SharedReceiveBuffer) throws(GatewayError) {
+    init(_ place: ListenerPlace, origin: UDPOrigin) throws(GatewayError) {
         guard case .tcp(let endpoint) = place.address else { throw .listen("\(place.text): UDP has ports only") }
         self.place = place
         wanted = endpoint
         self.origin = origin
-        self.buffer = buffer
         eventLoop = origin.core.eventLoop
         do throws(BindError) {
             let isEveryAddress = endpoint.isUnspecified && endpoint.family == .v6
@@ -39,7 +37,7 @@ final class UDPListener {
     var local: Endpoint { sockets.last?.local ?? wanted }
 
     private func bind(_ endpoint: Endpoint) throws(BindError) -> ApplicationSocket<UDPListener> {
-        try ApplicationSocket(bound: endpoint, buffer: buffer, on: eventLoop, handler: self)
+        try ApplicationSocket(bound: endpoint, on: eventLoop, handler: self)
     }
 
     /// Every address of both IP versions at one port; a version that this host lacks is left out.

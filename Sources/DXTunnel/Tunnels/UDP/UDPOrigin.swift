@@ -56,7 +56,6 @@ final class UDPOrigin {
     private var nextNumber: UInt64 = 1
     private var policer: DatagramPolicer?
     private var timer: WakeupTimer<UDPOrigin>?
-    private let buffer: SharedReceiveBuffer
     private var recentlyRefused = RecentRefusals<Client>()
     /// Anyone who reaches a listener can have datagrams refused.
     private var complaints = ComplaintLimit()
@@ -72,7 +71,6 @@ final class UDPOrigin {
         self.core = core
         flows = IdleTable(idleTimeout: configuration.flowIdleTimeout)
         policer = configuration.maximumRate.map { DatagramPolicer(bitsPerSecond: $0) }
-        buffer = SharedReceiveBuffer(on: core.eventLoop)
         timer = WakeupTimer(on: core.eventLoop, handler: self)
     }
 
@@ -83,7 +81,7 @@ final class UDPOrigin {
 
     /// Takes a local address. Throws `GatewayError.listen`.
     func reserve(_ place: ListenerPlace) throws(GatewayError) {
-        listeners.append(try UDPListener(place, origin: self, buffer: buffer))
+        listeners.append(try UDPListener(place, origin: self))
     }
 
     /// Gives a local address up, with the flows that came there.
@@ -256,6 +254,6 @@ extension UDPOrigin: WakeupHandler {
 extension GatewayConfiguration.Tunnel {
     /// How long a flow may be idle, as the event loop counts.
     var flowIdleTimeout: Interval {
-        idleTimeout.map { .seconds($0.components.seconds) } ?? UDPOrigin.usualIdleTimeout
+        idleTimeout.map { Interval($0) } ?? UDPOrigin.usualIdleTimeout
     }
 }
