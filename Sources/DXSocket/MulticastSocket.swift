@@ -60,6 +60,9 @@ public final class MulticastSocket {
         return true
     }
 
+    /// Only these interfaces are there still: the kernel has left the group on others, whose places are free.
+    public func forget(allBut interfaces: Set<UInt32>) { joined.formIntersection(interfaces) }
+
     /// Lets the socket go.
     public func close() {
         guard descriptor >= 0 else { return }

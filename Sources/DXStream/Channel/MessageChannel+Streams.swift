@@ -166,8 +166,11 @@ extension MessageChannel {
         if trace != nil { traceChannel(.stream(id, .ended)) }
         if id.role != role {
             maximumStreams &+= 1
-            // Told in steps of an eighth, so that it costs one frame for many streams.
-            if maximumStreams &- announcedMaximumStreams >= max(1, configuration.maximumStreams / 8) {
+            // Told in steps of an eighth, so that it costs one frame for many streams; each at once where the peer has few left.
+            let step = max(1, configuration.maximumStreams / 8)
+            if maximumStreams &- announcedMaximumStreams >= step
+                || announcedMaximumStreams &- streams.openedCount(by: id.role) < step
+            {
                 isMaxStreamsDue = true
             }
         }

@@ -56,6 +56,9 @@ struct DescriptorBudget: Sendable {
         return .room(isBack: true)
     }
 
+    /// How many there are for what can do with fewer.
+    var room: Int { Self.lowestFree().map { max(0, limit - Self.reserve(of: limit) - $0) } ?? 0 }
+
     /// The lowest number that a new socket gets; nil when the system has none to give, to this process or at all.
     private static func lowestFree() -> Int? {
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

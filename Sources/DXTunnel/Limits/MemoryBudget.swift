@@ -33,6 +33,9 @@ struct MemoryBudget: Sendable, Equatable {
     private(set) var used = 0
     private(set) var level = Level.plenty
 
+    /// 512 KiB: with more than 128 peers at 64 MiB one that uses no more than its windows is not refused for it.
+    static let leastPart = 512 << 10
+
     /// Windows are divided in so many steps: each step is a change that peers are told of.
     static let steps = 8
 
@@ -41,7 +44,8 @@ struct MemoryBudget: Sendable, Equatable {
     ///   - partCount: among how many peers they are divided, at least 1.
     init(limit: Int, partCount: Int) {
         self.limit = max(1, limit)
-        part = max(1, limit / max(1, partCount))
+        // Not less than a channel's two windows have in any case, while there is that much at all.
+        part = max(min(Self.leastPart, self.limit), self.limit / max(1, partCount))
     }
 
     /// So many bytes are held now; true when the level is another one than before.

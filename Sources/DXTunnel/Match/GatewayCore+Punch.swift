@@ -58,8 +58,10 @@ extension GatewayCore: MatchHost {
     // MARK: Further sockets
 
     func openSockets(_ count: Int, beside base: Endpoint) -> [Endpoint] {
+        // Two descriptors each.
         let opened = outlets.open(
-            count, beside: base, bufferByteCount: configuration.limits.socketBufferBytes, on: eventLoop, handler: self)
+            min(count, descriptors.room / 2), beside: base, bufferByteCount: configuration.limits.socketBufferBytes,
+            on: eventLoop, handler: self)
         logger.debug("further sockets opened", metadata: ["count": "\(opened.count)", "beside": "\(base)"])
         return opened
     }

@@ -122,6 +122,7 @@ final class LANAgent {
             let isKnown = result.contains { $0.index == link.index && $0.address.family == link.address.family }
             if isBound, !isKnown { result.append(link) }
         }
+        for receiver in receivers { receiver.forget(allBut: Set(result.map(\.index))) }
         return Array(result.prefix(Self.mostLinks))
     }
 

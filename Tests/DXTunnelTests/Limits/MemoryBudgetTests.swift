@@ -41,13 +41,21 @@ import Testing
     }
 
     @Test func aPeerThatHoldsItsPartGetsNoneWhenItIsShort() {
-        var budget = budget(used: 399, parts: 4)
-        #expect(budget.part == 200 && budget.refusal(peerHolds: 399) == nil)
-        _ = budget.update(used: 400)
-        #expect(budget.refusal(peerHolds: 200) == .peer)
-        #expect(budget.refusal(peerHolds: 199) == nil)
-        _ = budget.update(used: 700)
+        let (limit, part) = (8 << 20, 2 << 20)
+        var budget = budget(used: limit / 2 - 1, limit: limit, parts: 4)
+        #expect(budget.part == part && budget.refusal(peerHolds: limit / 2 - 1) == nil)
+        _ = budget.update(used: limit / 2)
+        #expect(budget.refusal(peerHolds: part) == .peer)
+        #expect(budget.refusal(peerHolds: part - 1) == nil)
+        _ = budget.update(used: limit / 8 * 7)
         #expect(budget.refusal(peerHolds: 0) == .full)
+    }
+
+    /// With many peers a part is no less than what a channel's two windows hold in any case.
+    @Test func aPartIsNotLessThanTwoWindows() {
+        #expect(budget(limit: 64 << 20, parts: 1_024).part == 512 << 10)
+        #expect(budget(limit: 64 << 20, parts: 64).part == 1 << 20)
+        #expect(budget(limit: 100_000, parts: 1_024).part == 100_000)
     }
 
     @Test(arguments: [(1, 1), (0, 0), (7, 100), (Int.max, 1)])
