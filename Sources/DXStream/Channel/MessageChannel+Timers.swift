@@ -43,8 +43,7 @@ extension MessageChannel {
         guard let idleTimeout else { return nil }
         // Never below three probe timeouts, or one lost exchange on a slow path would end the channel (RFC 9000 §10.1).
         let least = (activeIndex.map { paths[$0].rtt.probeTimeout(maximumAckDelay: peerMaximumAckDelay) } ?? .zero) * 3
-        let asked = firstSentSinceReceived ?? lastReceivedAt
-        return max(silentSince + max(idleTimeout, hold ?? .zero), asked + least)
+        return silentSince + max(idleTimeout, least, hold ?? .zero)
     }
 
     /// When a PING goes out though there is nothing to say: to keep the path open, or to ask what became of a transfer.

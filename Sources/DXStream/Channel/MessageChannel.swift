@@ -157,15 +157,8 @@ public struct MessageChannel: ~Copyable {
 
     // MARK: State
 
-    /// Since when nothing has arrived that was to be expected: what the idle timeout counts from. That is since something arrived
-    /// last, as both ends are heard of each keepalive interval; where this end was silent for longer, as after a sleep of its host,
-    /// since so long before it asked again.
-    public var silentSince: Instant {
-        guard let asked = firstSentSinceReceived else { return lastReceivedAt }
-        let keepalive = configuration.keepalive ?? .zero
-        // The upper end's is an eighth longer.
-        return max(lastReceivedAt, asked - (keepalive + keepalive / 8))
-    }
+    /// Since when nothing has arrived that was to be expected: what the idle timeout counts from.
+    public var silentSince: Instant { max(lastReceivedAt, firstSentSinceReceived ?? lastReceivedAt) }
     /// When something arrived last; when the channel began, if nothing has.
     public var lastHeard: Instant { lastReceivedAt }
     /// How long nothing may arrive, as both ends agreed; nil is for ever.
