@@ -66,10 +66,9 @@ struct ReceivedPackets: Sendable {
     /// Acknowledgements that went on this path may not have arrived: whoever sent what came here would send it again.
     mutating func repeatElsewhere() { isDueElsewhere = numbers.last != nil }
 
-    /// An ACK of everything received was put into a packet; of another path, where it is no answer of this one: that is owed still.
-    mutating func onAckSent(isElsewhere: Bool = false) {
+    /// An ACK of everything received was put into a packet.
+    mutating func onAckSent() {
         isDueElsewhere = false
-        guard !isElsewhere else { return }
         unacknowledgedCount = 0
         ackDeadline = nil
     }

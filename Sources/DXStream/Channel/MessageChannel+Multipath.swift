@@ -199,17 +199,20 @@ extension MessageChannel {
     }
 
     /// A packet that asked for an acknowledgement got it; `isFirst` of all on this path, which may be better than the one in use.
-    mutating func onAnswer(_ index: Int, isFirst: Bool, now: Instant) {
+    ///
+    /// - Parameter chooses: false where it has just been chosen, by this very answer.
+    mutating func onAnswer(_ index: Int, isFirst: Bool, chooses: Bool, now: Instant) {
         if paths[index].measurementsLeft > 0, index != activeIndex, paths[index].state == .standby {
             paths[index].measurementsLeft &-= 1
             paths[index].probesPending = max(paths[index].probesPending, 1)
         }
         let before = paths[index].liveness.state
         guard before != .up else {
-            if isFirst { choosePath(now: now) }
+            if isFirst, chooses { choosePath(now: now) }
             return
         }
-        if paths[index].liveness.onAnswer(now: now) || before == .down { choosePath(now: now) }
+        let isUsable = paths[index].liveness.onAnswer(now: now)
+        if chooses, isUsable || before == .down { choosePath(now: now) }
     }
 
     /// Data came on another path than before. The peer has left the one in use, perhaps because nothing of ours arrives there any

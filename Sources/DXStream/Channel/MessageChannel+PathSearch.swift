@@ -24,25 +24,25 @@ extension MessageChannel {
     /// on several paths there is always an answer on the way of each: there it counts if it is to what was sent in the search.
     ///
     /// - Parameter sentAt: when the newest was sent of what was acknowledged.
-    mutating func noteAnswerInSearch(_ index: Int, sentAt: Instant, now: Instant) {
-        guard isSearching, let left = activeIndex else { return }
+    /// - Returns: whether it took over.
+    mutating func noteAnswerInSearch(_ index: Int, sentAt: Instant, now: Instant) -> Bool {
+        guard isSearching, let left = activeIndex, configuration.multipath != .aggregate || sentAt >= searchedAt else {
+            return false
+        }
         if index == left {
             isSearching = false
-            return
+            return false
         }
-        guard paths[index].state == .standby, paths[index].isPreferred <= paths[left].isPreferred,
-            configuration.multipath != .aggregate || sentAt >= searchedAt
-        else { return }
+        guard paths[index].state == .standby, paths[index].isPreferred <= paths[left].isPreferred else { return false }
         isSearching = false
         // Asked like this one, they have not answered; an answer that is only later makes them as good as before.
         for other in paths.indices where other != index && paths[other].state != .retiring {
             paths[other].liveness.doubt()
-            // What was to go there by the one that was in use may not have arrived.
-            paths[other].received.repeatElsewhere()
             guard paths[other].sent.outstandingCount == 0 else { continue }
             paths[other].probesPending = max(paths[other].probesPending, 1)
         }
         setActive(index, now: now)
         leave(left)
+        return true
     }
 }

@@ -43,9 +43,12 @@ extension MessageChannel {
             paths[index].loss.wasHeardAgain = false
             if keepsPaths {
                 // First: of a path that takes over by it, the one that it takes over from is left.
-                noteAnswerInSearch(index, sentAt: newly.largestSentAt, now: now)
-                onAnswer(index, isFirst: previous == nil, now: now)
+                let tookOver = noteAnswerInSearch(index, sentAt: newly.largestSentAt, now: now)
+                onAnswer(index, isFirst: previous == nil, chooses: !tookOver, now: now)
             }
+        } else if newly.hasEliciting, paths[index].liveness.state == .doubted, paths[index].sent.outstandingCount == 0 {
+            // What it was asked is settled, and nothing would ask again before its next keepalive.
+            paths[index].probesPending = max(paths[index].probesPending, 1)
         }
         if paths[index].ecn.onAcknowledged(
             newlyAckedMarked: newly.markedCount, counts: frame.ecn, largestAckedChanged: isNewLargest, now: now)

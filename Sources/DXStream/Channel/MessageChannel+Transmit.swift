@@ -297,7 +297,7 @@ extension MessageChannel {
             let largest = paths[index].received.writeAck(
                 pathID: paths[index].id, room: builder.room(output), now: now, to: &output)
         else { return }
-        paths[index].received.onAckSent(isElsewhere: carrier != index && !paths[index].isRetiredByPeer)
+        paths[index].received.onAckSent()
         paths[carrier].sent.append(Obligation(kind: .ack, id: paths[index].id.rawValue, offset: largest))
         // One who only acknowledges is never acknowledged, and its list of ranges grows: now and then it asks to be.
         // Nor does it ever forget what it sent.

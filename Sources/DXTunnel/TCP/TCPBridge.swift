@@ -68,9 +68,8 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     static let maximumRead = 262_144
     /// How connections of a tunnel are read: with a limiter at most what it lets go at once. One that was open before the rate
     /// came goes on as it began, and may hold a larger read.
-    private static func receiveAllocator(_ usage: TunnelUsage) -> AdaptiveRecvByteBufferAllocator {
-        AdaptiveRecvByteBufferAllocator(
-            minimum: 2_048, initial: 4_096, maximum: usage.limiter?.maximumRead ?? maximumRead)
+    private static func reads(_ usage: TunnelUsage) -> ConnectionReads {
+        ConnectionReads(maximum: usage.limiter?.maximumRead ?? maximumRead)
     }
     /// One: SwiftNIO keeps as many receive buffers for each connection, and a stream may be full after the first.
     static let messagesPerRead: UInt = 1
@@ -109,7 +108,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         // What SwiftNIO uses otherwise takes more memory, and nothing else.
-        try? context.channel.syncOptions?.setOption(.recvAllocator, value: Self.receiveAllocator(usage))
+        try? context.channel.syncOptions?.setOption(.recvAllocator, value: Self.reads(usage))
         if context.channel.isActive { begin() }
     }
 

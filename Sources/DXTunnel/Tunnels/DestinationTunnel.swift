@@ -289,7 +289,7 @@ final class DestinationTunnel {
         channel.setOwner(.connecting(self, bridge), of: id)
         let bound = NIOLoopBound((self, channel, bridge), eventLoop: core.eventLoop)
         let begun = core.currentTime()
-        let connecting = TargetDial.connect(core, to: target) { channel.isOwned(id) }
+        let connecting = TargetDial.connect(core, to: target) { channel.isOwned(id) && !channel.isReset(id) }
         connecting.whenComplete { result in
             let (tunnel, channel, bridge) = bound.value
             if case .success = result { tunnel.connectTimes.note(tunnel.core.currentTime() - begun) }

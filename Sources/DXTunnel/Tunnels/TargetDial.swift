@@ -62,10 +62,12 @@ final class TargetDial {
             core.currentTime() + pause < end
         else { return promise.completeWith(result) }
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
-        core.eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
+        let next = core.eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
             let dial = bound.value
             if dial.isWanted() { dial.attempt() } else { dial.promise.fail(error) }
         }
+        // The event loop ends before it is due.
+        next.futureResult.whenFailure { [promise] in promise.fail($0) }
         pause = min(pause * 2, Self.mostPause)
     }
 }

@@ -67,38 +67,29 @@ final class SocketDescriptor: Sendable {
     static func withLoopback<Result>(
         port: Int, isIPv6: Bool, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
-        let port = UInt16(port).bigEndian
-        if isIPv6 {
-            var address = sockaddr_in6()
-            address.sin6_family = sa_family_t(AF_INET6)
-            address.sin6_port = port
-            address.sin6_addr = in6addr_loopback
-            return unsafe withUnsafePointer(to: &address) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
-                }
-            }
-        }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port
-        address.sin_addr.s_addr = (0x7f00_0001 as UInt32).bigEndian
-        return unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+        let port = [UInt8(truncatingIfNeeded: port >> 8), UInt8(truncatingIfNeeded: port)]
+        // struct sockaddr_in: port, address, 8 of nothing; struct sockaddr_in6: port, flow, address, scope.
+        let rest: [UInt8] =
+            isIPv6 ? Array(repeating: 0, count: 19) + [1, 0, 0, 0, 0] : [127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+        return unsafe withAddress(isIPv6 ? AF_INET6 : AF_INET, port + rest, body)
     }
 
     /// Calls `body` with the address of a unix socket.
     static func withPath<Result>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
-        return unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
+        // struct sockaddr_un has 108 bytes for the path and a zero.
+        let path = Array(path.utf8.prefix(107))
+        return unsafe withAddress(AF_UNIX, path + Array(repeating: 0, count: 108 - path.count), body)
+    }
+
+    /// An address from its bytes: whose the C structs' members are depends on which module was imported first.
+    private static func withAddress<Result>(
+        _ family: CInt, _ rest: [UInt8], _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        let count = 2 + rest.count
+        return unsafe withUnsafeTemporaryAllocation(byteCount: count, alignment: 8) { memory in
+            unsafe memory.storeBytes(of: UInt16(family), as: UInt16.self)
+            for (index, byte) in rest.enumerated() { unsafe memory[2 + index] = byte }
+            return unsafe body(memory.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(count))
         }
     }
 
