@@ -111,13 +111,14 @@ struct RunCommand: AsyncParsableCommand {
         let reporter = ServiceManagerReporter(context.manager, logger: logger) { try await snapshot.value().line }
         let metrics = MetricsService(
             settings.metrics, of: snapshot, events: gateway, logger: logger, succeeds: succeeds)
-        var besideOptions = ServiceGroupConfiguration(services: [control, reporter, metrics], logger: logger)
-        // Peers are told at once; what a client of the control socket holds open must not keep the ports.
-        besideOptions.maximumGracefulShutdownDuration = .seconds(5)
-        let beside = ServiceGroup(configuration: besideOptions)
+        let beside = ServiceGroup(
+            configuration: ServiceGroupConfiguration(services: [control, reporter, metrics], logger: logger))
         var options = ServiceGroupConfiguration(
             services: [
-                .init(service: gateway), .init(service: beside, successTerminationBehavior: .ignore),
+                .init(service: gateway),
+                // Peers are told at once; what a client of the control socket holds open must not keep the ports.
+                .init(
+                    service: BoundedShutdown(services: beside, time: .seconds(5)), successTerminationBehavior: .ignore),
             ], logger: logger)
         options.maximumGracefulShutdownDuration = .seconds(5)
         let release = releaseWhatStartingTook()

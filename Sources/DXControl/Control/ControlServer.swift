@@ -17,6 +17,7 @@ public struct ControlServer: Service {
     private let makeRouter: @Sendable () -> Router<BasicRequestContext>
     private let logger: Logger
     private let succeeds: Bool
+    private let patience: TimeAmount
     private let onListening: @Sendable () async -> Void
 
     /// A server for a gateway at `path`. `onListening` is called once clients can connect.
@@ -42,7 +43,7 @@ public struct ControlServer: Service {
 
     /// A server of other routes, for tests.
     init(
-        path: String, logger: Logger, succeeds: Bool = false,
+        path: String, logger: Logger, succeeds: Bool = false, patience: TimeAmount = .seconds(30),
         onListening: @escaping @Sendable () async -> Void = {},
         _ makeRouter: @escaping @Sendable () -> Router<BasicRequestContext>
     ) {
@@ -50,6 +51,7 @@ public struct ControlServer: Service {
         self.makeRouter = makeRouter
         self.logger = logger
         self.succeeds = succeeds
+        self.patience = patience
         self.onListening = onListening
     }
 
@@ -62,11 +64,11 @@ public struct ControlServer: Service {
         frameworkLogger.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: makeRouter(),
-            // A client that keeps its connection open must not hold up a shutdown for long.
             server: .http1(
                 configuration: HTTP1Channel.Configuration(
-                    additionalChannelHandlers: [ListenerDeadline(EventRoutes.writePatience)],
-                    idleTimeout: .seconds(30))),
+                    additionalChannelHandlers: [
+                        ListenerDeadline(EventRoutes.writePatience), RequestDeadline(patience),
+                    ])),
             configuration: ApplicationConfiguration(address: .unixDomainSocket(path: file.bindPath), backlog: 16),
             onServerRunning: { [logger, path, onListening] channel in
                 do throws(ControlSocketError) {

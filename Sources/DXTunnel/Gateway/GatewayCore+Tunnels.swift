@@ -75,6 +75,8 @@ extension GatewayCore {
     /// Opens a stream through a tunnel for the embedding program.
     func dial(_ name: String, to member: String? = nil) throws(GatewayError) -> ProgramBridge {
         guard let tunnel = origins.first(where: { $0.name == name }) else { throw .unknownTunnel(name) }
+        // As its listeners, it takes no more then: whoever waits for the last connection would wait for ever.
+        guard !isDraining else { throw .draining }
         var made: ProgramBridge?
         try tunnel.connect(to: member, head: StreamHead()) { channel, id, opening, compression in
             let ticket = AuditTicket(

@@ -363,6 +363,13 @@ final class GatewayCore {
         events.post(.warning(message: message.description, details: all.mapValues(\.description)))
     }
 
+    /// Logs what an operator should know and what happens seldom, and tells those who follow events.
+    func warn(_ message: Logger.Message, _ details: [String: String], level: Logger.Level = .warning) {
+        let details = details.mapValues(\.onOneLine)
+        logger.log(level: level, message, metadata: details.mapValues { .string($0) })
+        events.post(.warning(message: message.description, details: details))
+    }
+
     // MARK: Turns
 
     /// Wants the channel drained in this turn, or in one that follows at once.

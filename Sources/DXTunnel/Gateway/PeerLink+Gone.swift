@@ -54,7 +54,8 @@ extension PeerLink {
     private func isOfOwnHost(_ remote: Endpoint) -> Bool {
         if remote.isLoopback { return true }
         guard addresses.isEmpty else {
-            return addresses.contains { $0.endpoint.map { $0 == remote } ?? ($0.port == remote.port) }
+            // A name is what it led to when the peer was called.
+            return addresses.contains { $0.endpoint.map { $0 == remote } ?? knownEndpoints.contains(remote) }
         }
         return LocalAddresses.networks().contains { $0.contains(remote) }
     }

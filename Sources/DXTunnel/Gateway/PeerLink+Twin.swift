@@ -36,9 +36,9 @@ extension PeerLink {
 
     private func tellTwin(_ wasKnown: Bool) {
         guard let twin = boots.twin, !wasKnown else { return }
-        core.logger.warning(
+        core.warn(
             "two gateways have this peer's key",
-            metadata: ["peer": "\(name)", "used": "\(twin.used)", "other": "\(twin.other)"])
+            ["peer": name, "used": "\(twin.used)", "other": "\(twin.other)"])
     }
 
     /// Another start of the peer came: asks the one in use whether it still runs.

@@ -131,8 +131,8 @@ public struct TunnelStatus: Sendable, Hashable, Codable {
         lastError = lastError ?? other.lastError
         datagramsDropped = datagramsDropped.map { $0.merging(other.datagramsDropped ?? [:], uniquingKeysWith: &+) }
         compression = compression ?? other.compression
-        // Each event loop checks for itself; the worst is what there is to know.
-        if let theirs = other.health, health == nil || theirs.state == .down { health = theirs }
+        // Each event loop that has an origin checks for itself; the worst of what they found is what there is to know.
+        if let theirs = other.health, health?.state ?? .unknown == .unknown || theirs.state == .down { health = theirs }
     }
 
     private enum CodingKeys: String, CodingKey {

@@ -22,7 +22,7 @@ extension GroupAgent {
         do {
             try core.secure.setVeil(Array(used.prefix(2)), older: others + used.dropFirst(2), group: group.bytes)
             try core.secure.setJoinVeil(invites.joinVeil)
-        } catch { core.logger.error("the group's secrets cannot be used", metadata: ["error": "\(error)"]) }
+        } catch { core.warn("the group's secrets cannot be used", ["error": "\(error)"], level: .error) }
         noteMatchPlan()
     }
 
@@ -106,7 +106,7 @@ extension GroupAgent {
             try keepOut(tied.reduce(into: []) { $0.formUnion($1.removes) })
             core.logger.notice("two secrets came at once: there is a third now")
             _ = commit()
-        } catch { core.logger.error("no new secret could be made", metadata: ["error": "\(error)"]) }
+        } catch { core.warn("no new secret could be made", ["error": "\(error)"], level: .error) }
     }
 
     /// Keeps a secret; it is used once a record names it, and on the disk when the group is saved.

@@ -137,7 +137,7 @@ extension GroupAgent {
     ) {
         if case .failure(let error) = result {
             // It asks again; until then the token is neither free nor used up for good.
-            core.logger.error("a gateway could not be let in", metadata: ["error": "\(error)"])
+            core.warn("a gateway could not be let in", ["error": "\(error)"], level: .error)
             return
         }
         if !redemption.isMade {

@@ -39,7 +39,16 @@ extension GroupAgent {
         rearm()
     }
 
-    /// Writes the book, with what links hold now. That it could not be written is told once; it is tried again with the next change.
+    /// After a minute, whatever the pace of changes is: a full disk has room again, and status says so long what is no more.
+    private func saveReachAgain() {
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        core.eventLoop.scheduleTask(in: .seconds(60)) {
+            let agent = bound.value
+            if !agent.isStopped, agent.saveProblems[.reach] != nil { agent.saveReach() }
+        }
+    }
+
+    /// Writes the book, with what links hold now. That it could not be written is told once; it is tried again after a minute.
     func saveReach() {
         let now = core.currentTime()
         let calendar = Timestamp.now().wholeSeconds
@@ -62,10 +71,10 @@ extension GroupAgent {
                 return
             }
             if agent.saveProblems[.reach] == nil {
-                agent.core.logger.warning(
-                    "where members were reached is not saved", metadata: ["error": "\(error)"])
+                agent.core.warn("where members were reached is not saved, and tried again", ["error": "\(error)"])
             }
             agent.saveProblems[.reach] = "\(error)"
+            agent.saveReachAgain()
         }
     }
 }

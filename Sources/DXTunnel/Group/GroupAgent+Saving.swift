@@ -55,7 +55,7 @@ extension GroupAgent {
         case .success: saveProblems[what] = nil
         case .failure(let error):
             if saveProblems[what] == nil {
-                core.logger.error("\(what.words) not saved, and tried again", metadata: ["error": "\(error)"])
+                core.warn("\(what.words) not saved, and tried again", ["error": "\(error)"], level: .error)
             }
             saveProblems[what] = "\(error)"
             saveSoon(Self.saveAgainPause)

@@ -134,6 +134,8 @@ final class TargetChecker {
                 }
                 return connect(target, number, check)
             }
+            // As connections are made: to whichever address of the name answers.
+            guard core.localPolicy?.targets != nil else { return connect(target, number, check) }
             // The policy judges addresses, not names.
             let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
             NameResolver.resolve(host, at: core.gate).whenComplete { result in

@@ -63,9 +63,7 @@ extension GatewayCore {
             return nil
         case .none(let isNew):
             if isNew {
-                logger.warning(
-                    "no file descriptors are left: new connections are refused",
-                    metadata: ["limit": "\(descriptors.limit)"])
+                warn("no file descriptors are left: new connections are refused", ["limit": "\(descriptors.limit)"])
             }
             return .descriptors
         }

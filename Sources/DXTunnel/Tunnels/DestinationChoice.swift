@@ -168,7 +168,8 @@ struct DestinationChoice: Sendable {
             let candidates = possible.filter { isIn(tier, standings[$0], now: now) }
             guard let order = candidates.map({ standings[$0].order }).min() else { continue }
             let chosen = pick(candidates.filter { standings[$0].order == order }, client: client)
-            if standings[chosen].isUsable { standings[chosen].isBarred = false }
+            // That one is asked for, or that another did not take this very connection, says nothing of others.
+            if standings[chosen].isUsable, only == nil, excluded.isEmpty { standings[chosen].isBarred = false }
             return standings[chosen].name
         }
         return nil

@@ -294,8 +294,8 @@ final class OriginTunnel {
                 failed: { reason in
                     bound.value.failure = reason
                     bound.value.usage.lastError = reason
-                    bound.value.core.logger.error(
-                        "listener failed", metadata: ["tunnel": "\(bound.value.name)", "error": "\(reason)"])
+                    bound.value.core.warn(
+                        "listener failed", ["tunnel": bound.value.name, "error": reason], level: .error)
                 })
         }
     }

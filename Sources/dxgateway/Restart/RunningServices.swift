@@ -28,7 +28,7 @@ final class RunningServices: Sendable {
     /// Another start serves: this one has its open connections, for so long, and then ends.
     func succeeded(_ gateway: Gateway, drain: Duration, logger: Logger) async {
         let (all, beside) = state.withLock { ($0.all, $0.beside) }
-        // What was asked is still answered.
+        // What was asked is still answered, and connections by the control socket go on like all others.
         await beside?.triggerGracefulShutdown()
         Task {
             if let left = try? await gateway.drain(timeout: drain), left > 0 {

@@ -131,6 +131,10 @@ import Testing
         choice.change("a", now: time(10)) { $0.isHeard = false }
         choice.change("a", now: time(11)) { $0.isHeard = true }
         #expect(choice.choose(now: time(100_000)) == "b")
+        // One connection that the other does not take, or that is to go there, moves no further ones.
+        #expect(choice.choose(excluding: ["b"], now: time(100_000)) == "a")
+        #expect(choice.choose(only: "a", now: time(100_000)) == "a")
+        #expect(choice.choose(now: time(100_000)) == "b")
         #expect(choice.waitsForOperator(choice["a"]!))
         choice.failBack()
         #expect(choice.choose(now: time(100_000)) == "a")
