@@ -195,7 +195,9 @@ public struct MessageChannel: ~Copyable {
     /// Bytes held for streams, written and not acknowledged, and received and not read; and unreliable messages that wait. For
     /// memory accounting.
     public var heldByteCount: Int {
-        bufferedByteCount &+ Int(window.highestReceived &- window.consumed) &+ messageByteCount
+        // What came against the window of a channel that is closing for it was not counted, and may be read all the same.
+        let unread = window.highestReceived &- min(window.consumed, window.highestReceived)
+        return bufferedByteCount &+ Int(unread) &+ messageByteCount
     }
 
     // MARK: Time

@@ -147,8 +147,12 @@ public final class Gateway: Service {
     public func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.loopCount)
         let gates = group.makeIterator().map { LoopGate($0) }
+        // Until no event loop runs any more: what is under way, as a name that is looked up, ends there and asks its core.
+        var kept: [Running] = []
+        defer { withExtendedLifetime(kept) {} }
         do {
             let running = try await makeCores(gates)
+            kept = running
             do {
                 try await start(running)
             } catch {

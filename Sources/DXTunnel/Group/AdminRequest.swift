@@ -52,6 +52,9 @@ enum AdminRequest: Hashable, Sendable {
         }
     }
 
+    /// A number as a field holds it.
+    private static func count(_ number: Int) -> UInt64 { min(UInt64(max(0, number)), VarInt.maximum) }
+
     /// The request's fields.
     var encoded: [UInt8] {
         var fields = RecordFields()
@@ -62,8 +65,8 @@ enum AdminRequest: Hashable, Sendable {
             for label in request.labels ?? [] { fields.add(Field.label, label) }
             if let role = request.role { fields.add(Field.role, role) }
             // What is not above 0 is refused there as here.
-            if let lifetime = request.ttlSeconds { fields.add(Field.lifetime, UInt64(max(0, lifetime))) }
-            if let count = request.count { fields.add(Field.count, UInt64(max(0, count))) }
+            if let lifetime = request.ttlSeconds { fields.add(Field.lifetime, Self.count(lifetime)) }
+            if let count = request.count { fields.add(Field.count, Self.count(count)) }
             if let gateway = request.gateway { fields.add(Field.gateway, gateway) }
             if let replaces = request.replaces { fields.add(Field.replaces, replaces) }
         case .list: fields.add(Field.kind, Kind.list)

@@ -103,7 +103,10 @@ extension GroupAgent {
         let tied = state.epochs.filter { $0.number == last.number }
         guard tied.count > 1, core.random.next() & 3 == 0 else { return }
         do throws(GroupError) {
-            try keepOut(tied.reduce(into: []) { $0.formUnion($1.removes) })
+            // Of more than one record can name those that are members still come first.
+            let removed = tied.reduce(into: Set<PublicKey>()) { $0.formUnion($1.removes) }
+            try keepOut(
+                Set(removed.sorted { state.member($0) != nil && state.member($1) == nil }.prefix(Self.mostKeptOut)))
             core.logger.notice("two secrets came at once: there is a third now")
             _ = commit()
         } catch { core.warn("no new secret could be made", ["error": "\(error)"], level: .error) }

@@ -152,16 +152,27 @@ extension GroupAgent {
     /// Gives the group a new secret that these keys do not learn, nor those that were kept out last: records come in any
     /// order, and who hears of this epoch first must not tell its secret to somebody whose removal has not come yet.
     func keepOut(_ keys: Set<PublicKey>) throws(GroupError) {
-        let epoch = EpochSecret(number: (state.epochs.last?.number ?? 0) + 1, secret: .generate())
+        let number = (state.epochs.last?.number ?? 0) + 1
+        guard number <= GroupState.Epoch.highestNumber else {
+            throw GroupError(.failed, "the group has no epoch left", "make a new group")
+        }
+        guard keys.count <= Self.mostKeptOut else {
+            throw GroupError(
+                .badRequest, "\(keys.count) keys at once are too many", "remove at most \(Self.mostKeptOut) at once")
+        }
+        let epoch = EpochSecret(number: number, secret: .generate())
         var removes = keys
         for earlier in state.epochs.reversed() {
-            let room = max(0, min(keys.count + Self.mostCarried, EpochRecord.mostRemoved) - removes.count)
+            let room = max(0, min(keys.count + Self.mostCarried, Self.mostKeptOut) - removes.count)
             removes.formUnion(earlier.removes.subtracting(removes).prefix(room))
         }
         add(epoch)
         try say(
             .epoch, id: epoch.recordID, body: EpochRecord(removes: removes).body)
     }
+
+    /// As many keys, of 35 bytes with what goes with each, as a record's body holds.
+    static let mostKeptOut = 230
 
     /// Keys of earlier epochs that a new one names again: more removals than come at once, and a kilobyte of record.
     private static let mostCarried = 32

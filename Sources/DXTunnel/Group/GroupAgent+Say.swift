@@ -10,10 +10,20 @@ extension GroupAgent {
         signedBy signer: Identity? = nil, calendar: Int64 = Timestamp.now().wholeSeconds
     ) throws(GroupError) {
         let record: GroupRecord
+        let revision = revision ?? state.revision + 1
+        let body = kind.isDated ? RecordFields.dated(body, at: calendar) : body
+        // What is said anew came from others, and what a program asks for may be of any size.
+        guard revision <= GroupRecord.highestRevision else {
+            throw GroupError(.failed, "the group has no revision left", "make a new group")
+        }
+        guard id.count <= GroupRecord.longestID, body.count <= GroupRecord.longestBody(kind) else {
+            throw GroupError(
+                .badRequest, "it takes \(body.count) bytes, and a record has \(GroupRecord.longestBody(kind)) at most",
+                "name less at once: labels instead of gateways, ranges instead of addresses")
+        }
         do throws(SecureError) {
             record = try GroupRecord(
-                kind, id: id, revision: revision ?? state.revision + 1, isRemoval: isRemoval,
-                body: kind.isDated ? RecordFields.dated(body, at: calendar) : body,
+                kind, id: id, revision: revision, isRemoval: isRemoval, body: body,
                 signedBy: signer ?? identity, group: group)
         } catch { throw GroupError(.failed, "the record could not be signed (\(error))", "check the system's OpenSSL") }
         switch sync.say(record) {

@@ -131,7 +131,7 @@ struct GroupRecord: Equatable, Sendable {
     /// Whether it wins over another about the same thing.
     func supersedes(_ other: GroupRecord) -> Bool { (revision, hash) > (other.revision, other.hash) }
 
-    private static func longestBody(_ kind: Kind) -> Int { kind.isRootOnly ? longestRootBody : longestBody }
+    static func longestBody(_ kind: Kind) -> Int { kind.isRootOnly ? longestRootBody : longestBody }
 
     private static func content(
         key: Key, revision: UInt64, flags: UInt8, author: PublicKey, body: [UInt8]

@@ -66,6 +66,9 @@ struct GroupState: Sendable {
         /// Keys that it keeps out.
         var removes: Set<PublicKey> = []
 
+        /// Epochs are counted one by one, so that this is never reached; more means nothing.
+        static let highestNumber: UInt64 = 1 << 48
+
         /// What its record is about.
         var recordID: [UInt8] {
             TunnelMessageWriter.bytes(capacity: 8 + Bytes32.byteCount) { output in
@@ -77,8 +80,8 @@ struct GroupState: Sendable {
         /// What a record is about, if it can be read.
         init?(recordID: [UInt8]) {
             var reader = unsafe ByteReader(recordID.span.bytes)
-            guard let number = try? reader.readUInt64(), let name = try? Bytes32(reading: &reader),
-                reader.remaining == 0
+            guard let number = try? reader.readUInt64(), number <= Self.highestNumber,
+                let name = try? Bytes32(reading: &reader), reader.remaining == 0
             else { return nil }
             self.number = number
             self.name = name
@@ -103,7 +106,8 @@ struct GroupState: Sendable {
         var statements: [GroupRecord.Key: [GroupRecord]] = [:]
         for record in document.records.values where Self.counts(record, in: document) {
             statements[record.key, default: []].append(record)
-            revision = max(revision, record.revision)
+            // A member counts what it says of its own addresses by itself: it is no admin, and moves nobody else's numbers.
+            if record.key.kind != .address { revision = max(revision, record.revision) }
             if record.key.kind.isDated { newestTime = max(newestTime, RecordFields.time(of: record.body) ?? 0) }
         }
         for key in statements.keys { statements[key]?.sort { $0.supersedes($1) } }

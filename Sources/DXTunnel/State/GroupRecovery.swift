@@ -44,6 +44,9 @@ public struct GroupRecovery: Sendable {
                 state.identityPath, "was an admin's key and was revoked for ever",
                 "join as a new gateway, and recover there")
         }
+        guard meaning.revision < GroupRecord.highestRevision else {
+            throw StateProblem(stateDirectory, "is of a group that has no revision left", "make a new group")
+        }
         do throws(SecureError) {
             let record = try GroupRecord(
                 .admin, id: identity.publicKey.bytes, revision: meaning.revision + 1,

@@ -106,7 +106,8 @@ struct DestinationChoice: Sendable {
                 known.first { $0.name == end.gateway }
                 ?? Standing(name: end.gateway, order: 0, weight: 1)
             standing.order = end.order ?? UInt64(place)
-            standing.weight = Int64(clamping: end.weight)
+            // A group's record may say any number: of more than a configuration may have sums would not fit.
+            standing.weight = Int64(clamping: min(end.weight, 65_535))
             return standing
         }
     }

@@ -24,6 +24,18 @@ import Testing
         ]
     }
 
+    /// Whatever a program asks for is a request, which the other admin refuses.
+    @Test func numbersThatMakeNoSenseAreSaid() throws {
+        for number in [Int.max, 1 << 62, -1, Int.min] {
+            let request = AdminRequest.invite(InviteRequest(ttlSeconds: number, count: number))
+            guard case .invite(let said) = try AdminRequest(request.encoded) else {
+                Issue.record("no invitation")
+                continue
+            }
+            #expect(said.ttlSeconds == min(max(number, 0), 1 << 62 - 1) && said.count == said.ttlSeconds)
+        }
+    }
+
     private var answers: [AdminAnswer] {
         [
             .invitations([]),

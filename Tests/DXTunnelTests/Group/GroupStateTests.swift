@@ -116,6 +116,19 @@ import Testing
         #expect(try offer(3, by: device) == .added)
         #expect(GroupState(document).members.first { $0.name == "device" }?.addresses.count == 1)
         #expect(document.records.values.count { $0.key.kind == .address } == 1)
+        // However far it counts: the next number of an admin is another one.
+        let revision = GroupState(document).revision
+        #expect(try offer(GroupRecord.highestRevision, by: device) == .added)
+        #expect(GroupState(document).revision == revision)
+    }
+
+    /// An epoch of a number that nobody counts to means nothing: it could not be said on, nor would the next one have a number.
+    @Test(arguments: [1 << 48 + 1, 1 << 62, UInt64.max] as [UInt64]) func epochsAreCountedOneByOne(number: UInt64) {
+        func id(_ number: UInt64) -> [UInt8] {
+            (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) } + [UInt8](repeating: 7, count: 32)
+        }
+        #expect(GroupState.Epoch(recordID: id(number)) == nil)
+        #expect(GroupState.Epoch(recordID: id(1 << 48))?.number == 1 << 48)
     }
 
     /// What a checkpoint leaves out is gone and does not come back: a member that slept for a year brings nothing back.

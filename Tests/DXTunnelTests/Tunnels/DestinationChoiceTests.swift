@@ -37,6 +37,10 @@ import Testing
         var counts: [String: Int] = [:]
         for _ in 0..<16 { counts[choice.choose(now: time(0))!, default: 0] += 1 }
         #expect(counts == ["a": 12, "b": 4])
+        // A record may say any number.
+        let heavy = (0..<4).map { End(gateway: "\($0)", order: 0, weight: UInt64.max >> UInt64($0)) }
+        choice = self.choice(heavy)
+        #expect(Set((0..<4).map { _ in choice.choose(now: time(0)) }).count == 4)
     }
 
     /// Silence, a dead target, a channel that is gone, a peer that leaves: new connections go elsewhere; when all are so, the least
