@@ -121,12 +121,16 @@ extension GatewayCore {
         let known = own.compactMap(ListenerPlace.known)
         // At once where there is nothing to look up.
         if known.count == own.count { return origin.listen(at: known.flatMap { $0 }) }
-        let bound = NIOLoopBound(origin, eventLoop: eventLoop)
+        let bound = NIOLoopBound((self, origin), eventLoop: eventLoop)
         let lookUps = own.map { ListenerPlace.lookUp($0, at: gate) }
         EventLoopFuture.whenAllSucceed(lookUps, on: eventLoop).whenComplete { result in
+            let (core, origin) = bound.value
             switch result {
-            case .success(let lists): bound.value.listen(at: lists.flatMap { $0 })
-            case .failure(let error): bound.value.usage.lastError = "\(error)"
+            case .success(let lists): origin.listen(at: lists.flatMap { $0 })
+            case .failure(let error):
+                origin.onLookUpFailed("\(error)") { [weak core, weak origin] in
+                    if let core, let origin { core.lookUpListeners(of: tunnel, for: origin) }
+                }
             }
         }
     }

@@ -33,6 +33,10 @@ final class OriginTunnel {
     private var isRemoved = false
     private var active: [Activation] = []
     private var failure: String?
+    /// Looks its addresses up anew, when that failed.
+    private var lookUp: (() -> Void)?
+    /// Destinations whose target was told to be down, and not yet that it is well again.
+    private var toldDown: Set<String> = []
     /// Anyone who can connect to a listener can have a connection refused.
     private var complaints = ComplaintLimit()
 
@@ -180,23 +184,26 @@ final class OriginTunnel {
         let active = Dictionary(active.map { ($0.channel.peer.name, $0) }, uniquingKeysWith: { first, _ in first })
         for index in choice.standings.indices {
             let known = active[choice.standings[index].name]
-            let wasDown = choice.standings[index].target == .down
-            let isChanged = choice.change(at: index, now: now) { standing in
+            choice.change(at: index, now: now) { standing in
                 standing.isPresent = known.map { !$0.isSuspended } ?? false
                 standing.isHeard = known.map { !$0.channel.isDoubted } ?? true
                 standing.isLeaving = known?.channel.isPeerLeaving ?? false
                 standing.target = known?.target ?? .unknown
                 standing.reason = known?.reason
             }
-            // That a peer came, went or is silent is an event of its own, not one for each of its tunnels.
-            if isChanged, wasDown != (choice.standings[index].target == .down) {
-                tellHealth(of: choice.standings[index])
-            }
+            tellHealth(of: choice.standings[index])
         }
         if isActive { open() } else { closeUnlessActive() }
     }
 
+    /// That a peer came, went or is silent is an event of its own, not one for each of its tunnels: what its target was told to be is
+    /// so until it says something else.
     private func tellHealth(of standing: DestinationChoice.Standing) {
+        if standing.target == .down {
+            guard toldDown.insert(standing.name).inserted else { return }
+        } else {
+            guard standing.isUsable, toldDown.remove(standing.name) != nil else { return }
+        }
         let reason = standing.reason ?? ""
         core.events.post(
             .destinationHealth(
@@ -339,6 +346,7 @@ final class OriginTunnel {
     /// named, and tried again.
     func listen(at places: [ListenerPlace]) {
         guard !isRemoved else { return }
+        lookUp = nil
         let wanted = Dictionary(places.map { ($0, $0.mode) }, uniquingKeysWith: { first, _ in first })
         for listener in listeners {
             if let mode = wanted[listener.place] {
@@ -359,6 +367,10 @@ final class OriginTunnel {
 
     /// Tries again to take the addresses that could not be had.
     func takeMissing() {
+        if let again = lookUp {
+            lookUp = nil
+            return again()
+        }
         var left: [ListenerPlace] = []
         failure = nil
         for place in missing {
@@ -397,6 +409,15 @@ final class OriginTunnel {
 
     /// Whether an address could not be had.
     var isMissing: Bool { !missing.isEmpty || failure != nil }
+
+    /// A name leads nowhere, as before the network is up: where it listens stays, and it has failed until `again` finds the address,
+    /// which is called when missing addresses are tried again.
+    func onLookUpFailed(_ reason: String, again: @escaping () -> Void) {
+        guard !isRemoved else { return }
+        failure = reason
+        usage.lastError = reason
+        lookUp = again
+    }
 
     /// The tunnel is no more.
     func remove() {
