@@ -83,6 +83,8 @@ def idle_rebinding(run, group, router, typist):
         with pair.connect(typist, hello=b"k") as connection:
             for who in "ab":
                 pair.wait_log(who, "the network was looked at")
+            # A gateway that has just registered, and says nothing else, is found again with its next keepalive: 20 s.
+            connection.settimeout(60.0)
             usual = keystroke(connection)
             for _ in range(rounds(run, 2, 10)):
                 run.lab.nat_command(router, "reboot")
