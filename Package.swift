@@ -22,6 +22,7 @@ let simulated: [SwiftSetting] =
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -186,7 +187,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "DXControlTests",
-            dependencies: ["DXControl", "DXTestFiles", "DXTunnel", "dxgateway", nioCore, nioPosix, logging],
+            dependencies: [
+                "DXControl", "DXTestFiles", "DXTunnel", "dxgateway", nioCore, nioEmbedded, nioPosix, logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DXSimulatorTests", dependencies: ["DXSimulator", "DXStream", "DXWire", nioCore],

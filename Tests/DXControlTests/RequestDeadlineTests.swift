@@ -1,8 +1,10 @@
 import DXTestFiles
+import HTTPTypes
 import Hummingbird
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
+import NIOEmbedded
+import NIOHTTPTypes
 import NIOPosix
 import Testing
 
@@ -10,85 +12,99 @@ import Testing
 
 /// Who may hold a connection to the control socket, and for how long.
 @Suite struct RequestDeadlineTests {
-    private static let patience = TimeAmount.milliseconds(100)
+    /// One connection with a patience of 30 s, on a clock that the test moves.
+    private struct Connection {
+        private let channel: EmbeddedChannel
 
-    /// Keeps what comes.
-    private final class Collector: ChannelInboundHandler, Sendable {
-        typealias InboundIn = ByteBuffer
-        private let text = NIOLockedValueBox("")
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            let part = String(buffer: unwrapInboundIn(data))
-            text.withLockedValue { $0 += part }
+        init() throws {
+            channel = EmbeddedChannel(handler: RequestDeadline(.seconds(30)))
+            try channel.connect(to: SocketAddress(unixDomainSocketPath: "/nowhere")).wait()
         }
 
-        func wait(for end: String) async throws {
-            while !text.withLockedValue({ $0.contains(end) }) { try await Task.sleep(for: .milliseconds(2)) }
+        /// Whether it was still open after this time.
+        func lasts(_ seconds: Int64) -> Bool {
+            channel.embeddedEventLoop.advanceTime(by: .seconds(seconds))
+            return channel.isActive
         }
+
+        func asks(_ part: HTTPRequestPart) throws { try channel.writeInbound(part) }
+
+        func asks() throws { try asks(.head(HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/"))) }
+
+        func answers(_ part: HTTPResponsePart) throws { try channel.writeOutbound(part) }
+
+        func answers(_ status: HTTPResponse.Status = .ok) throws { try answers(.head(HTTPResponse(status: status))) }
     }
 
-    /// Runs `body` beside a server with `/echo`, which answers while it is asked, and `/whole`, which waits for all of the request.
-    private func withServer(_ body: @Sendable (_ path: String) async throws -> Void) async throws {
+    @Test func whoAsksForNothingIsLetGo() throws {
+        let connection = try Connection()
+        #expect(connection.lasts(29))
+        #expect(!connection.lasts(1))
+    }
+
+    @Test func whoLeavesARequestHalfSaidIsLetGo() throws {
+        let connection = try Connection()
+        #expect(connection.lasts(29))
+        try connection.asks()
+        #expect(connection.lasts(29))
+        try connection.asks(.body(ByteBuffer(string: "half")))
+        #expect(connection.lasts(29))
+        #expect(!connection.lasts(1))
+    }
+
+    /// The program's own work may take its time.
+    @Test func anAnswerMayBeLong() throws {
+        let connection = try Connection()
+        try connection.asks()
+        try connection.asks(.end(nil))
+        #expect(connection.lasts(3_600))
+        try connection.answers()
+        try connection.answers(.end(nil))
+        // The next request is waited for, as ever.
+        #expect(connection.lasts(29))
+        #expect(!connection.lasts(1))
+    }
+
+    /// What a connection through a tunnel is: it may stand still.
+    @Test func anAnswerThatHasBegunMayStandStill() throws {
+        let connection = try Connection()
+        try connection.asks()
+        #expect(connection.lasts(29))
+        try connection.answers()
+        #expect(connection.lasts(3_600))
+        try connection.asks(.body(ByteBuffer(string: "later")))
+        #expect(connection.lasts(3_600))
+        try connection.asks(.end(nil))
+        #expect(connection.lasts(3_600))
+        try connection.answers(.end(nil))
+        #expect(connection.lasts(29))
+        #expect(!connection.lasts(1))
+    }
+
+    /// "Go on" is no answer yet.
+    @Test func whoIsToldToGoOnHasToGoOn() throws {
+        let connection = try Connection()
+        try connection.asks()
+        try connection.answers(.continue)
+        #expect(connection.lasts(29))
+        #expect(!connection.lasts(1))
+    }
+
+    @Test func theServerLetsGoWhoAsksForNothing() async throws {
         let directory = TemporaryDirectory()
         let path = directory.file("control.sock")
         let (listening, isListening) = AsyncStream<Void>.makeStream()
         let server = ControlServer(
-            path: path, logger: Logger(label: "test"), patience: Self.patience, onListening: { isListening.finish() }
-        ) {
-            let router = Router()
-            router.post("echo") { request, _ in
-                Response(
-                    status: .ok,
-                    body: ResponseBody { writer in
-                        for try await part in request.body { try await writer.write(part) }
-                        try await writer.finish(nil)
-                    })
-            }
-            router.post("whole") { request, _ in
-                Response(status: .ok, body: .init(byteBuffer: try await request.body.collect(upTo: 99)))
-            }
-            return router
-        }
+            path: path, logger: Logger(label: "test"), patience: .milliseconds(100),
+            onListening: { isListening.finish() }
+        ) { Router() }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try? await server.run() }
             for await _ in listening {}
-            try await body(path)
+            let client = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(unixDomainSocketPath: path).get()
+            try await client.closeFuture.get()
             tasks.cancelAll()
-        }
-    }
-
-    private static func connect(_ path: String, _ collector: Collector = Collector()) async throws -> any Channel {
-        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelInitializer { $0.pipeline.addHandler(collector) }
-            .connect(unixDomainSocketPath: path).get()
-    }
-
-    @Test(arguments: [
-        "", "POST /whole HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf",
-        "POST /whole HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nwhole",
-    ]) func whoAsksForNothingOrHalfIsLetGo(text: String) async throws {
-        try await withServer { path in
-            let client = try await Self.connect(path)
-            if !text.isEmpty { try await client.writeAndFlush(ByteBuffer(string: text)) }
-            try await client.closeFuture.get()
-        }
-    }
-
-    /// What a connection through a tunnel is: it may stand still.
-    @Test func anAnswerThatHasBegunMayStandStill() async throws {
-        try await withServer { path in
-            let collector = Collector()
-            let client = try await Self.connect(path, collector)
-            let head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-            try await client.writeAndFlush(ByteBuffer(string: head + "5\r\nfirst\r\n"))
-            try await collector.wait(for: "first")
-            // One that asks for nothing comes later, and is let go earlier.
-            for _ in 0..<3 { try await Self.connect(path).closeFuture.get() }
-            try await client.writeAndFlush(ByteBuffer(string: "6\r\nsecond\r\n"))
-            try await collector.wait(for: "second")
-            // After its end the next request is waited for, as ever.
-            try await client.writeAndFlush(ByteBuffer(string: "0\r\n\r\n"))
-            try await client.closeFuture.get()
         }
     }
 }
