@@ -105,7 +105,9 @@ def burst_while_busy(run):
                 for connection in connections:
                     poll.register(connection, select.POLLOUT)
                 # Those that the kernel's queue has no room for try again after a second, and some are reset.
-                ready = len(poll.poll(0))
+                ready, end = 0, time.monotonic() + 0.5
+                while ready < count and time.monotonic() < end:
+                    ready = len(poll.poll(10))
                 check(ready == count, f"{ready} of {count} are connected")
             finally:
                 os.kill(pair.a.process.pid, signal.SIGCONT)
@@ -222,13 +224,15 @@ def slow_reader(run):
 
 def until_stalled(accepted, which, pause):
     """Until the target could not write for `pause` seconds; returns what was taken from it."""
-    last = {"count": -1, "since": time.monotonic()}
+    # Looks are counted as well: to a machine that stood still itself everything seems to.
+    last, looks = {"count": -1, "since": time.monotonic(), "looks": 0}, 30
 
     def stalled():
         now = accepted.get(which, 0)
         if now != last["count"]:
-            last.update(count=now, since=time.monotonic())
-        return now > 0 and time.monotonic() - last["since"] > pause
+            last.update(count=now, since=time.monotonic(), looks=0)
+        last["looks"] += 1
+        return now > 0 and last["looks"] > looks and time.monotonic() - last["since"] > pause
     wait_until(stalled, "backpressure reaches the target of a client that does not read", 120.0)
     return last["count"]
 

@@ -107,9 +107,10 @@ def a_removed_member_gets_no_byte(run):
         def is_out():
             return not any(NAMES["e"] in fleet.members(host) or any(
                 peer["name"] == NAMES["e"] for peer in fleet.verb(host, "status")["peers"]) for host in "abcd")
-        wait_until(is_out, "nobody has a channel to it", 5.0)
+        # Far below the minute after which a channel ends by itself; asking alone takes a busy machine seconds.
+        wait_until(is_out, "nobody has a channel to it", 20.0)
         took = time.monotonic() - start
-        check(took < 5.0, f"cut after {took:.1f} s")
+        check(took < 20.0, f"cut after {took:.1f} s")
         # What was under way to it has come by now: asking four gateways takes longer.
         check(is_out(), "somebody has a channel to it again")
         before = fleet.datagrams_in("e")

@@ -21,9 +21,12 @@ def simulated_gateways(run):
     check(said.returncode == 0, f"Benchmarks/match: {(said.stdout + said.stderr)[-1000:]}")
     found = json.loads(path.read_text())
     check(found["registered"] == MEMBERS, f"{found['registered']} of {MEMBERS} are registered")
-    for what in ("wrong", "not_authentic", "unmatched", "introductions_refused"):
+    for what in ("wrong", "not_authentic", "introductions_refused"):
         check(found[what] == 0, f"{what}: {found[what]}")
     held = found["events"][-1]
+    # What was asked twice, on a machine that stood still for a second, is answered twice.
+    twice = held["introductions_lost"] + sum(event.get("repeated", 0) for event in found["events"])
+    check(found["unmatched"] <= twice, f"unmatched: {found['unmatched']}, asked twice: {twice}")
     check(held["introductions_done"] > 0, "no introduction was heard of at both ends")
     check(held["refreshes_answered"] > 0, "no refresh was answered")
     most = BURST + RATE * (held["seconds"] + 1)

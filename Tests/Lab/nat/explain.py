@@ -120,7 +120,11 @@ def test_networks(states, kind, identity):
             check(alone["families"][0]["nat"]["udp"] == "blocked", f"{alone['families']}")
             check(len(alone["problems"]) == 1 and alone["problems"][0].startswith("this network lets no UDP out"),
                   f"{alone['problems']}")
-            check(alone["took_ms"] < BLOCKED_WITHIN_MS, f"took {alone['took_ms']} ms")
+            # A wait too many is there each time, a machine that stood still for a moment is not.
+            times = [alone["took_ms"]]
+            while times[-1] >= BLOCKED_WITHIN_MS and len(times) < 3:
+                times.append(looked(netcheck(lab, *server, "--json"))["took_ms"])
+            check(times[-1] < BLOCKED_WITHIN_MS, f"took {times} ms")
             check(alone["outlook"]["direct"] == [], f"{alone['outlook']}")
             return f"blocked, named after {alone['took_ms']} ms"
         check_words(kind, alone, netcheck(lab, *server).stdout)

@@ -277,6 +277,8 @@ class Pair:
                 # No bytes of patterns: the confirmation comes at once.
                 connection.sendall(hello or bytes(8))
                 if receive_exactly(connection, 1) == (hello or b"\x06"):
+                    # From now on it may be silent for longer: two introductions in vain, or a keepalive to a server that has forgotten.
+                    connection.settimeout(90.0)
                     return connection
             except (OSError, Failure):
                 pass

@@ -156,6 +156,7 @@ def connect(place, host, port):
             connection = place.lab.connect(host, port, seconds=15.0)
             connection.sendall(bytes(8))
             if connection.recv(1) == b"\x06":
+                connection.settimeout(90.0)
                 return connection
             connection.close()
         except OSError:

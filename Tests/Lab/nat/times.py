@@ -39,5 +39,5 @@ def cold_starts(run, group):
     return told(run, seconds, "from the start of the later process to its first byte")
 
 
-cell("times", "introduction", STRICT, introduction, introduction.__doc__, 180.0, LINK)
+cell("times", "introduction", STRICT, introduction, introduction.__doc__, 300.0, LINK)
 cell("times", "cold-start", STRICT, cold_starts, cold_starts.__doc__, 180.0, LINK)
