@@ -154,7 +154,9 @@ let package = Package(
             ], path: "Tests/PortMapProbe", swiftSettings: strict),
 
         .testTarget(name: "DXWireTests", dependencies: ["DXWire"], swiftSettings: strict),
-        .testTarget(name: "DXSecureTests", dependencies: ["DXSecure", "CDXOpenSSL", "DXWire"], swiftSettings: strict),
+        .testTarget(
+            name: "DXSecureTests", dependencies: ["DXSecure", "CDXOpenSSL", "CTestSupport", "DXWire"],
+            swiftSettings: strict),
         .testTarget(name: "DXMatchTests", dependencies: ["DXMatch", "DXSimulator", "DXWire"], swiftSettings: strict),
         .testTarget(
             name: "DXStreamTests", dependencies: ["DXStream", "DXSimulator", "DXWire", nioCore, collections],

@@ -43,3 +43,5 @@ int dx_limit_loopback_rate(int megabits_per_second) {
              megabits_per_second);
     return system(command) == 0 ? 0 : -ENOSYS;  // the child inherits this thread's network namespace
 }
+
+int dx_own_file_mode_mask(void) { return unshare(CLONE_FS) ? -errno : 0; }

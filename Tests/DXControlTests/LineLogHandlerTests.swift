@@ -58,8 +58,9 @@ import Testing
     @Test func aChangeForATimeEndsByItself() async throws {
         let levels = LogLevelSwitch(.notice)
         #expect(levels.level == .notice && levels.secondsLeft == nil)
-        levels.set(.trace, for: .milliseconds(20))
+        levels.set(.trace, for: .seconds(3_600))
         #expect(levels.level == .trace)
+        levels.set(.trace, for: .milliseconds(20))
         while levels.level == .trace { try await Task.sleep(for: .milliseconds(2)) }
         #expect(levels.level == .notice && levels.secondsLeft == nil)
         // One that was changed meanwhile stays as it is then.

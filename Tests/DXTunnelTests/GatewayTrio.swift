@@ -1,5 +1,6 @@
 import DXSocket
 import DXTestFiles
+import DXWire
 import NIOConcurrencyHelpers
 
 @testable import DXTunnel
@@ -22,10 +23,13 @@ final class GatewayTrio: Sendable {
     ///
     /// - Parameters:
     ///   - targets: the ports of the targets of `a` and `b`.
+    ///   - openPatience: how long the first destination has for its answer. One that is silent for a moment because this machine is
+    ///     busy is not what most tests are about.
     ///   - states: how the destinations are once they have activated it.
     ///   - change: what is to be special of the tunnel.
     init(
         targets: [Int], isForwarded: Bool = false, tuning: GatewayTuning = GatewayTuning(),
+        openPatience: Interval = .seconds(60),
         limits: GatewayConfiguration.Limits = .init(), further: [GatewayConfiguration.Tunnel] = [],
         states: [String: DestinationStatus.State] = ["a": .ready, "b": .ready],
         change: (inout GatewayConfiguration.Tunnel) -> Void = { _ in }
@@ -33,7 +37,8 @@ final class GatewayTrio: Sendable {
         let directory = TemporaryDirectory()
         self.directory = directory
         let listen = HostAddress(host: "127.0.0.1", port: 0)
-        var limits = limits
+        var (limits, tuning) = (limits, tuning)
+        tuning.openPatience = openPatience
         limits.threads = 1
         let veil = directory.file("veil.key")
         try KeyFiles.createVeil(at: veil)

@@ -35,6 +35,11 @@ struct GatewayTuning: Sendable {
     /// A connection that the embedding program has closed, and of which the other end has all bytes, is given up when that does not end
     /// its half for so long: as Linux does (tcp_fin_timeout).
     var closedPatience: Interval = .seconds(60)
+    /// At least so long an answer to a new connection is waited for before the next destination is asked. 300 ms: below it a busy
+    /// machine or a radio link is taken for dead.
+    var openPatience: Interval = .milliseconds(300)
+    /// So long clients wait, at listeners that an earlier start had open, for the destination to be found again.
+    var inheritedPatience: Interval = .seconds(5)
 
     /// How often a gateway of a group looks after what does not come by itself: listeners that failed, epochs that are
     /// missing, tunnels that end, channels that nobody needs.
@@ -53,6 +58,8 @@ struct GatewayTuning: Sendable {
     var lonelyTime: Interval = .seconds(8)
     /// How long another admin is waited for: a call to somebody who is there, and one more after a lost one.
     var requestPatience: Interval = .seconds(10)
+    /// All that can be reached cut a removed member off within this time.
+    var removalPatience: Interval = .seconds(5)
     /// What a second of `TunnelRequest.confirmSeconds` is.
     var trialUnit: Interval = .seconds(1)
 

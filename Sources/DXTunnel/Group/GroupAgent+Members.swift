@@ -123,14 +123,11 @@ extension GroupAgent {
     func followed(_ change: EventLoopFuture<UInt64>, cut: String? = nil) -> EventLoopFuture<GroupChange> {
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         return change.flatMap { revision in
-            bound.value.waitForFollowers(except: cut, patience: Self.removalPatience).map { names in
+            bound.value.waitForFollowers(except: cut, patience: bound.value.core.tuning.removalPatience).map { names in
                 GroupChange(revision: revision, notAcknowledged: names)
             }
         }
     }
-
-    /// All that can be reached cut a member off within this time.
-    private static let removalPatience = Interval.seconds(5)
 
     private func refuseOwn(_ member: GroupState.Member, _ what: String) throws(GroupError) {
         guard member.id == self.member else { return }

@@ -149,15 +149,12 @@ extension GatewayCore {
 
     // MARK: The later start
 
-    /// So long clients wait, at listeners that an earlier start had open, for the destination to be found again.
-    private static let listenerPatience = TimeAmount.seconds(5)
-
     /// Gives up what an earlier start left and nobody wants here, after a while.
     func settleInheritance() {
         guard let inheritance else { return }
         tellStanding()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        eventLoop.scheduleTask(in: Self.listenerPatience) {
+        eventLoop.scheduleTask(in: .nanoseconds(tuning.inheritedPatience.nanoseconds)) {
             inheritance.closeRest()
             bound.value.inheritance = nil
             for tunnel in bound.value.origins { tunnel.refuseWaiting() }

@@ -56,8 +56,6 @@ final class TunnelOpening {
 
     /// Three round trips: one for the answer, one for a packet that was lost, one for what a loaded host takes.
     private static let patienceTrips: Int64 = 3
-    /// 300 ms: below it a busy machine or a radio link is taken for dead.
-    private static let leastPatience = Interval.milliseconds(300)
     /// A second: so that with a destination that is dead the next one has answered within two.
     private static let mostPatience = Interval.seconds(1)
 
@@ -115,7 +113,7 @@ final class TunnelOpening {
 
     private static func patience(with channel: PeerChannel) -> Interval {
         let trip = channel.transport.pathSnapshots.first(where: \.isActive)?.roundTrip ?? .zero
-        return min(max(trip * patienceTrips, leastPatience), mostPatience)
+        return max(min(trip * patienceTrips, mostPatience), channel.core.tuning.openPatience)
     }
 
     private func arm(after pause: Interval) {

@@ -13,6 +13,10 @@ uint64_t dx_allocations_of_this_thread(void);
 // end. Needs CAP_SYS_ADMIN. 0 or a negative errno.
 int dx_enter_private_network(int mtu);
 
+// Gives the calling thread a file mode creation mask (and a working directory) of its own, for good: what it sets is not
+// that of files which other threads make. 0 or a negative errno.
+int dx_own_file_mode_mask(void);
+
 // Changes the loopback interface's MTU in the calling thread's network namespace. 0 or a negative errno.
 int dx_set_loopback_mtu(int mtu);
 

@@ -58,8 +58,9 @@ extension GroupedGatewayTests {
                 let there = try await isConnected(fleet, "edge-1", to: "hq")
                 return here && there
             }
-            let count = try await fleet["hq"].onLoop { $0.lan?.neighbourCount }
-            #expect(count == 1)
+            try await Polling.wait(until: "hq to have heard it as well") {
+                try await fleet["hq"].onLoop { $0.lan?.neighbourCount } == 1
+            }
             try await fleet.stop()
         }
 
@@ -78,8 +79,9 @@ extension GroupedGatewayTests {
                 let there = try await isConnected(fleet, "edge-2", to: "edge-1")
                 return here && there
             }
-            let passed = try await fleet["hq"].onLoop { $0.group?.introductions.statistics.passed }
-            #expect(passed ?? 0 >= 2)
+            try await Polling.wait(until: "hq to have passed on both halves") {
+                try await fleet["hq"].onLoop { $0.group?.introductions.statistics.passed ?? 0 } >= 2
+            }
             #expect(try await fleet["edge-1"].onLoop { $0.lan == nil })
             try await fleet.stop()
         }

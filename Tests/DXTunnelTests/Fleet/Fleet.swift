@@ -82,7 +82,7 @@ final class Fleet: Sendable {
 
     /// Joins with a token, without starting.
     @discardableResult
-    func join(_ name: String, token: String, patience: Duration = .seconds(20)) async throws -> GroupSummary {
+    func join(_ name: String, token: String, patience: Duration = .seconds(120)) async throws -> GroupSummary {
         try await GroupJoining(token: token, name: name, stateDirectory: state(name), patience: patience)
             .run()
     }

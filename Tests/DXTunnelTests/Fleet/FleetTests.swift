@@ -205,7 +205,10 @@ extension GroupedGatewayTests {
 
         /// An admin that came back from an old backup hears what the others know before it signs: what it says then counts.
         @Test func anAdminFromABackupHearsBeforeItSigns() async throws {
-            let fleet = try await Fleet()
+            // Long enough for a machine that stands still in between.
+            var tuning = GatewayTuning()
+            (tuning.settleTime, tuning.lonelyTime) = (.seconds(6), .seconds(60))
+            let fleet = try await Fleet(tuning: tuning)
             try await fleet.add("edge-1")
             func request(_ port: Int) -> TunnelRequest {
                 TunnelRequest(name: "t", origins: ["edge-1@127.0.0.1:0"], destinations: ["hq@127.0.0.1:\(port)"])

@@ -193,6 +193,9 @@ extension GroupedGatewayTests {
             _ scene: Scene, at name: String, to other: String, flow: ForwardMessage.Flow, naming member: String,
             _ datagram: [UInt8]
         ) async throws {
+            try await Polling.wait(until: "\(name) to have a channel with \(other)") {
+                try await scene.fleet[name].onLoop { core in core.peers.first { $0.name == other }?.channel != nil }
+            }
             try await scene.fleet[name].onLoop { core in
                 let id = member == name ? core.ownID : core.peers.first { $0.name == member }?.id
                 let tag = id.map(PresenceTag.init) ?? PresenceTag(value: 0x0bad)

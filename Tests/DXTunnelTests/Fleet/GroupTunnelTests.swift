@@ -99,9 +99,7 @@ extension GroupedGatewayTests {
 
         /// A change holds for its time, then what was there before; once confirmed for good.
         @Test func changesThatAreNotConfirmedGoBack() async throws {
-            var tuning = GatewayTuning()
-            tuning.trialUnit = .milliseconds(100)
-            let fleet = try await Fleet(tuning: tuning)
+            let fleet = try await Fleet()
             try await fleet.add("edge-1")
             let (first, second) = (try serveOwnPort(), try serveOwnPort())
             func request(_ target: Int, _ seconds: Int?) -> TunnelRequest {
@@ -115,20 +113,33 @@ extension GroupedGatewayTests {
                     return (try? await whoAnswers(port)) == server.port
                 }
             }
+            /// The time of what waits is over.
+            func endTrials() async throws {
+                for name in ["hq", "edge-1"] {
+                    try await fleet[name].onLoop { core in
+                        guard let agent = core.group else { return }
+                        let now = core.currentTime()
+                        agent.trials = agent.trials.mapValues { _ in now }
+                        agent.settle()
+                    }
+                }
+            }
             // One that was not there before is not there afterwards.
-            _ = try await fleet["hq"].setTunnel(request(first.port, 10))
+            _ = try await fleet["hq"].setTunnel(request(first.port, 600))
             try await waitFor(first)
+            try await endTrials()
             try await Polling.wait(until: "the tunnel to be gone again") {
                 let (edge, hq) = (try await fleet["edge-1"].status(), try await fleet["hq"].status())
                 return edge.tunnels.isEmpty && hq.tunnels.isEmpty
             }
             _ = try await fleet["hq"].setTunnel(request(first.port, nil))
             try await waitFor(first)
-            _ = try await fleet["hq"].setTunnel(request(second.port, 10))
+            _ = try await fleet["hq"].setTunnel(request(second.port, 600))
             #expect(await refusal { _ = try await fleet["hq"].setTunnel("t", isEnabled: false) } == .conflict)
             let waiting = try await fleet["hq"].groupTunnels().first?.trial
             #expect(waiting != nil)
             try await waitFor(second)
+            try await endTrials()
             try await waitFor(first)
             let problems = try await fleet["hq"].status().group?.problems ?? []
             #expect(problems.contains { $0.hasPrefix("the change of the tunnel t was not confirmed") })

@@ -9,9 +9,10 @@ import Testing
 extension GroupedGatewayTests {
     /// An admin has another admin make invitations, tell of them and take them back.
     @Suite(.serialized) struct InviteAtTests {
-        private static let hasty: GatewayTuning = {
+        /// A request that nobody answers is there for as long as the test wants to look at it.
+        private static let patient: GatewayTuning = {
             var tuning = GatewayTuning()
-            tuning.requestPatience = .seconds(1)
+            tuning.requestPatience = .seconds(600)
             return tuning
         }()
 
@@ -68,7 +69,7 @@ extension GroupedGatewayTests {
 
         /// Each thing that can be wrong has its own words.
         @Test func whatIsWrongIsSaid() async throws {
-            let fleet = try await fleet(Self.hasty)
+            let fleet = try await fleet()
             let hq = fleet["hq"]
             func ask(_ at: String, count: Int? = nil, from gateway: Gateway? = nil) async -> GroupError? {
                 await GroupError.refusal { _ = try await (gateway ?? hq).invite(InviteRequest(count: count, at: at)) }
@@ -131,7 +132,7 @@ extension GroupedGatewayTests {
 
         /// Who is no admin gets nothing, and cannot answer for one.
         @Test func onlyAdminsAskAndAnswer() async throws {
-            let fleet = try await fleet(Self.hasty)
+            let fleet = try await fleet(Self.patient)
             let liar = try await HostileMember("edge-1", to: "hq", in: fleet)
             let exchange = try await liar.openExchange()
             try await liar.send([.request(7, AdminRequest.invite(InviteRequest()).encoded)], on: exchange)
@@ -157,10 +158,10 @@ extension GroupedGatewayTests {
                 try await fleet["hq"].onLoop { $0.group?.requests.count } == 1
             }
             let outcome = try await fleet["hq"].onLoop { core in
-                let agent = core.group!
-                let number = agent.requests.keys.first!
+                let agent = try #require(core.group)
+                let (number, request) = try #require(agent.requests.first)
                 let forged = AdminAnswer.revoked(3).encoded
-                let key = agent.requests[number]!.key
+                let key = request.key
                 agent.receiveAnswer(number, forged, from: liar.identity.publicKey)
                 agent.receiveAnswer(number &+ 1, forged, from: key)
                 // Nothing was sent yet that could be answered.
@@ -168,8 +169,8 @@ extension GroupedGatewayTests {
                 return agent.requests.count
             }
             #expect(outcome == 1)
-            await #expect(throws: (any Error).self) { _ = try await asking.value }
             try await fleet.stop()
+            await #expect(throws: (any Error).self) { _ = try await asking.value }
         }
 
         /// The messages that are whole.

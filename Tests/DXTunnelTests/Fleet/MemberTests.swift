@@ -76,9 +76,16 @@ extension GroupedGatewayTests {
             try await fleet.stop()
         }
 
+        /// Who is there has all the time that it needs to follow a removal.
+        private static let patient: GatewayTuning = {
+            var tuning = GatewayTuning()
+            tuning.removalPatience = .seconds(120)
+            return tuning
+        }()
+
         /// The new hardware has the name, the label and the tunnel; the old one is out and stays out.
         @Test(arguments: [false, true]) func newHardwareTakesAPlace(isCut: Bool) async throws {
-            let fleet = try await Fleet()
+            let fleet = try await Fleet(tuning: Self.patient)
             let target = try TCPServer()
             target.serveEcho()
             try await fleet.add("edge-1", InviteRequest(labels: ["kind=plc"]))
@@ -134,7 +141,7 @@ extension GroupedGatewayTests {
         }
 
         @Test func allSeeWhoIsThere() async throws {
-            let fleet = try await Fleet()
+            let fleet = try await Fleet(tuning: Self.patient)
             for name in ["edge-1", "edge-2", "edge-3"] { try await fleet.add(name) }
             try await Polling.wait(until: "all to be seen by all") {
                 for name in ["hq", "edge-1", "edge-2", "edge-3"] {

@@ -23,11 +23,14 @@ import Testing
     /// As a look-up that takes longer than its gateway lives: whoever waits is told, and the late result goes nowhere.
     @Test func workThatOutlivesTheLoopIsDropped() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        // Of its own: the one that all share has few threads, and tests beside this one need them.
+        let pool = NIOThreadPool(numberOfThreads: 1)
+        pool.start()
         let gate = LoopGate(group.next())
         let latch = ConditionLock(value: false)
         let ended = Mutex(false)
         let result = try await group.next().submit {
-            gate.run(on: .singleton) {
+            gate.run(on: pool) {
                 latch.lock(whenValue: true)
                 latch.unlock()
                 ended.withLock { $0 = true }
@@ -40,6 +43,7 @@ import Testing
         latch.unlock(withValue: true)
         try await Polling.wait(until: "the work has ended") { ended.withLock { $0 } }
         #expect(!gate.execute {})
+        try await pool.shutdownGracefully()
     }
 
     @Test func nothingIsRunForAClosedGate() async throws {

@@ -175,9 +175,10 @@ extension GatewayTests {
             let client = try UDPSocket()
             try await client.ask(Pattern.bytes(700, seed: 3), at: try await pair.originPort())
             for gateway in [pair.edge, pair.cloud] {
-                let record = try #require(try await records(gateway, 1).first)
-                #expect(record.networkProtocol == .udp && record.end == .idle)
-                #expect(record.bytesToTarget >= 700 && record.bytesToClient >= 700)
+                let all = try await records(gateway, 1)
+                #expect(all.allSatisfy { $0.networkProtocol == .udp && $0.end == .idle })
+                // More than one where an answer was late.
+                #expect(all.contains { $0.bytesToTarget >= 700 && $0.bytesToClient >= 700 })
             }
             #expect(try await pair.edge.auditRecords()?.first?.client == "127.0.0.1:\(client.port)")
             try await pair.stop()

@@ -1,3 +1,4 @@
+import DXWire
 import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
@@ -84,8 +85,11 @@ extension GatewayTests {
             ) { $0.healthCheck = self.check(.http(path: "/health", expect: nil)) }
             try await Polling.wait(until: "the first to be up") { try await trio.destinations()["a"]?.target == "up" }
             answer.text = "HTTP/1.1 503 Service Unavailable\r\n\r\n"
-            try await trio.waitForStates(["a": .down])
-            #expect(try await trio.destinations()["a"]?.reason == "HTTP status 503")
+            // A target that was slow is down as well, until the next look.
+            try await Polling.wait(until: "the first to be down for what it says") {
+                let first = try await trio.destinations()["a"]
+                return first?.state == .down && first?.reason == "HTTP status 503"
+            }
             try await trio.stop()
         }
 
@@ -116,13 +120,13 @@ extension GatewayTests {
         @Test func aGatewayThatIsSilentIsReplaced() async throws {
             let targets = [try NamedTarget(), try NamedTarget()]
             let trio = try await GatewayTrio(
-                targets: targets.map(\.port), isForwarded: true, tuning: quickFailback)
+                targets: targets.map(\.port), isForwarded: true, tuning: quickFailback, openPatience: .seconds(3))
             let client = try await trio.connect()
             try await Polling.wait(until: "the first to have it") {
                 try await trio.a.status().tunnels.first?.openConnections == 1
             }
             // The answer to this comes behind that to the connection.
-            _ = try await trio.edge.ping("a")
+            _ = try await trio.edge.ping("a", timeout: .seconds(120))
             trio.forwarder?.cut(true)
             for _ in 0..<5 { #expect(try await trio.whoAnswers() == targets[1].port) }
             try await client.send(Array("who?".utf8))
@@ -283,16 +287,13 @@ extension GatewayTests {
         @Test func aTunnelHoldsItsConnections() async throws {
             let targets = [try TCPServer(), try TCPServer()]
             for target in targets { target.serveEcho() }
-            var tuning = GatewayTuning()
-            tuning.idleTimeout = .seconds(2)
-            tuning.handshakeTimeout = .seconds(1)
             let plain = GatewayConfiguration.Tunnel(
                 name: "plain", origins: [.init(gateway: "edge", listen: HostAddress(host: "127.0.0.1", port: 0))],
                 destinations: [
                     .init(gateway: "a", target: HostAddress(host: "127.0.0.1", port: UInt16(targets[0].port)))
                 ])
             let trio = try await GatewayTrio(
-                targets: targets.map(\.port), isForwarded: true, tuning: tuning, further: [plain]
+                targets: targets.map(\.port), isForwarded: true, further: [plain]
             ) { $0.hold = .seconds(3_600) }
             let (held, other) = (try await trio.connect(), try await trio.connect("plain"))
             for client in [held, other] {
@@ -301,6 +302,12 @@ extension GatewayTests {
             }
             trio.forwarder?.cut(true)
             try await held.send([2])
+            for (gateway, peer) in [(trio.edge, "a"), (trio.a, "edge")] {
+                try await gateway.onLoop { core in
+                    let channel = core.peers.first { $0.name == peer }?.channel
+                    channel?.endOutlasted(now: core.currentTime() + .seconds(1_000))
+                }
+            }
             #expect(try await other.receive() == .failed(ECONNRESET))
             #expect(held.receiveNow() == nil)
             trio.forwarder?.cut(false)

@@ -119,7 +119,7 @@ extension GatewayTests {
             let report = try await phase(pair.edge, .over)
             #expect(report.ending == .time && report.cutMilliseconds >= 1_000)
             // It is one like any other.
-            #expect(try await pair.edge.ping("cloud") > .zero)
+            #expect(try await pair.edge.ping("cloud", timeout: .seconds(120)) > .zero)
             let cutting = try await pair.edge.onLoop { $0.blackout != nil || $0.secure.silencedPeer != nil }
             #expect(!cutting)
             try await pair.stop()
@@ -128,12 +128,12 @@ extension GatewayTests {
         /// Open connections wait, new ones go to the other destination.
         @Test func newConnectionsGoElsewhere() async throws {
             let targets = [try NamedTarget(), try NamedTarget()]
-            let trio = try await GatewayTrio(targets: targets.map(\.port), tuning: patient)
+            let trio = try await GatewayTrio(targets: targets.map(\.port), tuning: patient, openPatience: .seconds(3))
             let client = try await trio.connect()
             try await Polling.wait(until: "the first to have it") {
                 try await trio.a.status().tunnels.first?.openConnections == 1
             }
-            _ = try await trio.edge.ping("a")
+            _ = try await trio.edge.ping("a", timeout: .seconds(120))
             let plan = try await trio.edge.rehearse(RehearsalTarget(peer: "a"), seconds: 60)
             #expect(plan.tunnels.map(\.standsBy) == [["b"]] && plan.notes.count == 1)
             _ = try await phase(trio.edge, .cut)
@@ -358,7 +358,7 @@ extension GatewayTests {
             await #expect(throws: GatewayError.rehearsing("edge1")) {
                 try await star.hub.rehearse(RehearsalTarget(peer: "edge0"), seconds: 60)
             }
-            #expect(try await star.hub.ping("edge0") > .zero)
+            #expect(try await star.hub.ping("edge0", timeout: .seconds(120)) > .zero)
             await #expect(throws: GatewayError.noAnswer("edge1")) {
                 try await star.hub.ping("edge1", timeout: .milliseconds(300))
             }

@@ -1,3 +1,4 @@
+import DXStream
 import Testing
 
 @testable import DXTunnel
@@ -51,10 +52,12 @@ extension GatewayTests {
             try await pair.waitUntilActive()
             let client = try await pair.connect()
             let target = try await server.accept()
-            try await Polling.wait(until: "eight sessions, one after the other") {
+            // Of those that give way some are still answered: three probe timeouts each, which are long on a busy machine.
+            let most = MessageChannel.maximumPaths + PeerLink.maximumBinding
+            try await Polling.wait(until: "many sessions, one after the other") {
                 let counts = try await pair.sessions()
-                #expect(counts.allSatisfy { $0.registered <= 4 }, "\(counts)")
-                return counts.allSatisfy { $0.established >= 8 }
+                #expect(counts.allSatisfy { $0.registered <= most }, "\(counts)")
+                return counts.allSatisfy { $0.established >= 2 * UInt64(most) }
             }
             try await client.send([1])
             #expect(try await target.receive() == .bytes([1]))

@@ -66,13 +66,15 @@ extension GatewayTests {
             for name in ["cloud", pair.cloud.id, String(pair.cloud.id.prefix(8))] {
                 #expect(try await pair.edge.ping(name) > .zero)
             }
-            #expect(try await pair.cloud.ping("edge") > .zero)
+            #expect(try await pair.cloud.ping("edge", timeout: .seconds(120)) > .zero)
             for name in ["nobody", "", "edge", String(pair.cloud.id.prefix(7))] {
                 await #expect(throws: GatewayError.unknownPeer(name)) { try await pair.edge.ping(name) }
             }
             // More at once than are kept: some are refused, all have an answer.
             let answers = await withTaskGroup(of: Bool.self) { group in
-                for _ in 0..<200 { group.addTask { (try? await pair.edge.ping("cloud")) != nil } }
+                for _ in 0..<200 {
+                    group.addTask { (try? await pair.edge.ping("cloud", timeout: .seconds(120))) != nil }
+                }
                 return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
             }
             #expect(answers >= 64)

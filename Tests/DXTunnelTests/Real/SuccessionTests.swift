@@ -1,3 +1,4 @@
+import DXWire
 import NIOConcurrencyHelpers
 import Testing
 
@@ -16,12 +17,19 @@ extension GatewayTests {
             }
         }
 
-        private func echoPair() async throws -> (GatewayPair, TCPServer) {
+        /// So long clients wait for the other gateway where none of them may be refused.
+        private static let patience = Interval.seconds(120)
+
+        private func echoPair(_ change: (inout GatewayTuning) -> Void = { _ in }) async throws -> (
+            GatewayPair, TCPServer
+        ) {
             let server = try TCPServer()
             server.serveEcho()
-            let pair = try await GatewayPair(
-                GatewayPair.Plan([GatewayPair.tunnel(target: HostAddress(host: "127.0.0.1", port: UInt16(server.port)))]
-                ))
+            var plan = GatewayPair.Plan([
+                GatewayPair.tunnel(target: HostAddress(host: "127.0.0.1", port: UInt16(server.port)))
+            ])
+            change(&plan.tuning)
+            let pair = try await GatewayPair(plan)
             try await pair.waitUntilActive()
             return (pair, server)
         }
@@ -43,6 +51,7 @@ extension GatewayTests {
                 GatewayPair.tunnel(target: HostAddress(host: "127.0.0.1", port: UInt16(server.port)))
             ])
             plan.tuning.stripeCount = stripeCount
+            plan.tuning.inheritedPatience = Self.patience
             let pair = try await GatewayPair(plan)
             try await pair.waitUntilActive()
             let client = try await pair.connect()
@@ -70,7 +79,7 @@ extension GatewayTests {
 
         /// One client after the other, and some at a time, while the gateway is restarted: none is refused, and none waits for long.
         @Test(arguments: End.allCases) func noClientIsRefused(_ end: End) async throws {
-            let (pair, server) = try await echoPair()
+            let (pair, server) = try await echoPair { $0.inheritedPatience = Self.patience }
             let port = try await pair.originPort()
             let isOver = Flag()
             let clients = Task {

@@ -267,7 +267,7 @@ extension GatewayTests {
         /// What was written arrives, however long its reader pauses.
         @Test func aClosedChannelWaitsForASlowReader() async throws {
             let ends = try await ChannelEnds.overTunnel(options { $0.serverReads = false }) {
-                $0.tuning.closedPatience = .milliseconds(50)
+                $0.tuning.closedPatience = .milliseconds(500)
             }
             let all = Pattern.bytes(40_000_000, seed: 8)
             let taken = NIOLockedValueBox(0)
@@ -279,7 +279,7 @@ extension GatewayTests {
             _ = try await ends.pair?.edge.ping("cloud", timeout: .seconds(600))
             try await ends.client.channel.close()
             // Several patiences by the loop's own clock, so that it has looked several times by then.
-            try await ends.client.channel.eventLoop.scheduleTask(in: .milliseconds(500)) {}.futureResult.get()
+            try await ends.client.channel.eventLoop.scheduleTask(in: .seconds(3)) {}.futureResult.get()
             let count = taken.withLockedValue { $0 }
             #expect(count > 0 && count < all.count)
             try await ends.server.channel.setOption(.autoRead, value: true).get()
@@ -287,7 +287,8 @@ extension GatewayTests {
             let got = ends.server.seen.bytes
             #expect(got.readableBytes >= count)
             #expect(got == ByteBuffer(bytes: all.prefix(got.readableBytes)))
-            try await ends.server.channel.close()
+            // Unless its patience was over meanwhile.
+            try? await ends.server.channel.close()
             try await ends.waitUntilNoneIsOpen()
             try await ends.stop()
         }

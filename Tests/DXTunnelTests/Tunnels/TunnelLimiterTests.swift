@@ -63,7 +63,8 @@ import Testing
             let limiter = TunnelLimiter(bitsPerSecond: 40_000_000, on: loop)
             let senders = (0..<10).map { _ in Sender(50_000) }
             for sender in senders { limiter.submit(sender) }
-            #expect(senders.reduce(0) { $0 + $1.sent } <= 100_000)
+            // The burst, and perhaps a turn more on a machine that paused; how much exactly is a matter of `RateTurnsTests`.
+            #expect(senders.reduce(0) { $0 + $1.sent } < 500_000)
             return Pair(
                 limiter: NIOLoopBound(limiter, eventLoop: loop), senders: NIOLoopBound(senders, eventLoop: loop))
         }
