@@ -431,7 +431,7 @@ extension MessageChannel {
             if isBulk && streams[slot].deficit <= 0 {
                 streams[slot].deficit &+= Int(streams[slot].share) &* quantum
                 guard streams[slot].deficit > 0 else {
-                    scheduler.rotate()
+                    scheduler.rotate(isBulk: true)
                     continue
                 }
             }
@@ -442,11 +442,12 @@ extension MessageChannel {
             }
             writeStream(chunk, slot, on: index, &builder, &output)
             if isBulk { streams[slot].deficit &-= max(chunk.count, 1) }
+            scheduler.sent(chunk.count, isBulk: isBulk)
             let credit = channelCredit
             if !inPlace(&streams[slot], { $0.send.canSend(channelCredit: credit) }) {
                 unschedule(slot)
             } else if !isBulk || streams[slot].deficit <= 0 {
-                scheduler.rotate()
+                scheduler.rotate(isBulk: isBulk)
             }
         }
     }
@@ -455,7 +456,7 @@ extension MessageChannel {
     private static var smallestWorthwhileData: Int { 32 }
 
     private mutating func unschedule(_ slot: Int32) {
-        scheduler.removeFront(share: streams[slot].share)
+        scheduler.removeFront(isBulk: streams[slot].streamClass == .bulk, share: streams[slot].share)
         streams[slot].isScheduled = false
         // What was sent beyond the last quantum stays owed.
         streams[slot].deficit = min(streams[slot].deficit, 0)

@@ -4,12 +4,22 @@ internal import DequeModule
 /// Whose data goes next: interactive streams first, in turn; then bulk streams by deficit round robin, each with a quantum
 /// of its share times what a turn is worth (Shreedhar and Varghese, 1995).
 ///
+/// What is interactive is small: a transfer through an interactive stream must not keep all others from sending for as long as it
+/// lasts. So while bulk waits interactive streams are ahead of it by `mostAhead` bytes at most, and beyond that bulk gets a quarter.
+///
 /// Holds places of the stream table. A stream is in at most one queue, once (`Stream.isScheduled`).
 struct StreamScheduler: Sendable {
     private var interactive: Deque<Int32> = []
     private var bulk: Deque<Int32> = []
     /// The sum of the shares of the bulk streams that wait.
     private(set) var bulkShares = 0
+    /// How many bytes more interactive streams have sent than three times those of bulk, since bulk began to wait.
+    private var ahead = 0
+
+    /// 64 KiB: a screen that is drawn anew, and four times what a turn is worth at most.
+    static let mostAhead = 65_536
+    /// For each byte of bulk interactive streams may send three.
+    private static let ratio = 3
 
     /// What a share of 1 may send in a round, in bytes: what the pacing rate gives in 50 µs, so that a round of a hundred
     /// streams takes 5 ms. At least about a datagram, so that no round gives less than one frame; at most a large packet,
@@ -31,20 +41,36 @@ struct StreamScheduler: Sendable {
         }
     }
 
-    /// The stream whose turn it is; nil when nothing waits.
-    var front: Int32? { interactive.first ?? bulk.first }
+    /// Whether bulk has been waiting for too much that is interactive.
+    private var isBulksTurn: Bool { ahead >= Self.mostAhead && !bulk.isEmpty }
 
-    /// Takes the stream whose turn it is, with the share it was appended with, out of its queue.
-    mutating func removeFront(share: UInt16) {
-        if interactive.popFirst() == nil, bulk.popFirst() != nil { bulkShares &-= Int(share) }
+    /// The stream whose turn it is; nil when nothing waits.
+    var front: Int32? { isBulksTurn ? bulk.first : interactive.first ?? bulk.first }
+
+    /// The stream whose turn it is has sent so much.
+    mutating func sent(_ count: Int, isBulk: Bool) {
+        if isBulk {
+            ahead = max(0, ahead - count * Self.ratio)
+        } else {
+            ahead = bulk.isEmpty ? 0 : ahead + count
+        }
     }
 
-    /// Puts the stream whose turn it is behind the others of its class.
-    mutating func rotate() {
-        if let slot = interactive.popFirst() {
+    /// Takes the first stream of a class, with the share it was appended with, out of its queue.
+    mutating func removeFront(isBulk: Bool, share: UInt16) {
+        if isBulk {
+            if bulk.popFirst() != nil { bulkShares &-= Int(share) }
+        } else {
+            _ = interactive.popFirst()
+        }
+    }
+
+    /// Puts the first stream of a class behind the others.
+    mutating func rotate(isBulk: Bool) {
+        if isBulk {
+            if let slot = bulk.popFirst() { bulk.append(slot) }
+        } else if let slot = interactive.popFirst() {
             interactive.append(slot)
-        } else if let slot = bulk.popFirst() {
-            bulk.append(slot)
         }
     }
 }

@@ -37,6 +37,25 @@ import Testing
         #expect(late <= .milliseconds(isLossy ? 110 : 48), "99 of 100 within \(late)")
     }
 
+    /// A transfer through an interactive stream takes most of the channel, and leaves bulk a quarter of it.
+    @Test func aTransferThatIsInteractiveLeavesBulkAPart() throws {
+        let start = VirtualClock().now
+        var plan = TrafficPlan()
+        plan.streams = [.bulk(60_000_000), .bulk(60_000_000)]
+        plan.streams[0].streamClass = .interactive
+        let upper = Traffic(plan, role: .upper, seed: 1, start: start)
+        let pair = try Pair(
+            Pair.Setup(), upward: .steady(megabitsPerSecond: 50, delay: .milliseconds(10), queue: .milliseconds(40)),
+            downward: .steady(megabitsPerSecond: 50, delay: .milliseconds(10), queue: .milliseconds(40)),
+            lower: Traffic(plan, role: .lower, seed: 1, start: start), upper: upper)
+        try pair.run(for: .seconds(1))
+        let before = upper.streams.map(\.readByteCount)
+        try pair.run(for: .seconds(6))
+        let counts = zip(upper.streams, before).map { $0.readByteCount - $1 }
+        let part = Double(counts[1]) / Double(counts[0] + counts[1])
+        #expect(part > 0.2 && part < 0.3, "bulk got \(counts[1]) of \(counts[0] + counts[1]) bytes")
+    }
+
     /// Writes the time every 50 ms on an interactive stream, and as much as it can on a bulk stream.
     private final class Keyboard: Application {
         private var next: Instant
