@@ -36,6 +36,22 @@ final class LoopGate: Sendable {
     func run<Result: Sendable>(
         on pool: NIOThreadPool, _ work: @escaping @Sendable () throws -> Result
     ) -> EventLoopFuture<Result> {
+        bring { done in
+            pool.submit { item in
+                done(
+                    Swift.Result {
+                        guard item == .active else { throw LoopEnded() }
+                        return try work()
+                    })
+            }
+        }
+    }
+
+    /// Has `begin` begin something on other threads, and brings the result to the loop which that is handed there; `LoopEnded` when the
+    /// gate closes before.
+    func bring<Result: Sendable>(
+        _ begin: (@escaping @Sendable (Swift.Result<Result, any Error>) -> Void) -> Void
+    ) -> EventLoopFuture<Result> {
         let promise = eventLoop.makePromise(of: Result.self)
         let number = state.withLockedValue { state -> UInt64? in
             guard state.isOpen else { return nil }
@@ -47,11 +63,7 @@ final class LoopGate: Sendable {
             promise.fail(LoopEnded())
             return promise.futureResult
         }
-        pool.submit { [self] item in
-            let result = Swift.Result<Result, any Error> {
-                guard item == .active else { throw LoopEnded() }
-                return try work()
-            }
+        begin { [self] result in
             state.withLockedValue { state in
                 guard state.work.removeValue(forKey: number) != nil else { return }
                 eventLoop.execute { promise.completeWith(result) }

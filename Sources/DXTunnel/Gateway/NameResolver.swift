@@ -10,14 +10,16 @@ enum NameResolver {
     /// needs no look-up. Fails with `GatewayError.system` when there are none.
     static func resolve(_ address: HostAddress, at gate: LoopGate) -> EventLoopFuture<[Endpoint]> {
         if let endpoint = address.endpoint { return gate.eventLoop.makeSucceededFuture([endpoint]) }
-        return gate.run(on: .singleton) { try lookUp(address) }
+        let name = HostAddress(host: address.host, port: 0)
+        return gate.bring { done in SharedLookUps.ofProcess.run(name.host, { try lookUp(name) }, done) }
+            .map { endpoints in endpoints.map { $0.withPort(address.port) } }
     }
 
     /// The addresses of a matchmaker: of one that is named without a port those of its service (`docs/matchmaking.md` §6), else, and
     /// where there is no such service, those of the host.
     static func resolve(_ matchmaker: MatchmakerAddress, at gate: LoopGate) -> EventLoopFuture<[Endpoint]> {
         guard matchmaker.isService else { return resolve(matchmaker.address, at: gate) }
-        return gate.run(on: .singleton) {
+        return gate.run(on: SharedLookUps.ofProcess.pool) {
             guard let records = ServiceRecord.lookUp(service + matchmaker.address.host), !records.isEmpty else {
                 return try lookUp(matchmaker.address)
             }

@@ -176,7 +176,7 @@ final class TargetChecker {
             }
         let connecting =
             switch address {
-            case .tcp(let host, _): bootstrap.connect(host: host.host, port: Int(host.port))
+            case .tcp(let host, _): bootstrap.connect(to: host, at: core.gate)
             case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
             }
         connecting.whenComplete { result in

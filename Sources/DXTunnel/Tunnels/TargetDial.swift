@@ -50,7 +50,7 @@ final class TargetDial {
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.writeBufferWaterMark, value: TCPBridge.waterMark)
         switch target {
-        case .tcp(let host, _): bootstrap.connect(host: host.host, port: Int(host.port)).cascade(to: promise)
+        case .tcp(let host, _): bootstrap.connect(to: host, at: core.gate).cascade(to: promise)
         case .unix(let path):
             let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
             bootstrap.connect(unixDomainSocketPath: path).whenComplete { bound.value.attempted($0) }
