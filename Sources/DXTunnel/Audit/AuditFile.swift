@@ -91,7 +91,10 @@ struct AuditFile: Sendable {
     }
 
     private func open() -> CInt {
-        unsafe Glibc.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600 as mode_t)
+        let descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600 as mode_t)
+        // Also one that was put back from a backup, or opened to others by hand, is not for others to read.
+        if descriptor >= 0 { fchmod(descriptor, 0o600) }
+        return descriptor
     }
 
     private func lastByte(_ descriptor: CInt, _ size: Int) -> UInt8 {

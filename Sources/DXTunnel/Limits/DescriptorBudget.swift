@@ -56,8 +56,14 @@ struct DescriptorBudget: Sendable {
         return .room(isBack: true)
     }
 
-    /// How many there are for what can do with fewer.
-    var room: Int { Self.lowestFree().map { max(0, limit - Self.reserve(of: limit) - $0) } ?? 0 }
+    /// How many there are for what can do with fewer. Counted, as above a hole others may be in use: not for each connection.
+    var room: Int { Self.room(lowestFree: Self.lowestFree(), openCount: Self.openCount(), of: limit) }
+
+    /// The same, knowing the lowest number that is free (nil: none is), how many are open (nil: not to be known), and how many there may be.
+    static func room(lowestFree: Int?, openCount: Int?, of limit: Int) -> Int {
+        guard let lowestFree else { return 0 }
+        return max(0, limit - reserve(of: limit) - max(lowestFree, openCount ?? 0))
+    }
 
     /// The lowest number that a new socket gets; nil when the system has none to give, to this process or at all.
     private static func lowestFree() -> Int? {

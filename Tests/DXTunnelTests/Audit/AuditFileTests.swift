@@ -68,6 +68,17 @@ import Testing
         #expect(mode as? Int == 0o600)
     }
 
+    /// Put back from a backup, or opened to others by hand.
+    @Test func nobodyElseMayReadIt() throws {
+        let directory = TemporaryDirectory()
+        let path = directory.file("audit.log")
+        try Data().write(to: URL(fileURLWithPath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+        #expect(AuditFile(directory: directory.path, byteCount: 20_000).append(lines([record(1)])) == nil)
+        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+    }
+
     /// They are read from the end, in pieces: lines lie across their bounds, and nothing behind what is wanted is looked at.
     @Test func theNewestAreReadFirst() throws {
         let directory = TemporaryDirectory()

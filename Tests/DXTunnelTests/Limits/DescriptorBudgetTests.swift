@@ -23,6 +23,15 @@ import Testing
         #expect(!budget.isShort && budget.note(lowestFree: 983, of: 1_024) == .room(isBack: false))
     }
 
+    /// A low number that is free says nothing of those above it.
+    @Test func whatIsLeftIsCounted() {
+        #expect(DescriptorBudget.room(lowestFree: 100, openCount: 100, of: 1_024) == 892)
+        #expect(DescriptorBudget.room(lowestFree: 20, openCount: 900, of: 1_024) == 92)
+        #expect(DescriptorBudget.room(lowestFree: 20, openCount: 1_000, of: 1_024) == 0)
+        #expect(DescriptorBudget.room(lowestFree: 900, openCount: nil, of: 1_024) == 92)
+        #expect(DescriptorBudget.room(lowestFree: nil, openCount: 10, of: 1_024) == 0)
+    }
+
     @Test func theProcessIsAsked() throws {
         var budget = DescriptorBudget()
         #expect(budget.limit > 32)
