@@ -60,7 +60,8 @@ final class TunnelLimiter {
     func release() {
         while let sender = turns.leave() {
             sender.isWaitingForTurn = false
-            _ = sender.send(atMost: .max)
+            // Until the stream takes no more: then it says when it does again.
+            while sender.send(atMost: .max) > 0 {}
         }
         cancel()
     }

@@ -11,6 +11,8 @@ import Testing
         var isWaitingForTurn = false
         var left: Int
         var sent = 0
+        /// What it sends at once, as a stream has room for so much.
+        var most = Int.max
         /// Whom it wakes in the middle of its turn, as a connection may.
         var other: (limiter: TunnelLimiter, sender: Sender)?
 
@@ -18,7 +20,7 @@ import Testing
 
         var sendableByteCount: Int { left }
         func send(atMost limit: Int) -> Int {
-            let count = min(limit, left)
+            let count = min(limit, left, most)
             left -= count
             sent += count
             if let other { other.limiter.submit(other.sender) }
@@ -50,6 +52,19 @@ import Testing
             #expect(second.isWaitingForTurn && third.isWaitingForTurn)
             #expect(limiter.waitCount == 1 && limiter.bitsPerSecond == 8_000)
             limiter.cancel()
+        }
+    }
+
+    /// The rate is taken away: who waits sends all that its stream takes, not only a part and then nothing.
+    @Test func whoWaitsWhenThereIsNoRateAnyMoreSendsAll() async throws {
+        try await onLoop { loop in
+            let limiter = TunnelLimiter(bitsPerSecond: 8_000, on: loop)
+            let sender = Sender(500_000)
+            sender.most = 10_000
+            limiter.submit(sender)
+            #expect(sender.left > 0)
+            limiter.release()
+            #expect(sender.left == 0 && !sender.isWaitingForTurn)
         }
     }
 
