@@ -397,6 +397,10 @@ final class PeerLink {
         case .refuse: return drop(session)
         }
         let half = ownHalf
+        // What ends with the old channel is not what found the new one.
+        if let channel, channel.isSucceeded || channel.remoteHalf != bind.channelHalf {
+            pathAttempts.removeAll { $0.session === session.session }
+        }
         if let channel, channel.isSucceeded {
             part(channel)
         } else if let channel, channel.remoteHalf != bind.channelHalf {
