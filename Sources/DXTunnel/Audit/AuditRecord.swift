@@ -18,6 +18,8 @@ public struct AuditRecord: Sendable, Hashable {
         case channelLost = "channel_lost"
         /// The tunnel was removed or changed.
         case tunnelChanged = "tunnel_changed"
+        /// A flow goes on at another destination: this one is silent, about to stop or without its target.
+        case moved
         /// This gateway was stopped.
         case gatewayStopping = "gateway_stopping"
         /// No connection: so many records, `count`, were left out, as there were too many at a time.

@@ -230,6 +230,13 @@ private struct Validation {
                 .conflict, path.key("compression"), "a UDP tunnel is not compressed",
                 "remove the key: it is for TCP and unix sockets")
         }
+        switch tunnel.healthCheck?.kind {
+        case .tcp, .http:
+            add(
+                .conflict, path.key("health"), "the target of a UDP tunnel takes no connections",
+                "remove the key, or name a program that asks it: {check: command, command: NAME}")
+        case .command, nil: break
+        }
     }
 
     private mutating func checkIsPort(_ address: TunnelAddress?, at path: ConfigurationPath) {

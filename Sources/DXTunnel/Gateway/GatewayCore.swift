@@ -46,6 +46,8 @@ final class GatewayCore {
     var onSuccessorEnded: (@Sendable () -> Void)?
     /// It takes no new connections, and its peers know.
     private(set) var isDraining = false
+    /// Addresses that could not be had are tried again soon.
+    var isRetryingListeners = false
     /// Changed by `apply` alone, once the gateway runs.
     var peers: [PeerLink] = []
     var origins: [OriginTunnel] = []
@@ -209,7 +211,11 @@ final class GatewayCore {
     ) throws(GatewayError) {
         for listener in listeners {
             guard let tunnel = origins.first(where: { $0.name == listener.tunnel }) else { continue }
-            try tunnel.reserve(listener.place)
+            do throws(GatewayError) { try tunnel.reserve(listener.place) } catch {
+                // The earlier start may have it still, at another address, and has connections that must not end with this.
+                guard inheritance != nil else { throw error }
+                tunnel.miss(listener.place, "\(error)")
+            }
         }
         var settings = SocketConfiguration()
         settings.receiveBufferByteCount = configuration.limits.socketBufferBytes
@@ -252,6 +258,8 @@ final class GatewayCore {
         if draining { rehearsal?.end(.draining) }
         isDraining = draining
         refreshOrigins()
+        for tunnel in origins { tunnel.udp?.setDraining(draining) }
+        for tunnel in destinations { tunnel.udp?.setDraining(draining) }
         // Another start has the new connections, or will have them as soon as the peers are with it.
         guard succession != .yielded else { return }
         for peer in peers { peer.channel?.tellLeaving(draining) }

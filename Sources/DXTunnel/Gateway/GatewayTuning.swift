@@ -41,7 +41,7 @@ struct GatewayTuning: Sendable {
     /// So long clients wait, at listeners that an earlier start had open, for the destination to be found again.
     var inheritedPatience: Interval = .seconds(5)
 
-    /// How often a gateway of a group looks after what does not come by itself: listeners that failed, epochs that are
+    /// How often a gateway looks after what does not come by itself: listeners that failed; in a group also epochs that are
     /// missing, tunnels that end, channels that nobody needs.
     var groupUpkeepInterval: Interval = .seconds(5)
     /// How long a channel without need is kept.

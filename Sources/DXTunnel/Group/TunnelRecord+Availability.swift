@@ -17,7 +17,16 @@ extension TunnelRecord {
             if let fault = check.fault {
                 throw GroupError(.badRequest, "the health check has \(fault)", "see docs/ha.md for what it may have")
             }
-            healthCheck = check
+            switch check.kind {
+            case .tcp, .http:
+                guard networkProtocol == .tcp else {
+                    throw GroupError(
+                        .badRequest, "the target of a UDP tunnel takes no connections",
+                        "leave health out, or write command:NAME, a program that asks it")
+                }
+                healthCheck = check
+            case .command: healthCheck = check
+            }
         }
         isSticky = request.sticky ?? false
         switch request.failback {

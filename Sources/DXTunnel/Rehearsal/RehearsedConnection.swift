@@ -60,7 +60,7 @@ enum RehearsedConnection {
         case .closed: .inOrder
         case .channelLost, .refused, .idle: .broken(end?.rawValue ?? "")
         case .resetByClient, .resetByTarget, nil: .reset
-        case .tunnelChanged, .gatewayStopping, .leftOut: .inOrder
+        case .tunnelChanged, .moved, .gatewayStopping, .leftOut: .inOrder
         }
     }
 }

@@ -157,6 +157,7 @@ extension GatewayCore {
         eventLoop.scheduleTask(in: .nanoseconds(tuning.inheritedPatience.nanoseconds)) {
             inheritance.closeRest()
             bound.value.inheritance = nil
+            bound.value.retryListeners()
             for tunnel in bound.value.origins { tunnel.refuseWaiting() }
         }
     }

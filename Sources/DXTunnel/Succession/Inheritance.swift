@@ -34,11 +34,9 @@ package final class Inheritance: Sendable {
         }
     }
 
-    /// A listener that is there, and whether clients can connect already; nil when there was none.
-    func listener(of tunnel: String, at place: ListenerPlace) -> (descriptor: CInt, isListening: Bool)? {
-        let found = bequest.listeners.first {
-            $0.tunnel == tunnel && $0.address == "\(place.address)" && $0.offset == place.offset
-        }
+    /// The listener at an address, whichever tunnel's it was, and whether clients can connect already; nil when there was none.
+    func listener(at place: ListenerPlace) -> (descriptor: CInt, isListening: Bool)? {
+        let found = bequest.listeners.first { $0.address == "\(place.address)" }
         guard let found, let descriptor = take(found.place) else { return nil }
         return (descriptor, found.isListening)
     }

@@ -227,6 +227,13 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         context.close(promise: nil)
     }
 
+    func handlerRemoved(context: ChannelHandlerContext) {
+        // Never active: the system had no means for one more.
+        guard !isOver, !isDraining else { return }
+        giveStreamUp()
+        over(isHere: true)
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
         guard !isOver else { return }
         if isUnix, inputEnded, !isOutputClosed, !hasFailed { return endWithApplication() }
@@ -273,7 +280,20 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     private func readStream() -> StreamRead { compression?.read(id, on: channel) ?? channel.read(id) }
 
     /// The stream has something to read.
-    func onReadable() { pump() }
+    func onReadable() {
+        pump()
+        lookForReset()
+    }
+
+    /// Where TCP takes nothing at the moment: a reset does not wait for that.
+    private func lookForReset() {
+        guard !isOver, !isWaiting, !isApplicationGone, !outputEnded, channel.isReset(id),
+            case .reset(let code) = channel.read(id)
+        else { return }
+        if asksNext(code) { return }
+        ticket?.end(saidBy: code)
+        abortConnection()
+    }
 
     /// The stream takes bytes again.
     func onWritable() {
@@ -432,9 +452,11 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
     }
 
     func resume() {
-        guard !isOver, !isWaiting, let context, context.channel.isActive else { return }
+        guard !isOver, !isWaiting, isApplicationGone || context?.channel.isActive ?? false else { return }
         if held.readableBytes > 0 { sendHeld() } else if inputEnded { finishInput() }
-        if !isOver { begin() }
+        guard !isOver else { return }
+        // It has sent all and gone, before anybody took it.
+        if isApplicationGone { readForNobody() } else { begin() }
     }
 
     func refuse(_ code: StreamCode) {

@@ -134,7 +134,7 @@ final class TunnelListener {
         }
     }
 
-    private func opened(_ result: Result<any Channel, any Error>, failed: (String) -> Void) {
+    private func opened(_ result: Result<any Channel, any Error>, failed: @escaping (String) -> Void) {
         isOpening = false
         switch result {
         case .success(let opened):
@@ -144,6 +144,15 @@ final class TunnelListener {
                 return
             }
             channel = opened
+            let bound = NIOLoopBound((self, failed), eventLoop: opened.eventLoop)
+            opened.closeFuture.whenComplete { _ in
+                let (listener, failed) = bound.value
+                // Else it was closed here.
+                guard listener.channel === opened else { return }
+                listener.channel = nil
+                listener.removeFile()
+                failed("\(listener.place.text) is listened on no more: the system closed the socket")
+            }
         case .failure(let error):
             removeFile()
             failed("\(place.text) cannot be listened on: \(error); stop the program that took it")

@@ -47,10 +47,9 @@ final class DestinationTunnel {
 
     private func makeChecker() {
         checker?.stop()
-        guard udp == nil else { return }
         let tunnel = NIOLoopBound(Weak(self), eventLoop: core.eventLoop)
         checker = target.map { target in
-            TargetChecker(check, of: target.port(0), tunnel: name, core: core) {
+            TargetChecker(usedCheck, of: target.port(0), tunnel: name, core: core) {
                 tunnel.value.object?.onHealthChanged()
             }
         }
@@ -61,6 +60,19 @@ final class DestinationTunnel {
         weak var object: DestinationTunnel?
         init(_ object: DestinationTunnel) { self.object = object }
     }
+
+    /// Of UDP only a program knows whether a target is well; without one it goes by what is refused, as connections do.
+    private var usedCheck: GatewayConfiguration.HealthCheck? {
+        guard udp != nil else { return check }
+        guard case .command = check?.kind else { return nil }
+        return check
+    }
+
+    /// The target of a UDP tunnel has answered, after datagrams that were refused.
+    func onAnswer() { checker?.connected() }
+
+    /// A datagram of a UDP tunnel was refused by the target's host.
+    func onRefusedDatagram(_ reason: String) { checker?.connectionFailed(reason) }
 
     private func onHealthChanged() {
         core.logger.notice(
@@ -171,7 +183,8 @@ final class DestinationTunnel {
             }
             features.insert(.head)
         }
-        if writesProxyHeader { features.insert(.head) }
+        // The PROXY protocol needs it, and the audit record names the client, too, where the origin can tell.
+        if writesProxyHeader || offer.features.contains(.head) { features.insert(.head) }
         // Wanted by both or not at all: it is no need of the tunnel's.
         if compression == .deflate, offer.features.contains(.deflate) { features.insert(.deflate) }
         guard offer.features.isSuperset(of: features) else {
@@ -183,18 +196,23 @@ final class DestinationTunnel {
 
     /// An origin opened a stream, and this is how it begins.
     func accept(_ id: StreamID, _ beginning: StreamBeginning, on channel: PeerChannel) {
-        guard udp == nil else { return refuse(id, on: channel, code: .refused, "the tunnel is of UDP") }
-        guard hasRoom(for: id, on: channel) else { return }
+        guard udp == nil else {
+            return refuse(id, of: beginning.head.clientText, on: channel, code: .refused, "the tunnel is of UDP")
+        }
+        guard hasRoom(for: id, beginning, on: channel) else { return }
         if let target {
             guard beginning.head.port < UInt64(target.portCount) || target.portCount == 1 else {
-                return refuse(id, on: channel, code: .refused, "the origin names a port that the target has not")
+                return refuse(
+                    id, of: beginning.head.clientText, on: channel, code: .refused,
+                    "the origin names a port that the target has not")
             }
             let address = target.port(Int(clamping: beginning.head.port))
             guard core.localPolicy?.targets != nil else { return connect(id, beginning, to: address, on: channel) }
             return connectIfAllowed(id, beginning, to: address, on: channel)
         }
         guard let acceptor = core.acceptors[name] else {
-            return refuse(id, on: channel, code: .refused, "the program does not serve the tunnel")
+            return refuse(
+                id, of: beginning.head.clientText, on: channel, code: .refused, "the program does not serve the tunnel")
         }
         let ticket = AuditTicket(
             core, tunnel: name, role: .destination, peer: channel.peer.name, client: beginning.head.clientText,
@@ -207,10 +225,10 @@ final class DestinationTunnel {
     }
 
     /// Whether a limit allows one more; refuses it otherwise.
-    private func hasRoom(for id: StreamID, on channel: PeerChannel) -> Bool {
+    private func hasRoom(for id: StreamID, _ beginning: StreamBeginning, on channel: PeerChannel) -> Bool {
         guard let refusal = core.refusal(of: usage, over: channel, needsDescriptor: target != nil) else { return true }
         core.count(refusal)
-        refuse(id, on: channel, code: .limit, refusal.reason, as: refusal.counted)
+        refuse(id, of: beginning.head.clientText, on: channel, code: .limit, refusal.reason, as: refusal.counted)
         return false
     }
 
@@ -232,11 +250,13 @@ final class DestinationTunnel {
     }
 
     private func refuse(
-        _ id: StreamID, on channel: PeerChannel, code: StreamCode, _ reason: String, as counted: RefusalReason? = nil
+        _ id: StreamID, of client: String?, on channel: PeerChannel, code: StreamCode, _ reason: String,
+        as counted: RefusalReason? = nil
     ) {
         usage.refuse(reason, as: counted ?? RefusalReason(code))
         core.auditRefusal(
-            tunnel: name, role: .destination, peer: channel.peer.name, target: targetText, reason: reason)
+            tunnel: name, role: .destination, peer: channel.peer.name, client: client, target: targetText,
+            reason: reason)
         core.complain(
             "connection refused", ["tunnel": name, "origin": channel.peer.name, "reason": reason],
             limit: &channel.peer.complaints)
@@ -248,7 +268,9 @@ final class DestinationTunnel {
         _ id: StreamID, _ beginning: StreamBeginning, to target: TunnelAddress, on channel: PeerChannel
     ) {
         guard let host = target.host else {
-            guard core.localPolicy?.allowsTarget(target) ?? true else { return refuseByPolicy(id, target, on: channel) }
+            guard core.localPolicy?.allowsTarget(target) ?? true else {
+                return refuseByPolicy(id, beginning, target, on: channel)
+            }
             return connect(id, beginning, to: target, on: channel)
         }
         let bound = NIOLoopBound((self, channel), eventLoop: core.eventLoop)
@@ -258,21 +280,25 @@ final class DestinationTunnel {
             switch result {
             case .success(let endpoints):
                 guard let allowed = endpoints.first(where: { tunnel.core.localPolicy?.allowsTarget($0) ?? true }) else {
-                    return tunnel.refuseByPolicy(id, target, on: channel)
+                    return tunnel.refuseByPolicy(id, beginning, target, on: channel)
                 }
                 // Again: those whose names were being looked up are counted only from here on.
-                guard tunnel.hasRoom(for: id, on: channel) else { return }
+                guard tunnel.hasRoom(for: id, beginning, on: channel) else { return }
                 tunnel.connect(
                     id, beginning, to: .tcp(HostAddress(host: allowed.addressText, port: allowed.port)),
                     on: channel)
-            case .failure(let error): tunnel.refuse(id, on: channel, code: .unreachable, "\(error)")
+            case .failure(let error):
+                tunnel.refuse(id, of: beginning.head.clientText, on: channel, code: .unreachable, "\(error)")
             }
         }
     }
 
-    private func refuseByPolicy(_ id: StreamID, _ target: TunnelAddress, on channel: PeerChannel) {
+    private func refuseByPolicy(
+        _ id: StreamID, _ beginning: StreamBeginning, _ target: TunnelAddress, on channel: PeerChannel
+    ) {
         refuse(
-            id, on: channel, code: .refused, "this gateway's local policy does not allow \(target)", as: .notAllowed)
+            id, of: beginning.head.clientText, on: channel, code: .refused,
+            "this gateway's local policy does not allow \(target)", as: .notAllowed)
     }
 
     private func connect(
@@ -293,13 +319,13 @@ final class DestinationTunnel {
         connecting.whenComplete { result in
             let (tunnel, channel, bridge) = bound.value
             if case .success = result { tunnel.connectTimes.note(tunnel.core.currentTime() - begun) }
-            tunnel.connected(result, id, bridge, to: target, on: channel)
+            tunnel.connected(result, id, bridge, of: beginning.head.clientText, to: target, on: channel)
         }
     }
 
     private func connected(
-        _ result: Result<any Channel, any Error>, _ id: StreamID, _ bridge: TCPBridge, to target: TunnelAddress,
-        on channel: PeerChannel
+        _ result: Result<any Channel, any Error>, _ id: StreamID, _ bridge: TCPBridge, of client: String?,
+        to target: TunnelAddress, on channel: PeerChannel
     ) {
         switch result {
         case .success(let tcp):
@@ -320,10 +346,11 @@ final class DestinationTunnel {
             usage.closed()
             let words = TargetConnection.words(for: error)
             // That this gateway has no descriptor says nothing of the target.
-            if !TargetConnection.isOwnTrouble(error) { checker?.connectionFailed(words) }
+            // One port of several without a listener says nothing of the others.
+            if !TargetConnection.isOwnTrouble(error), self.target?.portCount == 1 { checker?.connectionFailed(words) }
             // Nobody waits for the target any more: nothing was refused.
             guard channel.isOwned(id) else { return bridge.onGivenUp(.resetByClient) }
-            refuse(id, on: channel, code: TargetConnection.code(for: error), "target \(target): \(words)")
+            refuse(id, of: client, on: channel, code: TargetConnection.code(for: error), "target \(target): \(words)")
         }
     }
 }

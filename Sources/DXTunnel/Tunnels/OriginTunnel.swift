@@ -38,6 +38,8 @@ final class OriginTunnel {
     /// Destinations whose target was told to be down, and not yet that it is well again.
     private var toldDown: Set<String> = []
     /// Anyone who can connect to a listener can have a connection refused.
+    /// Channels to destinations that flows are better moved from; only of a UDP tunnel.
+    private var avoided: [PeerChannel] = []
     private var complaints = ComplaintLimit()
 
     /// A destination that has a listener block for the tunnel.
@@ -79,7 +81,7 @@ final class OriginTunnel {
     /// Takes a local address. Throws `GatewayError.listen`.
     func reserve(_ place: ListenerPlace) throws(GatewayError) {
         if let udp { return try udp.reserve(place) }
-        listeners.append(try TunnelListener(place, inherited: core.inheritance?.listener(of: wireName, at: place)))
+        listeners.append(try TunnelListener(place, inherited: core.inheritance?.listener(at: place)))
     }
 
     /// Leaves the listeners to another start of the gateway; those of UDP are opened anew there.
@@ -193,6 +195,11 @@ final class OriginTunnel {
             }
             tellHealth(of: choice.standings[index])
         }
+        // What has no connections to keep goes elsewhere with its next datagram.
+        avoided.removeAll()
+        if udp != nil, choice.standings.contains(where: \.isUsable) {
+            avoided = choice.standings.lazy.filter { !$0.isUsable }.compactMap { active[$0.name]?.channel }
+        }
         if isActive { open() } else { closeUnlessActive() }
     }
 
@@ -289,7 +296,7 @@ final class OriginTunnel {
     }
 
     private func open() {
-        if missing.isEmpty { failure = nil }
+        if missing.isEmpty, lookUp == nil { failure = nil }
         udp?.setOpen(true)
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         for listener in listeners {
@@ -299,10 +306,10 @@ final class OriginTunnel {
                 accepted: { bound.value.accept($0, at: entrance) },
                 paused: { bound.value.core.onAcceptPaused($0, tunnel: bound.value.name) },
                 failed: { reason in
-                    bound.value.failure = reason
-                    bound.value.usage.lastError = reason
-                    bound.value.core.warn(
-                        "listener failed", ["tunnel": bound.value.name, "error": reason], level: .error)
+                    let (tunnel, isNew) = (bound.value, bound.value.usage.lastError != reason)
+                    tunnel.fail(reason)
+                    guard isNew else { return }
+                    tunnel.core.warn("listener failed", ["tunnel": tunnel.name, "error": reason], level: .error)
                 })
         }
     }
@@ -376,14 +383,12 @@ final class OriginTunnel {
         for place in missing {
             if !isAllowed(place) {
                 left.append(place)
-                failure = "this gateway's local policy does not allow it to listen at \(place.address)"
-                usage.lastError = failure
+                fail("this gateway's local policy does not allow it to listen at \(place.address)")
                 continue
             }
             do throws(GatewayError) { try reserve(place) } catch {
                 left.append(place)
-                failure = "\(error)"
-                usage.lastError = failure
+                fail("\(error)")
             }
         }
         missing = left
@@ -402,21 +407,31 @@ final class OriginTunnel {
     /// An address was lost by an error of the system's; it is tried again as those that could not be had.
     func lost(_ place: ListenerPlace) {
         guard !isRemoved else { return }
-        missing.append(place)
-        failure = "\(name) listens at \(place.text) no more: the system closed the socket"
-        usage.lastError = failure
+        miss(place, "\(name) listens at \(place.text) no more: the system closed the socket")
     }
 
     /// Whether an address could not be had.
-    var isMissing: Bool { !missing.isEmpty || failure != nil }
+    var isMissing: Bool { !missing.isEmpty || failure != nil || lookUp != nil }
+
+    /// It cannot be had yet; it is tried again.
+    func miss(_ place: ListenerPlace, _ reason: String) {
+        missing.append(place)
+        fail(reason)
+    }
+
+    /// What is missing is tried again after a while.
+    private func fail(_ reason: String) {
+        failure = reason
+        usage.lastError = reason
+        core.retryListenersLater()
+    }
 
     /// A name leads nowhere, as before the network is up: where it listens stays, and it has failed until `again` finds the address,
     /// which is called when missing addresses are tried again.
     func onLookUpFailed(_ reason: String, again: @escaping () -> Void) {
         guard !isRemoved else { return }
-        failure = reason
-        usage.lastError = reason
         lookUp = again
+        fail(reason)
     }
 
     /// The tunnel is no more.
@@ -558,6 +573,9 @@ final class OriginTunnel {
     func isSuspended(_ channel: PeerChannel) -> Bool {
         active.contains { $0.channel === channel && $0.isSuspended }
     }
+
+    /// Whether a destination is silent, about to stop or without its target, while another one is not.
+    func isAvoided(_ channel: PeerChannel) -> Bool { avoided.contains { $0 === channel } }
 
     /// A connection is refused for that, which is counted.
     func refused(for refusal: ConnectionRefusal) -> GatewayError {

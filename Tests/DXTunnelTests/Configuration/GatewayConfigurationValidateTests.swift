@@ -39,6 +39,18 @@ import Testing
             $0.tunnels[0].networkProtocol = .udp
         }
         #expect(found == ["tunnels[0].destinations[0] missing"])
+        // Its target takes no connections: a program may ask it.
+        for (kind, isGood) in [(.tcp, false), (.http(path: "/", expect: nil), false), (.command(name: "disk"), true)]
+            as [(GatewayConfiguration.HealthCheck.Kind, Bool)]
+        {
+            let found = problems {
+                $0.healthCommands["disk"] = ["/bin/true"]
+                $0.tunnels[0].networkProtocol = .udp
+                $0.tunnels[0].origins[0].listen = HostAddress(host: "127.0.0.1", port: 53)
+                $0.tunnels[0].healthCheck = .init(kind)
+            }
+            #expect(found == (isGood ? [] : ["tunnels[0].health conflict"]))
+        }
     }
 
     @Test func checksWhatAFileCannotSay() {

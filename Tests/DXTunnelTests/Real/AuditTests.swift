@@ -38,7 +38,7 @@ extension GatewayTests {
             let origin = try #require(try await pair.edge.auditRecords()?.first)
             #expect(origin.client?.hasPrefix("127.0.0.1:") ?? false && origin.target == nil && origin.role == .origin)
             let destination = try #require(try await pair.cloud.auditRecords()?.first)
-            #expect(destination.target == "127.0.0.1:\(server.port)" && destination.client == nil)
+            #expect(destination.target == "127.0.0.1:\(server.port)" && destination.client == origin.client)
 
             // Resets, each told from the other.
             let second = try await pair.connect()

@@ -127,6 +127,35 @@ extension GatewayTests {
             server.close()
         }
 
+        /// The listener is another one by now, at the same port: what is open goes on, and clients come as soon as the port is free.
+        @Test func aListenerMayChange() async throws {
+            let (pair, server) = try await echoPair {
+                $0.inheritedPatience = .milliseconds(500)
+                $0.groupUpkeepInterval = .milliseconds(100)
+            }
+            let port = try await pair.originPort()
+            let client = try await pair.connect()
+            try await echo(1_000, seed: 1, on: client)
+            pair.edgeRunner.change { configuration in
+                configuration.tunnels[0].origins[0].address = .tcp(
+                    HostAddress(host: "", port: UInt16(port)), portCount: 1)
+            }
+            let old = try await pair.edgeRunner.succeed()
+            try await echo(1_000, seed: 2, on: client)
+            try await Polling.wait(until: "clients to be let in") {
+                guard let next = try? await TCPSocket.connect(to: port) else { return false }
+                defer { next.close() }
+                try? await next.send([7])
+                return await (try? next.receive()) == .bytes([7])
+            }
+            try await echo(1_000, seed: 3, on: client)
+            client.close()
+            try await old.drain()
+            #expect(try await pair.originStatus().state == .active)
+            try await pair.stop()
+            server.close()
+        }
+
         /// Who is no peer any more, for the successor, is none for the start before it either: what it has open there ends.
         @Test func whoIsNoPeerAnyMoreIsCutOff() async throws {
             let server = try TCPServer()

@@ -1,4 +1,5 @@
 import DXTestFiles
+import Foundation
 import Glibc
 import Testing
 
@@ -66,6 +67,59 @@ extension GatewayTests {
             target.finish()
             #expect(try await client.receive() == .end)
             try await waitUntilNoneIsOpen(pair)
+            try await pair.stop()
+        }
+
+        /// The client has said everything and is gone before a destination has taken it: all the same it is said, and over.
+        @Test func whatAClientLeavesBehindReachesItsTarget() async throws {
+            let targets = [try NamedTarget(), try NamedTarget()]
+            let trio = try await GatewayTrio(targets: targets.map(\.port), isForwarded: true) { tunnel in
+                tunnel.origins = [.init(gateway: "edge", address: .unix(path: front), socketMode: nil)]
+            }
+            trio.forwarder?.cut(true)
+            let client = try await connect()
+            try await client.send(Array("who?".utf8))
+            try await Polling.wait(until: "it to be accepted") {
+                try await trio.edge.status().tunnels.first?.openConnections == 1
+            }
+            client.close()
+            trio.forwarder?.cut(false)
+            try await Polling.wait(until: "its question to come") { targets.map(\.questions).reduce(0, +) == 1 }
+            try await Polling.wait(until: "no connection to be open") {
+                for gateway in [trio.edge, trio.a, trio.b] {
+                    guard try await gateway.status().tunnels.first?.openConnections == 0 else { return false }
+                }
+                return true
+            }
+            try await trio.stop()
+        }
+
+        /// Where it cannot listen when it is wanted, it does as soon as it can.
+        @Test func aListenerThatFailedIsTriedAgain() async throws {
+            let server = try TCPServer(path: back)
+            server.serveEcho()
+            let folder = directory.file("later")
+            let path = folder + "/front.sock"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+            var plan = GatewayPair.Plan([tunnel { $0.origins[0].address = .unix(path: path) }])
+            plan.tuning.groupUpkeepInterval = .milliseconds(50)
+            let pair = try await GatewayPair(plan)
+            try await pair.waitUntilActive()
+            try await pair.cloudRunner.stop()
+            try await Polling.wait(until: "its socket to be gone") {
+                try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty
+            }
+            try FileManager.default.removeItem(atPath: folder)
+            try await pair.cloudRunner.start()
+            try await Polling.wait(until: "it to have failed") {
+                try await pair.originStatus().lastError?.contains(path) ?? false
+            }
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+            let client = try await Polling.wait(for: "the socket to be there") {
+                try? await TCPSocket.connect(toPath: path)
+            }
+            try await client.send([1])
+            #expect(try await client.receive() == .bytes([1]))
             try await pair.stop()
         }
 

@@ -33,10 +33,12 @@ import Testing
         var inheritance = Inheritance(bequest)
         let place = try #require(
             ListenerPlace.known(.init(gateway: "a", listen: HostAddress(host: "127.0.0.1", port: 80)))?.first)
-        #expect(inheritance?.listener(of: "other", at: place) == nil)
-        let listener = try #require(inheritance?.listener(of: "web", at: place))
+        let other = try #require(
+            ListenerPlace.known(.init(gateway: "a", listen: HostAddress(host: "127.0.0.1", port: 81)))?.first)
+        #expect(inheritance?.listener(at: other) == nil)
+        let listener = try #require(inheritance?.listener(at: place))
         #expect(listener == (bequest.descriptors[1], true))
-        #expect(inheritance?.listener(of: "web", at: place) == nil)
+        #expect(inheritance?.listener(at: place) == nil)
         #expect(inheritance?.sockets(of: 1).isEmpty == true)
         #expect(inheritance?.sockets(of: 0).map(\.descriptor) == [bequest.descriptors[0]])
         #expect(inheritance?.relay(of: 1) == nil)

@@ -22,14 +22,18 @@ final class UDPDestination {
     private unowned let tunnel: DestinationTunnel
     private(set) var drops = DatagramDrops()
     private var flows: IdleTable<Key, UDPTargetFlow>
+    private var usualTimeout: Interval
     private var policer: DatagramPolicer?
+    /// The target's host has refused datagrams since its last answer.
+    private var isRefused = false
     private var recentlyRefused = RecentRefusals<Key>()
     private var timer: WakeupTimer<UDPDestination>?
 
     init(_ configuration: GatewayConfiguration.Tunnel, of tunnel: DestinationTunnel, core: GatewayCore) {
         self.tunnel = tunnel
         self.core = core
-        flows = IdleTable(idleTimeout: configuration.flowIdleTimeout)
+        usualTimeout = configuration.flowIdleTimeout
+        flows = IdleTable(idleTimeout: usualTimeout)
         policer = configuration.maximumRate.map { DatagramPolicer(bitsPerSecond: $0) }
         timer = WakeupTimer(on: core.eventLoop, handler: self)
     }
@@ -41,8 +45,15 @@ final class UDPDestination {
 
     /// The tunnel's limits are others.
     func update(_ configuration: GatewayConfiguration.Tunnel) {
-        flows.idleTimeout = configuration.flowIdleTimeout
+        usualTimeout = configuration.flowIdleTimeout
+        setDraining(core.isDraining)
         policer = DatagramPolicer.updated(policer, to: configuration.maximumRate, now: core.currentTime())
+        timer?.arm(at: flows.nextDeadline)
+    }
+
+    /// The gateway is about to stop, or not any more: then flows that rest for a moment are over.
+    func setDraining(_ isDraining: Bool) {
+        flows.idleTimeout = isDraining ? min(usualTimeout, UDPOrigin.drainingIdleTimeout) : usualTimeout
         timer?.arm(at: flows.nextDeadline)
     }
 
@@ -180,6 +191,10 @@ final class UDPDestination {
         if let drop { return drops.count(drop) }
         tunnel.usage.countFromClient(datagram.byteCount)
         flow.ticket?.countFromClient(datagram.byteCount)
+        if isRefused {
+            isRefused = false
+            tunnel.onAnswer()
+        }
     }
 
     /// A datagram went to the target.
@@ -192,6 +207,8 @@ final class UDPDestination {
         case ECONNREFUSED:
             drops.count(.refusedByTarget)
             tunnel.usage.lastError = "target \(tunnel.targetText ?? ""): nobody is at the port"
+            isRefused = true
+            tunnel.onRefusedDatagram("nobody is at the port")
         default:
             drops.count(.system)
             tunnel.usage.lastError = "target \(tunnel.targetText ?? ""): \(Self.words(errnoCode))"

@@ -52,6 +52,7 @@ final class UDPOrigin {
     private(set) var listeners: [UDPListener] = []
     private(set) var drops = DatagramDrops()
     private var flows: IdleTable<Client, Flow>
+    private var usualTimeout: Interval
     private var clients: [UInt64: Client] = [:]
     private var nextNumber: UInt64 = 1
     private var policer: DatagramPolicer?
@@ -63,13 +64,16 @@ final class UDPOrigin {
     /// How long a flow is idle when none is said: conntrack's and most routers' time for UDP is 30 s to 3 min, and a resolver's
     /// client needs seconds.
     static let usualIdleTimeout = Interval.seconds(60)
+    /// The same where the gateway is about to stop: what a slow answer takes.
+    static let drainingIdleTimeout = Interval.seconds(5)
     /// A flow that was in use so lately gives way to no other.
     static let leastIdle = Interval.seconds(1)
 
     init(_ configuration: GatewayConfiguration.Tunnel, of tunnel: OriginTunnel, core: GatewayCore) {
         self.tunnel = tunnel
         self.core = core
-        flows = IdleTable(idleTimeout: configuration.flowIdleTimeout)
+        usualTimeout = configuration.flowIdleTimeout
+        flows = IdleTable(idleTimeout: usualTimeout)
         policer = configuration.maximumRate.map { DatagramPolicer(bitsPerSecond: $0) }
         timer = WakeupTimer(on: core.eventLoop, handler: self)
     }
@@ -98,12 +102,19 @@ final class UDPOrigin {
         tunnel.lost(listener.place)
     }
 
+    /// The gateway is about to stop, or not any more: then flows that rest for a moment are over.
+    func setDraining(_ isDraining: Bool) {
+        flows.idleTimeout = isDraining ? min(usualTimeout, Self.drainingIdleTimeout) : usualTimeout
+        timer?.arm(at: flows.nextDeadline)
+    }
+
     /// Lets clients in, or no more.
     func setOpen(_ isOpen: Bool) { for listener in listeners { listener.setOpen(isOpen) } }
 
     /// The tunnel's limits are others.
     func update(_ configuration: GatewayConfiguration.Tunnel) {
-        flows.idleTimeout = configuration.flowIdleTimeout
+        usualTimeout = configuration.flowIdleTimeout
+        setDraining(core.isDraining)
         policer = DatagramPolicer.updated(policer, to: configuration.maximumRate, now: core.currentTime())
         timer?.arm(at: flows.nextDeadline)
     }
@@ -154,10 +165,9 @@ final class UDPOrigin {
         of client: Client, at listener: UDPListener, on socket: ApplicationSocket<UDPListener>, now: Instant
     ) -> Flow? {
         if let known = flows.use(client, now: now) {
-            // Over a silent channel nothing comes back; whoever is heard is better.
-            guard tunnel.isSuspended(known.channel), tunnel.isActive else { return known }
+            guard let end = reasonToLeave(known, client) else { return known }
             flows.remove(client)
-            ended(known, .channelLost)
+            ended(known, end)
         }
         guard tunnel.isAllowed(client.endpoint) else {
             refuse(.notAllowed, client, "client \(client.endpoint.addressText) is not allowed")
@@ -174,6 +184,18 @@ final class UDPOrigin {
         tunnel.usage.opened()
         timer?.arm(at: flows.nextDeadline)
         return flow
+    }
+
+    /// Why a flow is better begun anew, at another destination; nil when it is not.
+    private func reasonToLeave(_ flow: Flow, _ client: Client) -> AuditRecord.End? {
+        guard tunnel.isActive else { return nil }
+        // Over a silent channel nothing comes back; whoever is heard is better.
+        if tunnel.isSuspended(flow.channel) { return .channelLost }
+        guard tunnel.isAvoided(flow.channel),
+            case .found(let other) = tunnel.search(client: Array(client.endpoint.addressText.utf8)),
+            other.channel !== flow.channel
+        else { return nil }
+        return .moved
     }
 
     /// Where a client's new flow goes; nil when there can be none, which is counted. One that is idle gives its place to it, unless it
