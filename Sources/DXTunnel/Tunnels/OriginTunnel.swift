@@ -37,9 +37,9 @@ final class OriginTunnel {
     private var lookUp: (() -> Void)?
     /// Destinations whose target was told to be down, and not yet that it is well again.
     private var toldDown: Set<String> = []
-    /// Anyone who can connect to a listener can have a connection refused.
     /// Channels to destinations that flows are better moved from; only of a UDP tunnel.
     private var avoided: [PeerChannel] = []
+    /// Anyone who can connect to a listener can have a connection refused.
     private var complaints = ComplaintLimit()
 
     /// A destination that has a listener block for the tunnel.
