@@ -136,17 +136,19 @@ extension GatewayCore {
     }
 
     /// Tries again to take addresses that could not be had: whoever had them may be gone.
-    func retryListeners() { for tunnel in origins where tunnel.isMissing { tunnel.takeMissing() } }
+    func retryListeners() {
+        guard !isStopping, succession != .yielded else { return }
+        for tunnel in origins where tunnel.isMissing { tunnel.takeMissing() }
+    }
 
     /// Has that done after a while, until there is none; in a group it is a part of what is done now and then.
     func retryListenersLater() {
-        guard group == nil, !isRetryingListeners, !isStopping else { return }
+        guard group == nil, !isRetryingListeners, !isStopping, succession != .yielded else { return }
         isRetryingListeners = true
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.scheduleTask(in: .nanoseconds(tuning.groupUpkeepInterval.nanoseconds)) {
             let core = bound.value
             core.isRetryingListeners = false
-            guard !core.isStopping else { return }
             core.retryListeners()
             if core.origins.contains(where: \.isMissing) { core.retryListenersLater() }
         }

@@ -8,11 +8,17 @@ import NIOPosix
 enum NameResolver {
     /// The addresses of a host; at most `maximumCount`, in the system's order of preference (RFC 6724). A literal address
     /// needs no look-up. Fails with `GatewayError.system` when there are none.
-    static func resolve(_ address: HostAddress, at gate: LoopGate) -> EventLoopFuture<[Endpoint]> {
+    ///
+    /// - Parameter flags: `AI_ADDRCONFIG` leaves addresses out to which this host has no way, as far as its interfaces tell. The loopback
+    ///   does not count for that: who may mean a service of this host, and tries one address after the other, asks for all with 0.
+    static func resolve(
+        _ address: HostAddress, flags: CInt = AI_ADDRCONFIG, at gate: LoopGate
+    ) -> EventLoopFuture<[Endpoint]> {
         if let endpoint = address.endpoint { return gate.eventLoop.makeSucceededFuture([endpoint]) }
         let name = HostAddress(host: address.host, port: 0)
-        return gate.bring { done in SharedLookUps.ofProcess.run(name.host, { try lookUp(name) }, done) }
-            .map { endpoints in endpoints.map { $0.withPort(address.port) } }
+        return gate.bring { done in
+            SharedLookUps.ofProcess.run("\(name.host) \(flags)", { try lookUp(name, flags: flags) }, done)
+        }.map { endpoints in endpoints.map { $0.withPort(address.port) } }
     }
 
     /// The addresses of a matchmaker: of one that is named without a port those of its service (`docs/matchmaking.md` §6), else, and
@@ -52,10 +58,10 @@ enum NameResolver {
     /// More addresses than this of one name are not tried.
     static let maximumCount = 8
 
-    private static func lookUp(_ address: HostAddress) throws -> [Endpoint] {
+    private static func lookUp(_ address: HostAddress, flags: CInt = AI_ADDRCONFIG) throws -> [Endpoint] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
-        unsafe hints.ai_flags = AI_ADDRCONFIG
+        unsafe hints.ai_flags = flags
         var list: UnsafeMutablePointer<addrinfo>?
         let code = unsafe getaddrinfo(address.host, nil, &hints, &list)
         guard code == 0 else {

@@ -191,8 +191,9 @@ final class TargetChecker {
                     channel.close(promise: nil)
                     return checker.ended(number, nil)
                 }
-                // Closed when its time is over.
-                if end.isOver { channel.close(promise: nil) } else { checker.connection = channel }
+                // Closed when its time is over, which may be while its name was looked up.
+                guard !end.isOver, checker.machine.isChecking(number) else { return channel.close(promise: nil) }
+                checker.connection = channel
             }
         }
     }

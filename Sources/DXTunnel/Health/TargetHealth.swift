@@ -70,6 +70,9 @@ struct TargetHealth: Sendable {
     /// Whether a check goes on.
     var isChecking: Bool { running != nil }
 
+    /// Whether it is this one.
+    func isChecking(_ number: UInt64) -> Bool { running?.number == number }
+
     // MARK: Inputs
 
     /// Somebody is interested from now on: the first check is due.

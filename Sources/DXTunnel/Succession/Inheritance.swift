@@ -25,6 +25,8 @@ package final class Inheritance: Sendable {
     /// How many event loops there were.
     var loopCount: Int { bequest.loopCount }
 
+    private func isHere(_ place: Int) -> Bool { left.withLockedValue { $0[place] != nil } }
+
     private func take(_ place: Int) -> CInt? { left.withLockedValue { $0.removeValue(forKey: place) } }
 
     /// The UDP sockets of an event loop.
@@ -34,9 +36,13 @@ package final class Inheritance: Sendable {
         }
     }
 
-    /// The listener at an address, whichever tunnel's it was, and whether clients can connect already; nil when there was none.
-    func listener(at place: ListenerPlace) -> (descriptor: CInt, isListening: Bool)? {
-        let found = bequest.listeners.first { $0.address == "\(place.address)" }
+    /// A tunnel's listener at an address, and whether clients can connect already; nil when there was none. One that another tunnel had
+    /// there is as good, unless its port was a random one: clients know that as the other tunnel's.
+    func listener(of tunnel: String, at place: ListenerPlace) -> (descriptor: CInt, isListening: Bool)? {
+        let there = bequest.listeners.filter { $0.address == "\(place.address)" && isHere($0.place) }
+        let found =
+            there.first { $0.tunnel == tunnel && $0.offset == place.offset }
+            ?? there.first { !$0.address.hasSuffix(":0") }
         guard let found, let descriptor = take(found.place) else { return nil }
         return (descriptor, found.isListening)
     }

@@ -270,7 +270,10 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
             closeIfDone()
         // As TCP would answer to what comes for nobody.
         case .bytes: abortConnection(isHere: true)
-        case .reset: abortConnection()
+        case .reset(let code):
+            if asksNext(code) { return }
+            ticket?.end(saidBy: code)
+            abortConnection()
         }
     }
 

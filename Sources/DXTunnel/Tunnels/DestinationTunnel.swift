@@ -71,8 +71,10 @@ final class DestinationTunnel {
     /// The target of a UDP tunnel has answered, after datagrams that were refused.
     func onAnswer() { checker?.connected() }
 
-    /// A datagram of a UDP tunnel was refused by the target's host.
-    func onRefusedDatagram(_ reason: String) { checker?.connectionFailed(reason) }
+    /// Datagrams of a UDP tunnel are refused by the target's host: as many as it takes to be down.
+    func onRefusedDatagrams(_ reason: String) {
+        for _ in 0..<TargetHealth.passiveFall { checker?.connectionFailed(reason) }
+    }
 
     private func onHealthChanged() {
         core.logger.notice(

@@ -81,7 +81,7 @@ final class OriginTunnel {
     /// Takes a local address. Throws `GatewayError.listen`.
     func reserve(_ place: ListenerPlace) throws(GatewayError) {
         if let udp { return try udp.reserve(place) }
-        listeners.append(try TunnelListener(place, inherited: core.inheritance?.listener(at: place)))
+        listeners.append(try TunnelListener(place, inherited: core.inheritance?.listener(of: wireName, at: place)))
     }
 
     /// Leaves the listeners to another start of the gateway; those of UDP are opened anew there.
@@ -91,6 +91,9 @@ final class OriginTunnel {
         }
         listeners.removeAll()
         udp?.close()
+        // Nor does this start want any more what it could not have.
+        missing.removeAll()
+        (failure, lookUp) = (nil, nil)
         return left
     }
 

@@ -9,7 +9,7 @@ extension ClientBootstrap {
     /// addresses wait that are no names: one name without an answer would keep all connections from being made.
     func connect(to host: HostAddress, at gate: LoopGate) -> EventLoopFuture<any Channel> {
         if let endpoint = host.endpoint, let address = Self.address(of: endpoint) { return connect(to: address) }
-        return NameResolver.resolve(host, at: gate).assumeIsolated().flatMap { endpoints in
+        return NameResolver.resolve(host, flags: 0, at: gate).assumeIsolated().flatMap { endpoints in
             self.resolver(KnownAddresses(endpoints.compactMap(Self.address), on: gate.eventLoop))
                 .connect(host: host.host, port: Int(host.port))
         }.nonisolated()

@@ -99,6 +99,10 @@ extension GatewayTests {
             let pair = try await GatewayPair(targetPort: server.port)
             let client = try await pair.connect()
             try await client.send([1])
+            // Of one that goes before that the target hears nothing at all.
+            try await Polling.wait(until: "the target to be connected to") {
+                try await pair.destinationStatus().openConnections == 1
+            }
             client.reset()
             let target = try await server.accept()
             let (_, last) = try await target.receiveAll()

@@ -27,6 +27,25 @@ import Testing
         return bequest
     }
 
+    /// At random ports each tunnel has its own, and nobody that of another.
+    @Test func randomPortsAreNotMixedUp() throws {
+        var bequest = try bequest()
+        for tunnel in ["a", "b"] {
+            bequest.listeners.append(
+                .init(
+                    tunnel: tunnel, address: "127.0.0.1:0", offset: 0, isListening: true,
+                    place: bequest.add(try descriptor())))
+        }
+        let inheritance = try #require(Inheritance(bequest))
+        let place = try #require(
+            ListenerPlace.known(.init(gateway: "a", listen: HostAddress(host: "127.0.0.1", port: 0)))?.first)
+        #expect(inheritance.listener(of: "c", at: place) == nil)
+        #expect(inheritance.listener(of: "b", at: place)?.descriptor == bequest.descriptors[4])
+        #expect(inheritance.listener(of: "b", at: place) == nil)
+        #expect(inheritance.listener(of: "a", at: place)?.descriptor == bequest.descriptors[3])
+        for descriptor in bequest.descriptors.suffix(2) { close(descriptor) }
+    }
+
     /// Each thing is taken once, and what nobody took is closed with the value.
     @Test func isTakenOnceOrClosed() throws {
         let bequest = try bequest()
@@ -35,10 +54,10 @@ import Testing
             ListenerPlace.known(.init(gateway: "a", listen: HostAddress(host: "127.0.0.1", port: 80)))?.first)
         let other = try #require(
             ListenerPlace.known(.init(gateway: "a", listen: HostAddress(host: "127.0.0.1", port: 81)))?.first)
-        #expect(inheritance?.listener(at: other) == nil)
-        let listener = try #require(inheritance?.listener(at: place))
+        #expect(inheritance?.listener(of: "web", at: other) == nil)
+        let listener = try #require(inheritance?.listener(of: "shop", at: place))
         #expect(listener == (bequest.descriptors[1], true))
-        #expect(inheritance?.listener(at: place) == nil)
+        #expect(inheritance?.listener(of: "web", at: place) == nil)
         #expect(inheritance?.sockets(of: 1).isEmpty == true)
         #expect(inheritance?.sockets(of: 0).map(\.descriptor) == [bequest.descriptors[0]])
         #expect(inheritance?.relay(of: 1) == nil)

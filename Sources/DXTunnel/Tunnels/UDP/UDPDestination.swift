@@ -24,8 +24,9 @@ final class UDPDestination {
     private var flows: IdleTable<Key, UDPTargetFlow>
     private var usualTimeout: Interval
     private var policer: DatagramPolicer?
-    /// The target's host has refused datagrams since its last answer.
-    private var isRefused = false
+    private var refusals = DatagramRefusals()
+    /// The target was said to be down, and has not answered since.
+    private var isDown = false
     private var recentlyRefused = RecentRefusals<Key>()
     private var timer: WakeupTimer<UDPDestination>?
 
@@ -184,17 +185,19 @@ final class UDPDestination {
     fileprivate func answered(_ datagram: RawSpan, _ flow: UDPTargetFlow) {
         let now = core.currentTime()
         let key = flow.key
-        guard flows.use(key, now: now) === flow else { return }
+        // What a target goes on saying to a client that has moved must not keep a gateway that is about to stop.
+        guard (core.isDraining ? flows[key] : flows.use(key, now: now)) === flow else { return }
+        refusals.answered()
+        if isDown {
+            isDown = false
+            tunnel.onAnswer()
+        }
         guard policer?.take(datagram.byteCount, now: now) ?? true else { return drops.count(.rate) }
         let drop = flow.channel.sendFlow(
             .toClient, internalPort: flow.internalPort, flow: flow.number, datagram)
         if let drop { return drops.count(drop) }
         tunnel.usage.countFromClient(datagram.byteCount)
         flow.ticket?.countFromClient(datagram.byteCount)
-        if isRefused {
-            isRefused = false
-            tunnel.onAnswer()
-        }
     }
 
     /// A datagram went to the target.
@@ -207,8 +210,9 @@ final class UDPDestination {
         case ECONNREFUSED:
             drops.count(.refusedByTarget)
             tunnel.usage.lastError = "target \(tunnel.targetText ?? ""): nobody is at the port"
-            isRefused = true
-            tunnel.onRefusedDatagram("nobody is at the port")
+            guard refusals.refused(at: core.currentTime()) else { return }
+            isDown = true
+            tunnel.onRefusedDatagrams("nobody is at the port")
         default:
             drops.count(.system)
             tunnel.usage.lastError = "target \(tunnel.targetText ?? ""): \(Self.words(errnoCode))"

@@ -164,16 +164,20 @@ final class UDPOrigin {
     private func flow(
         of client: Client, at listener: UDPListener, on socket: ApplicationSocket<UDPListener>, now: Instant
     ) -> Flow? {
+        var better: OriginTunnel.Chosen?
         if let known = flows.use(client, now: now) {
-            guard let end = reasonToLeave(known, client) else { return known }
+            // Over a silent channel nothing comes back; whoever is heard is better.
+            let isLost = tunnel.isActive && tunnel.isSuspended(known.channel)
+            if !isLost { better = otherDestination(than: known, client) }
+            guard isLost || better != nil else { return known }
             flows.remove(client)
-            ended(known, end)
+            ended(known, isLost ? .channelLost : .moved)
         }
         guard tunnel.isAllowed(client.endpoint) else {
             refuse(.notAllowed, client, "client \(client.endpoint.addressText) is not allowed")
             return nil
         }
-        guard let place = place(for: client, now: now) else { return nil }
+        guard let place = place(for: client, better, now: now) else { return nil }
         let ticket = AuditTicket(
             core, tunnel: tunnel.name, role: .origin, networkProtocol: .udp, peer: place.channel.peer.name,
             client: "\(client.endpoint)")
@@ -186,27 +190,26 @@ final class UDPOrigin {
         return flow
     }
 
-    /// Why a flow is better begun anew, at another destination; nil when it is not.
-    private func reasonToLeave(_ flow: Flow, _ client: Client) -> AuditRecord.End? {
-        guard tunnel.isActive else { return nil }
-        // Over a silent channel nothing comes back; whoever is heard is better.
-        if tunnel.isSuspended(flow.channel) { return .channelLost }
-        guard tunnel.isAvoided(flow.channel),
+    /// Where a flow is better begun anew; nil when it is as well where it is, or can be nowhere else.
+    private func otherDestination(than flow: Flow, _ client: Client) -> OriginTunnel.Chosen? {
+        guard tunnel.isAvoided(flow.channel), tunnel.isActive, core.memoryRefusal(over: nil) == nil,
             case .found(let other) = tunnel.search(client: Array(client.endpoint.addressText.utf8)),
             other.channel !== flow.channel
         else { return nil }
-        return .moved
+        return other
     }
 
     /// Where a client's new flow goes; nil when there can be none, which is counted. One that is idle gives its place to it, unless it
     /// has none for another reason.
-    private func place(for client: Client, now: Instant) -> Place? {
+    ///
+    /// - Parameter chosen: where it goes, if that is known.
+    private func place(for client: Client, _ chosen: OriginTunnel.Chosen?, now: Instant) -> Place? {
         if let refusal = core.memoryRefusal(over: nil) {
             refuse(refusal, client)
             return nil
         }
         let place: Place
-        switch tunnel.search(client: Array(client.endpoint.addressText.utf8)) {
+        switch chosen.map({ .found($0) }) ?? tunnel.search(client: Array(client.endpoint.addressText.utf8)) {
         case .found(let chosen): place = Place(channel: chosen.channel, internalPort: chosen.internalPort)
         case .full(let refusal):
             refuse(refusal, client)
