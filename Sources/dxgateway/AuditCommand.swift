@@ -50,7 +50,13 @@ struct AuditCommand: AsyncParsableCommand {
 
     private static func line(_ record: AuditRecord) -> String {
         if record.end == .leftOut { return "\(record.time)  \(record.count ?? 0) records left out: too many at a time" }
-        let from = record.client ?? record.peer ?? "-"
+        let from: String =
+            switch (record.role, record.client, record.peer) {
+            // At a destination the client is where that gateway is.
+            case (.destination, let client?, let peer?): "\(peer) (\(client))"
+            case (_, let client?, _): client
+            case (_, nil, let peer): peer ?? "-"
+            }
         let to = record.target ?? record.peer ?? "-"
         let name = record.tunnel.isEmpty ? "-" : record.tunnel
         let kind = record.networkProtocol == .udp ? " udp" : ""
