@@ -270,11 +270,15 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
             closeIfDone()
         // As TCP would answer to what comes for nobody.
         case .bytes: abortConnection(isHere: true)
-        case .reset(let code):
-            if asksNext(code) { return }
-            ticket?.end(saidBy: code)
-            abortConnection()
+        case .reset(let code): wasReset(code)
         }
+    }
+
+    /// The other end reset the stream: another destination may take it, else it is over.
+    private func wasReset(_ code: StreamCode) {
+        if asksNext(code) { return }
+        ticket?.end(saidBy: code)
+        abortConnection()
     }
 
     // MARK: From the stream
@@ -293,9 +297,7 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
         guard !isOver, !isWaiting, !isApplicationGone, !outputEnded, channel.isReset(id),
             case .reset(let code) = channel.read(id)
         else { return }
-        if asksNext(code) { return }
-        ticket?.end(saidBy: code)
-        abortConnection()
+        wasReset(code)
     }
 
     /// The stream takes bytes again.
@@ -349,11 +351,9 @@ final class TCPBridge: ChannelInboundHandler, RateLimitedSender, TunnelConnectio
                 closeOutput(context)
                 break loop
             case .reset(let code):
-                if asksNext(code) { return }
-                ticket?.end(saidBy: code)
+                // What was written has bound it to this destination.
                 if wrote { context.flush() }
-                abortConnection()
-                return
+                return wasReset(code)
             }
         }
         if wrote {
